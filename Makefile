@@ -1,0 +1,28 @@
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: app test lint format
+
+app: $(VENV)/app.done
+	$(BIN)/python app.py
+
+test: $(VENV)/dev.done lint
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/dev.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/dev.done
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/app.done: requirements.txt constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -r requirements.txt -c constraints.txt
+	touch $@
+
+$(VENV)/dev.done: $(VENV)/app.done pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[dev]' -c constraints.txt
+	touch $@

@@ -1,0 +1,66 @@
+"""Command line: `python -m catvae mix` and `python -m catvae evaluate`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from catvae.checkpoints import BUNDLED, CheckpointError, load_variant, write_json
+from catvae.data import PUBLISHED_DATASET, DataError, load_faces
+from catvae.evaluate import evaluate_variants, format_table
+from catvae.mixing import METHODS, mix, save_frames
+from catvae.model import VARIANTS
+
+
+def run_mix(args: argparse.Namespace) -> None:
+    model = load_variant(args.variant, args.checkpoints)
+    save_frames(mix(model, args.image_a, args.image_b, args.steps, args.method), args.out, args.scale)
+    print(f"{args.steps} frames of {args.variant} in {args.out}")
+
+
+def run_evaluate(args: argparse.Namespace) -> None:
+    faces = load_faces(args.data, column=args.column, limit=args.limit)
+    print(faces.report, file=sys.stderr)
+    report = evaluate_variants(faces, args.split, args.checkpoints)
+    if args.out:
+        write_json(args.out, report)
+    print(format_table(report))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m catvae", description="Mix cats and measure the models.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    mixing = commands.add_parser("mix", help="turn one cat into another")
+    mixing.add_argument("image_a", type=Path)
+    mixing.add_argument("image_b", type=Path)
+    mixing.add_argument("--variant", default="v6", choices=list(VARIANTS))
+    mixing.add_argument("--steps", type=int, default=9)
+    mixing.add_argument("--method", default="lerp", choices=list(METHODS))
+    mixing.add_argument(
+        "--out",
+        type=Path,
+        default=Path("mix.png"),
+        help="strip (.png, .jpg), animation (.gif, .webp), or a folder for the frames",
+    )
+    mixing.add_argument("--scale", type=int, default=1, choices=range(1, 17), metavar="N", help="enlarge N times")
+    mixing.set_defaults(run=run_mix)
+
+    evaluation = commands.add_parser("evaluate", help="measure all variants on real faces")
+    evaluation.add_argument("--data", default=PUBLISHED_DATASET, help="as for train_space.py")
+    evaluation.add_argument("--column", default="image")
+    evaluation.add_argument("--split", default="validation", choices=["train", "validation", "all"])
+    evaluation.add_argument("--limit", type=int, help="read only this many images")
+    evaluation.add_argument("--out", type=Path, help="also write the figures to this JSON file")
+    evaluation.set_defaults(run=run_evaluate)
+
+    for command in (mixing, evaluation):
+        command.add_argument("--checkpoints", type=Path, help=f"default: $CATVAE_CHECKPOINTS or {BUNDLED.name}/")
+    args = parser.parse_args()
+    try:
+        args.run(args)
+    except (CheckpointError, DataError, ValueError, OSError) as error:
+        sys.exit(f"catvae: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The β-VAE of cat faces and the six variants the demo compares.
+
+Kingma & Welling, "Auto-Encoding Variational Bayes" (2013), https://arxiv.org/abs/1312.6114
+Higgins et al., "β-VAE" (2017), https://openreview.net/forum?id=Sy2fzU9gl
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+IMAGE_SIZE = 64
+ACTIVATIONS = {"leaky_relu": nn.LeakyReLU, "relu": nn.ReLU}
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """Architecture of a `CatVAE`: everything needed to rebuild it around saved weights.
+
+    Raises ValueError for a shape that cannot be built.
+    """
+
+    channels: tuple[int, ...] = (3, 32, 64, 128, 256)  # image first; each further layer halves the side
+    latent_dim: int = 500
+    activation: str = "leaky_relu"
+    activation_before_sigmoid: bool = False  # True only to reproduce the published decoder
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", tuple(self.channels))
+        layers = len(self.channels) - 1
+        if layers < 1 or self.channels[0] != 3 or min(self.channels) < 1:
+            raise ValueError(f"channels must be 3 followed by at least one width, not {self.channels}")
+        if IMAGE_SIZE % 2**layers:
+            raise ValueError(f"{layers} layers cannot halve {IMAGE_SIZE} pixels: use at most 6")
+        if self.latent_dim < 1:
+            raise ValueError(f"latent_dim must be positive, not {self.latent_dim}")
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}, not {self.activation!r}")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the comparison: the weight β of the KL term and the architecture."""
+
+    beta: float
+    config: VAEConfig = VAEConfig()
+
+
+VARIANTS: dict[str, Variant] = {
+    "v1": Variant(beta=1.0),
+    "v2": Variant(beta=2.0),
+    "v3": Variant(beta=1.0, config=VAEConfig(channels=(3, 32, 64), latent_dim=100, activation="relu")),
+    "v4": Variant(beta=0.5),
+    "v5": Variant(beta=0.05),
+    "v6": Variant(beta=0.005),
+}
+
+
+class CatVAE(nn.Module):
+    """Convolutional VAE for 64×64 RGB faces; images are floats in [0, 1], shape (N, 3, 64, 64)."""
+
+    def __init__(self, config: VAEConfig = VAEConfig()) -> None:
+        super().__init__()
+        self.config = config
+        channels, activation = config.channels, ACTIVATIONS[config.activation]
+        side = IMAGE_SIZE >> (len(channels) - 1)
+        hidden = (channels[-1], side, side)
+
+        down, up = [], []
+        for wide, narrow in pairwise(channels):
+            down += [nn.Conv2d(wide, narrow, kernel_size=4, stride=2, padding=1), activation()]
+        for narrow, wide in pairwise(channels[::-1]):
+            up += [nn.ConvTranspose2d(narrow, wide, kernel_size=4, stride=2, padding=1), activation()]
+        if not config.activation_before_sigmoid:
+            up.pop()  # a ReLU here would keep every pixel at sigmoid(x >= 0) >= 0.5: grey pictures
+
+        self.encoder = nn.Sequential(*down, nn.Flatten())
+        self.to_mu = nn.Linear(prod(hidden), config.latent_dim)
+        self.to_logvar = nn.Linear(prod(hidden), config.latent_dim)
+        self.decoder = nn.Sequential(nn.Linear(config.latent_dim, prod(hidden)), nn.Unflatten(1, hidden), *up)
+
+        for layer in self.modules():
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+                nn.init.kaiming_normal_(layer.weight)
+                nn.init.zeros_(layer.bias)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (N, 3, 64, 64) to the posterior's mu and logvar, each (N, latent_dim)."""
+        h = self.encoder(x)
+        return self.to_mu(h), self.to_logvar(h)
+
+    def reparameterize(self, mu: Tensor, logvar: Tensor) -> Tensor:
+        """A sample of N(mu, exp(logvar)) through which gradients flow."""
+        return mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Latents (N, latent_dim) to images in [0, 1], (N, 3, 64, 64)."""
+        return self.decoder(z).sigmoid()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pixel logits of a sampled reconstruction, mu and logvar: the arguments of `beta_elbo`."""
+        mu, logvar = self.encode(x)
+        return self.decoder(self.reparameterize(mu, logvar)), mu, logvar
+
+
+def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mu, exp(logvar)) || N(0, I)) in nats per latent; same shape as `mu`, never negative."""
+    mu, logvar = mu.float(), logvar.float()
+    # expm1 keeps the digits that exp(logvar) - 1 loses when a latent is close to the prior
+    return 0.5 * (mu.square() + torch.expm1(logvar) - logvar)
+
+
+def beta_elbo(logits: Tensor, x: Tensor, mu: Tensor, logvar: Tensor, beta: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Negative β-ELBO of each image: (loss, bce, kl), each (N,), in nats.
+
+    bce is the binary cross-entropy summed over pixels, kl the divergence summed over latents and
+    loss = bce + β · kl. Sums run in float32 from logits, so bf16 and fp16 inputs neither overflow
+    nor take the logarithm of a rounded zero. With continuous pixels bce has a floor above zero.
+    """
+    bce = F.binary_cross_entropy_with_logits(logits.float(), x.float(), reduction="none").flatten(1).sum(1)
+    kl = kl_divergence(mu, logvar).sum(1)
+    return bce + beta * kl, bce, kl

@@ -1,0 +1,69 @@
+"""Every word a visitor reads, in English and Spanish."""
+
+import gradio as gr
+
+TEXTS: dict[str, dict[str, str]] = {
+    "en": {
+        "intro": "# 🐱 Kitten Mixer\n"
+        "Pick two cats, or bring your own: a variational autoencoder turns the first into the second. "
+        "The six models differ in one number, **β**. Change the model and watch what each keeps of your cats.",
+        "cat_a": "Cat A",
+        "cat_b": "Cat B",
+        "examples": "Or click an example",
+        "model": "Model",
+        "model_info": "The smaller β, the closer to your cats; the larger, the smoother and more average",
+        "model_v1": "v1 · β = 1 · the classic VAE, soft",
+        "model_v2": "v2 · β = 2 · the smoothest, most average cats",
+        "model_v3": "v3 · β = 1 · small network, 100 latents",
+        "model_v4": "v4 · β = 0.5 · a little more detail",
+        "model_v5": "v5 · β = 0.05 · fur and eyes of each cat",
+        "model_v6": "v6 · β = 0.005 · closest to each cat",
+        "steps": "Steps",
+        "steps_info": "Faces from A to B",
+        "result": "From A to B",
+        "share": "{percent} % B",
+        "credits": "Own photos work best cut like the examples: frontal, the face filling the square. "
+        "They are used for the mix only and deleted from the server within an hour.",
+        "missing": "Cat {cat} has no picture yet: upload one or click an example.",
+        "unreadable": "The picture of cat {cat} cannot be read. Please try another file (JPEG, PNG, WebP).",
+        "too_large": "The picture of cat {cat} is over 40 megapixels. Please use a smaller one.",
+        "unknown_model": "There is no such model: choose one of {names}.",
+        "bad_steps": "The number of steps must be a whole number from {low} to {high}.",
+    },
+    "es": {
+        "intro": "# 🐱 Mezclador de Gatitos\n"
+        "Elige dos gatos, o trae los tuyos: un autocodificador variacional convierte el primero en el segundo. "
+        "Los seis modelos difieren en un número, **β**. Cambia de modelo y mira qué conserva cada uno de tus gatos.",
+        "cat_a": "Gato A",
+        "cat_b": "Gato B",
+        "examples": "O toca un ejemplo",
+        "model": "Modelo",
+        "model_info": "Cuanto menor es β, más fiel a tus gatos; cuanto mayor, más suave y más promedio",
+        "model_v1": "v1 · β = 1 · el VAE clásico, suave",
+        "model_v2": "v2 · β = 2 · los gatos más suaves y promedio",
+        "model_v3": "v3 · β = 1 · red pequeña, 100 latentes",
+        "model_v4": "v4 · β = 0,5 · algo más de detalle",
+        "model_v5": "v5 · β = 0,05 · pelaje y ojos de cada gato",
+        "model_v6": "v6 · β = 0,005 · el más fiel a cada gato",
+        "steps": "Pasos",
+        "steps_info": "Caras de A a B",
+        "result": "De A a B",
+        "share": "{percent} % B",
+        "credits": "Tus fotos funcionan mejor recortadas como los ejemplos: de frente, con la cara llenando el "
+        "cuadrado. Solo se usan para la mezcla y se borran del servidor en menos de una hora.",
+        "missing": "El gato {cat} aún no tiene foto: sube una o toca un ejemplo.",
+        "unreadable": "No se puede leer la foto del gato {cat}. Prueba con otro archivo (JPEG, PNG, WebP).",
+        "too_large": "La foto del gato {cat} supera los 40 megapíxeles. Usa una más pequeña.",
+        "unknown_model": "No existe ese modelo: elige uno de {names}.",
+        "bad_steps": "Los pasos deben ser un número entero de {low} a {high}.",
+    },
+}
+
+
+def language_of(request: gr.Request | None) -> str:
+    """The visitor's language, "es" or "en", from the browser's Accept-Language header."""
+    header = request.headers.get("accept-language", "") if request else ""
+    for part in header.lower().split(","):  # browsers list them best first
+        if part.strip()[:2] in TEXTS:
+            return part.strip()[:2]
+    return "en"

@@ -1,0 +1,163 @@
+"""The Blocks page and its API: two cats, a model, a number of steps, a gallery."""
+
+from pathlib import Path
+
+import gradio as gr
+from gradio.data_classes import ImageData
+from PIL import Image
+
+from catvae.checkpoints import load_variant
+from catvae.images import ImageError, open_image, to_face
+from catvae.mixing import mix
+from catvae.model import VARIANTS
+from catvae.texts import TEXTS, language_of
+
+MIN_STEPS, MAX_STEPS, DEFAULT_STEPS = 2, 24, 9
+DEFAULT_VARIANT = "v6"
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+i18n = gr.I18n(**TEXTS)
+
+THEME = gr.themes.Soft(
+    primary_hue="orange",
+    secondary_hue="amber",
+    neutral_hue="stone",
+    font=["ui-rounded", "Nunito", "system-ui", "sans-serif"],
+    font_mono=["ui-monospace", "monospace"],
+)
+
+CSS = """
+.gradio-container { max-width: 1080px !important; margin-inline: auto !important; }
+#mix .grid-container { grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)) !important; }
+#mix .thumbnail-item { aspect-ratio: 1; }
+.cat img { object-fit: cover; }
+"""
+
+from gradio.events import Dependency
+
+class Photo(gr.Image):
+    """`gr.Image` that hands over the uploaded file undecoded, so that `open_image` guards it."""
+
+    is_template = True  # in the browser it is gr.Image
+
+    def preprocess(self, payload: ImageData | None) -> str | None:
+        return payload.path if payload and payload.path else super().preprocess(payload)
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+def example_cats() -> list[str]:
+    """Paths of the example pictures, the kittens of our own models first."""
+    return [str(path) for path in sorted(EXAMPLES.glob("kitten-*.png")) + sorted(EXAMPLES.glob("*.jpg"))]
+
+
+def build(checkpoints: Path | None = None) -> gr.Blocks:
+    """The page, with all six models in memory.
+
+    Raises CheckpointError when the weights cannot be loaded.
+    """
+    models = {name: load_variant(name, checkpoints) for name in VARIANTS}
+    cats = example_cats()
+
+    def mix_cats(
+        model: str, image_a: str, image_b: str, steps: int, request: gr.Request
+    ) -> list[tuple[Image.Image, str]]:
+        """Turn cat A into cat B.
+
+        Args:
+            model: "v1" to "v6"; they differ in the weight β of the KL term.
+            image_a: Picture of the first cat; its centre square is used.
+            image_b: Picture of the second cat.
+            steps: Number of frames, 2 to 24.
+
+        Returns:
+            The cut picture A, the frames, the cut picture B, each with its share of B as caption.
+        """
+        texts = TEXTS[language_of(request)]
+        if model not in models:
+            raise gr.Error(texts["unknown_model"].format(names=", ".join(models)), print_exception=False)
+        if not isinstance(steps, (int, float)) or not MIN_STEPS <= steps <= MAX_STEPS or steps != int(steps):
+            raise gr.Error(texts["bad_steps"].format(low=MIN_STEPS, high=MAX_STEPS), print_exception=False)
+        faces = []
+        for letter, path in (("A", image_a), ("B", image_b)):
+            try:
+                faces.append(to_face(open_image(path)))
+            except ImageError as error:
+                raise gr.Error(texts[error.reason].format(cat=letter), print_exception=False) from error
+        frames = mix(models[model], *faces, int(steps))
+        captions = [texts["share"].format(percent=round(100 * i / (len(frames) - 1))) for i in range(len(frames))]
+        return [(faces[0], texts["cat_a"]), *zip(frames, captions, strict=True), (faces[1], texts["cat_b"])]
+
+    with gr.Blocks(
+        title="Kitten Mixer · Mezclador de Gatitos", analytics_enabled=False, delete_cache=(600, 3600)
+    ) as demo:
+        gr.Markdown(i18n("intro"))
+        with gr.Row():
+            image_a = cat_picker(i18n("cat_a"), cats, first=0)
+            image_b = cat_picker(i18n("cat_b"), cats, first=1)
+        with gr.Row():
+            model = gr.Dropdown(
+                [(i18n(f"model_{name}"), name) for name in models],
+                value=DEFAULT_VARIANT,
+                label=i18n("model"),
+                info=i18n("model_info"),
+                scale=2,
+            )
+            steps = gr.Slider(MIN_STEPS, MAX_STEPS, DEFAULT_STEPS, step=1, label=i18n("steps"), info=i18n("steps_info"))
+        gallery = gr.Gallery(
+            label=i18n("result"),
+            elem_id="mix",
+            format="png",
+            columns=DEFAULT_STEPS + 2,
+            height="auto",
+            object_fit="cover",
+            interactive=False,
+            buttons=["download", "download_all", "fullscreen"],
+        )
+        gr.Markdown(i18n("credits"))
+
+        inputs = [model, image_a, image_b, steps]
+        gr.on(
+            [demo.load, *(component.change for component in inputs)],
+            mix_cats,
+            inputs,
+            gallery,
+            api_name="mix",
+            trigger_mode="always_last",
+            show_progress="minimal",
+        )
+    return demo
+
+
+def cat_picker(label, cats: list[str], first: int) -> gr.Image:
+    """A picture to upload, paste or photograph, and under it the examples to click."""
+    with gr.Column(min_width=260):
+        photo = Photo(
+            cats[first] if cats else None,
+            label=label,
+            type="filepath",
+            image_mode=None,
+            sources=["upload", "webcam", "clipboard"],
+            height=260,
+            elem_classes="cat",
+        )
+        if cats:
+            gr.Examples([[cat] for cat in cats], photo, label=i18n("examples"), examples_per_page=len(cats))
+    return photo
+
+
+def launch_options() -> dict:
+    """What `Blocks.launch` needs so that the page looks, speaks and keeps quiet as it should."""
+    return {
+        "theme": THEME,
+        "css": CSS,
+        "i18n": i18n,
+        "run_history": False,  # it would keep visitors' photos in their browsers
+        "show_error": True,
+        "max_file_size": "15mb",
+        "footer_links": ["api", "settings"],
+        "ssr_mode": False,
+    }

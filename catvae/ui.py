@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import gradio as gr
-from gradio.data_classes import ImageData
 from PIL import Image
 
 from catvae.checkpoints import load_variant
@@ -27,7 +26,7 @@ THEME = gr.themes.Soft(
 )
 
 CSS = """
-.gradio-container { max-width: 1200px !important; min-width: 0 !important; margin-inline: auto !important; }
+.gradio-container { max-width: 1200px !important; width: 100%; margin-inline: auto !important; }
 #cats { flex-wrap: nowrap; }
 .examples, .examples > * { min-width: 0 !important; }
 #cats .photo { height: clamp(170px, 42vw, 280px) !important; }
@@ -43,15 +42,6 @@ CSS = """
 #mix .grid-container { grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)) !important; }
 #mix .caption-label { font-size: 11px; padding: 1px 5px; }
 """
-
-
-class Photo(gr.Image):
-    """`gr.Image` that hands over the uploaded file undecoded, so that `open_image` guards it."""
-
-    is_template = True  # in the browser it is gr.Image
-
-    def preprocess(self, payload: ImageData | None) -> str | None:
-        return payload.path if payload and payload.path else super().preprocess(payload)
 
 
 def example_cats() -> list[str]:
@@ -141,7 +131,7 @@ def build(checkpoints: Path | None = None) -> gr.Blocks:
 def cat_picker(label, cats: list[str], first: int) -> gr.Image:
     """A picture to upload, paste or photograph, and under it the examples to click."""
     with gr.Column(min_width=140, elem_classes="examples"):
-        photo = Photo(
+        photo = gr.Image(
             cats[first] if cats else None,
             label=label,
             type="filepath",
@@ -149,6 +139,8 @@ def cat_picker(label, cats: list[str], first: int) -> gr.Image:
             sources=["upload", "webcam", "clipboard"],
             elem_classes="photo",
         )
+        # hand over the file undecoded: gr.Image would decode anything, `open_image` is on guard
+        photo.preprocess = lambda payload: payload and payload.path
         if cats:
             gr.Examples([[cat] for cat in cats], photo, label=i18n("examples"), examples_per_page=len(cats))
     return photo

@@ -1,0 +1,146 @@
+import shutil
+import sys
+import types
+from io import BytesIO
+
+import datasets
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+
+from catvae.data import DataError, load_faces, near_copy_groups
+from tests.conftest import SHARED, draw_cat
+
+
+def write_parquet(path, pictures: list[bytes], column: str = "image") -> None:
+    rows = {column: [{"bytes": picture, "path": f"{i}.jpg"} for i, picture in enumerate(pictures)]}
+    datasets.Dataset.from_dict(rows, features=datasets.Features({column: datasets.Image()})).to_parquet(path)
+
+
+def jpeg(image: Image.Image) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def datasets_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+def test_folder_is_loaded_split_and_reported(cat_folder):
+    faces = load_faces(cat_folder, validation_fraction=0.2)
+    assert faces.train.shape == (48, 3, 64, 64) and faces.train.dtype == torch.uint8
+    assert faces.validation.shape == (12, 3, 64, 64)
+    assert (faces.report.read, faces.report.exact_copies, faces.report.near_copies) == (60, 0, 0)
+    assert len(faces.split("all")) == 60
+    with pytest.raises(DataError, match="test"):
+        faces.split("test")
+
+
+def test_split_is_fixed_by_the_seed(cat_folder):
+    first, again, other = (load_faces(cat_folder, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first.train, again.train) and torch.equal(first.validation, again.validation)
+    assert first.report.fingerprint == again.report.fingerprint
+    assert first.report.fingerprint != other.report.fingerprint
+
+
+def test_planted_copies_are_removed_and_never_straddle_the_split(cat_folder, tmp_path):
+    shutil.copytree(cat_folder, tmp_path / "cats")
+    for seed in range(10):
+        shutil.copy(cat_folder / f"{seed:03d}.png", tmp_path / "cats" / f"exact-{seed}.png")
+        (tmp_path / "cats" / f"near-{seed}.jpg").write_bytes(jpeg(draw_cat(seed)))
+    ImageOps.mirror(draw_cat(20)).save(tmp_path / "cats" / "mirrored.png")
+    faces = load_faces(tmp_path / "cats", validation_fraction=0.3)
+    assert (faces.report.read, faces.report.exact_copies, faces.report.near_copies) == (81, 10, 11)
+    assert len(faces.train) + len(faces.validation) == 60
+    pixels = faces.split("all").permute(0, 2, 3, 1).numpy()
+    assert len(set(near_copy_groups(pixels))) == 60
+
+
+def test_near_copies_chain_across_chunks():
+    pixels = np.stack([np.asarray(draw_cat(seed)) for seed in (1, 2, 3, 1, 2, 3, 4)])
+    pixels[3:6] = pixels[3:6] // 2 + 60  # darker and flatter, the same cats
+    groups = near_copy_groups(pixels, chunk=2)
+    assert groups == [0, 1, 2, 0, 1, 2, 6]
+
+
+def test_parquet_gives_the_same_faces_as_the_folder(cat_folder, tmp_path):
+    files = sorted(cat_folder.iterdir())
+    write_parquet(tmp_path / "cats.parquet", [file.read_bytes() for file in files])
+    from_folder, from_parquet = load_faces(cat_folder), load_faces(tmp_path / "cats.parquet")
+    assert torch.equal(from_folder.train, from_parquet.train)
+    assert len(load_faces(tmp_path / "cats.parquet", limit=20).split("all")) == 20
+
+
+def test_other_sizes_are_cut_to_64(tmp_path):
+    for seed in range(4):
+        draw_cat(seed, size=100 + 30 * seed).save(tmp_path / f"{seed}.png")
+    face = load_faces(tmp_path).split("all")
+    assert face.shape == (4, 3, 64, 64)
+
+
+def test_broken_images_are_counted_and_skipped(cat_folder, tmp_path):
+    shutil.copytree(cat_folder, tmp_path / "cats")
+    (tmp_path / "cats" / "broken.jpg").write_bytes(jpeg(draw_cat(1))[:300])
+    (tmp_path / "cats" / "text.png").write_text("not a picture")
+    with pytest.warns(UserWarning, match=r"skipped 2 broken images.*broken\.jpg"):
+        report = load_faces(tmp_path / "cats").report
+    assert (report.read, report.broken) == (62, 2)
+
+
+def test_kaggle_handles_go_through_kagglehub(cat_folder, monkeypatch):
+    asked = []
+    fake = types.SimpleNamespace(dataset_download=lambda handle: asked.append(handle) or str(cat_folder))
+    monkeypatch.setitem(sys.modules, "kagglehub", fake)
+    assert load_faces("kaggle:someone/cats").report.read == 60
+    assert asked == ["someone/cats"]
+
+    def offline(handle):
+        raise ConnectionError("no route")
+
+    fake.dataset_download = offline
+    with pytest.raises(DataError, match="kaggle:someone/cats: download failed .no route"):
+        load_faces("kaggle:someone/cats")
+    monkeypatch.setitem(sys.modules, "kagglehub", None)
+    with pytest.raises(DataError, match="pip install kagglehub"):
+        load_faces("kaggle:someone/cats")
+
+
+def test_errors_name_the_thing(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty: no images in this folder"):
+        load_faces(tmp_path / "empty")
+    with pytest.raises(DataError, match="no such file or folder"):
+        load_faces(tmp_path / "missing.parquet")
+    (tmp_path / "faces.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"faces\.zip: not a \.parquet file"):
+        load_faces(tmp_path / "faces.zip")
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 nonsense")
+    with pytest.raises(DataError, match=r"bad\.parquet: cannot be read"):
+        load_faces(tmp_path / "bad.parquet")
+    write_parquet(tmp_path / "other.parquet", [jpeg(draw_cat(i)) for i in range(3)], column="picture")
+    with pytest.raises(DataError, match="no column 'image'; it has picture"):
+        load_faces(tmp_path / "other.parquet")
+    assert load_faces(tmp_path / "other.parquet", column="picture").report.read == 3
+    datasets.Dataset.from_dict({"image": [1, 2]}).to_parquet(tmp_path / "numbers.parquet")
+    with pytest.raises(DataError, match="does not hold images"):
+        load_faces(tmp_path / "numbers.parquet")
+    for i in range(3):
+        draw_cat(1).save(tmp_path / "empty" / f"{i}.png")
+    with pytest.raises(DataError, match="all 3 images are copies of one"):
+        load_faces(tmp_path / "empty")
+
+
+def test_an_unreachable_hub_dataset_is_a_clear_error():
+    with pytest.raises(DataError, match="someone/no-cats-here"):
+        load_faces("someone/no-cats-here@main")
+
+
+def test_the_published_faces_have_8259_groups():
+    parquet = SHARED / "data" / "cat-faces-64" / "train.parquet"
+    if not parquet.exists():
+        pytest.skip(f"needs {parquet.name} of the shared data")
+    report = load_faces(parquet).report
+    assert (report.read, report.exact_copies, report.train + report.validation) == (14060, 5763, 8259)

@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=TrainConfig.batch_size)
     parser.add_argument("--lr", type=float, default=TrainConfig.lr, help="peak learning rate of Adam; Muon's is 10×")
     parser.add_argument("--seed", type=int, default=TrainConfig.seed)
+    parser.add_argument("--start-from", metavar="vN", help="begin with the weights of this variant in --out")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--out", type=Path, default=Path("checkpoints"))
     parser.add_argument("--limit", type=int, help="read only this many images, to try things out")
@@ -30,7 +31,7 @@ def main() -> None:
     args = parser.parse_args()
 
     try:
-        config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed)
+        config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from)
         device = pick_device(args.device)
         faces = load_faces(args.data, column=args.column, limit=args.limit, seed=args.seed)
         print(f"{faces.report}; device {device}", flush=True)

@@ -35,6 +35,7 @@ class TrainConfig:
     batch_size: int = 64
     lr: float = 2e-3  # peak, of Adam
     seed: int = 0
+    start_from: str | None = None  # variant in the same folder whose weights to begin with
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or not 0 < self.lr < math.inf:
@@ -104,8 +105,13 @@ def train_variant(
     if it had never stopped. The weights kept are the moving average with the lowest validation
     loss. A finished run is left alone under `resume`.
 
-    Raises TrainingError when the loss is no longer finite, or when the run to resume had other
-    settings or other data.
+    With `start_from` training begins not at random but with the weights of a variant of the same
+    architecture, best the next smaller β: fewer latents then die before they have learned
+    anything. It is KL annealing in steps (Bowman et al. 2015, https://arxiv.org/abs/1511.06349).
+
+    Raises TrainingError when the loss is no longer finite, when the run to resume had other
+    settings or other data, or when the variant to start from has another architecture;
+    CheckpointError when that one is not there.
     """
     folder = out / name
     variant = VARIANTS[name]
@@ -122,7 +128,13 @@ def train_variant(
         return metrics
 
     torch.manual_seed(config.seed)
-    model = CatVAE(variant.config).to(device)
+    model = CatVAE(variant.config)
+    if config.start_from:
+        start = load_checkpoint(out / config.start_from)
+        if start.config != model.config:
+            raise TrainingError(f"{name} cannot start from {config.start_from}: they differ in architecture")
+        model.load_state_dict(start.state_dict())
+    model = model.to(device)
     ema = CatVAE(variant.config).to(device).requires_grad_(False).eval()
     ema.load_state_dict(model.state_dict())
     optimizers, views = make_optimizers(model, config.lr)

@@ -92,7 +92,7 @@ def build(checkpoints: Path | None = None) -> gr.Blocks:
         gr.Markdown(i18n("intro"))
         with gr.Row(elem_id="cats"):
             image_a = cat_picker(i18n("cat_a"), cats, first=0)
-            image_b = cat_picker(i18n("cat_b"), cats, first=1)
+            image_b = cat_picker(i18n("cat_b"), cats, first=3)
         with gr.Row():
             model = gr.Dropdown(
                 [(i18n(f"model_{name}"), name) for name in models],

@@ -1,4 +1,10 @@
 import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -38,3 +44,25 @@ def cat_folder(tmp_path_factory) -> Path:
     for seed in range(60):
         draw_cat(seed).save(folder / f"{seed:03d}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory) -> Iterator[str]:
+    """The app as a visitor meets it: started by its own command on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    temp = tmp_path_factory.mktemp("app")
+    log = (temp / "log.txt").open("w")
+    env = {**os.environ, "PORT": str(port), "GRADIO_TEMP_DIR": str(temp / "gradio")}
+    app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(600):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            assert app.poll() is None, (temp / "log.txt").read_text()
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        app.terminate()
+        app.wait()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from catvae.checkpoints import CheckpointError
 from catvae.data import PUBLISHED_DATASET, DataError, load_faces
+from catvae.hub import HubError, check_write_access, push_checkpoints
 from catvae.model import VARIANTS
 from catvae.train import TrainConfig, TrainingError, pick_device, train_variant
 
@@ -28,20 +29,37 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("checkpoints"))
     parser.add_argument("--limit", type=int, help="read only this many images, to try things out")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run, skip finished variants")
+    parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="push all of --out to this model repo at the end")
+    parser.add_argument("--private", action="store_true", help="create that repo as a private one")
+    parser.add_argument("--revision", metavar="BRANCH", help="branch of that repo to push to")
     args = parser.parse_args()
 
     try:
         config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from)
         device = pick_device(args.device)
+        if args.push_to_hub:
+            check_write_access(args.push_to_hub, private=args.private)  # now, not after hours of training
         faces = load_faces(args.data, column=args.column, limit=args.limit, seed=args.seed)
         print(f"{faces.report}; device {device}", flush=True)
         for name in args.variants:
             metrics = train_variant(name, faces, args.out, config, device=device, resume=args.resume)
             print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
-    except (DataError, TrainingError, CheckpointError, ValueError) as error:
+        if args.push_to_hub:
+            push(args)
+    except (DataError, TrainingError, CheckpointError, HubError, ValueError) as error:
         sys.exit(f"train_space.py: {error}")
     except KeyboardInterrupt:
         sys.exit("\nStopped. Every finished epoch is saved: the same command with --resume goes on from there.")
+
+
+def push(args: argparse.Namespace) -> None:
+    try:
+        commit = push_checkpoints(args.out, args.push_to_hub, private=args.private, revision=args.revision)
+    except HubError as error:
+        retry = f"python -m catvae push {args.out} {args.push_to_hub}"
+        retry += f" --revision {args.revision}" if args.revision else ""
+        sys.exit(f"train_space.py: {error}\nThe weights are safe in {args.out}. To try again: {retry}")
+    print(f"pushed to {args.push_to_hub} at {commit}")
 
 
 if __name__ == "__main__":

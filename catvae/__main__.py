@@ -1,11 +1,11 @@
-"""Command line: `python -m catvae mix` and `python -m catvae evaluate`."""
+"""Command line: `python -m catvae mix`, `evaluate` and `push`."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from catvae.checkpoints import BUNDLED, CheckpointError, load_variant, write_json
-from catvae.data import PUBLISHED_DATASET, DataError, load_faces
+from catvae.checkpoints import BUNDLED, load_variant, write_json
+from catvae.data import PUBLISHED_DATASET, load_faces
 from catvae.evaluate import evaluate_variants, format_table
 from catvae.mixing import METHODS, mix, save_frames
 from catvae.model import VARIANTS
@@ -24,6 +24,15 @@ def run_evaluate(args: argparse.Namespace) -> None:
     if args.out:
         write_json(args.out, report)
     print(format_table(report))
+
+
+def run_push(args: argparse.Namespace) -> None:
+    from catvae.hub import push_checkpoints  # slow to import, and only needed here
+
+    commit = push_checkpoints(
+        args.checkpoints, args.repo, private=args.private, revision=args.revision, tag=args.tag, force=args.force
+    )
+    print(f"https://huggingface.co/{args.repo} is at {commit}")
 
 
 def main() -> None:
@@ -53,12 +62,21 @@ def main() -> None:
     evaluation.add_argument("--out", type=Path, help="also write the figures to this JSON file")
     evaluation.set_defaults(run=run_evaluate)
 
+    push = commands.add_parser("push", help="push the checkpoints to a model repo on the Hub")
+    push.add_argument("checkpoints", type=Path)
+    push.add_argument("repo", metavar="OWNER/NAME")
+    push.add_argument("--private", action="store_true", help="when the repo is created")
+    push.add_argument("--revision", metavar="BRANCH")
+    push.add_argument("--tag", help="also make this release tag")
+    push.add_argument("--force", action="store_true", help="replace better weights, or push a partial set")
+    push.set_defaults(run=run_push)
+
     for command in (mixing, evaluation):
         command.add_argument("--checkpoints", type=Path, help=f"default: $CATVAE_CHECKPOINTS or {BUNDLED.name}/")
     args = parser.parse_args()
     try:
         args.run(args)
-    except (CheckpointError, DataError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError) as error:  # ours among them: their messages say it all
         sys.exit(f"catvae: {error}")
 
 

@@ -7,6 +7,7 @@ Higgins et al., "β-VAE" (2017), https://openreview.net/forum?id=Sy2fzU9gl
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -86,6 +87,23 @@ class CatVAE(nn.Module):
             if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
                 nn.init.kaiming_normal_(layer.weight)
                 nn.init.zeros_(layer.bias)
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str, variant: str = "v6", revision: str | None = None, token: str | None = None
+    ) -> "CatVAE":
+        """A trained variant from a folder or a Hub repo "owner/name": float32, eval mode, on the CPU.
+
+        Raises CheckpointError for files that do not fit, HubError for a repo that cannot be had.
+        """
+        from catvae.checkpoints import load_checkpoint
+
+        folder = Path(source)
+        if not folder.is_dir():
+            from catvae.hub import download_variant  # only here: the folder needs no Hub client
+
+            return load_checkpoint(download_variant(source, variant, revision, token))
+        return load_checkpoint(folder / variant if (folder / variant).is_dir() else folder)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images (N, 3, 64, 64) to the posterior's mu and logvar, each (N, latent_dim)."""

@@ -24,6 +24,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "share": "{percent} % B",
         "credits": "Own photos work best cut like the examples: frontal, the face filling the square. "
         "They are used for the mix only and deleted from the server within an hour.",
+        "weights": "<small>Weights: {source}</small>",
         "missing": "Cat {cat} has no picture yet: upload one or click an example.",
         "unreadable": "The picture of cat {cat} cannot be read. Please try another file (JPEG, PNG, WebP).",
         "too_large": "The picture of cat {cat} is over 40 megapixels. Please use a smaller one.",
@@ -51,6 +52,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "share": "{percent} % B",
         "credits": "Tus fotos funcionan mejor recortadas como los ejemplos: de frente, con la cara llenando el "
         "cuadrado. Solo se usan para la mezcla y se borran del servidor en menos de una hora.",
+        "weights": "<small>Pesos: {source}</small>",
         "missing": "El gato {cat} aún no tiene foto: sube una o toca un ejemplo.",
         "unreadable": "No se puede leer la foto del gato {cat}. Prueba con otro archivo (JPEG, PNG, WebP).",
         "too_large": "La foto del gato {cat} supera los 40 megapíxeles. Usa una más pequeña.",

@@ -5,10 +5,10 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from catvae.checkpoints import load_variant
 from catvae.images import ImageError, open_image, to_face
 from catvae.mixing import mix
 from catvae.model import VARIANTS
+from catvae.serving import Weights
 from catvae.texts import TEXTS, language_of
 
 MIN_STEPS, MAX_STEPS, DEFAULT_STEPS = 2, 24, 9
@@ -49,12 +49,12 @@ def example_cats() -> list[str]:
     return [str(path) for path in sorted(EXAMPLES.glob("kitten-*.png")) + sorted(EXAMPLES.glob("*.jpg"))]
 
 
-def build(checkpoints: Path | None = None) -> gr.Blocks:
+def build() -> gr.Blocks:
     """The page, with all six models in memory.
 
     Raises CheckpointError when the weights cannot be loaded.
     """
-    models = {name: load_variant(name, checkpoints) for name in VARIANTS}
+    weights = Weights()
     cats = example_cats()
 
     def mix_cats(
@@ -71,6 +71,7 @@ def build(checkpoints: Path | None = None) -> gr.Blocks:
         Returns:
             The cut picture A, the frames, the cut picture B, each with its share of B as caption.
         """
+        models = weights.current.models
         texts = TEXTS[language_of(request)]
         if model not in models:
             raise gr.Error(texts["unknown_model"].format(names=", ".join(models)), print_exception=False)
@@ -86,6 +87,9 @@ def build(checkpoints: Path | None = None) -> gr.Blocks:
         captions = [texts["share"].format(percent=round(100 * i / (len(frames) - 1))) for i in range(len(frames))]
         return [(faces[0], texts["cat_a"]), *zip(frames, captions, strict=True), (faces[1], texts["cat_b"])]
 
+    def describe_weights(request: gr.Request) -> str:
+        return TEXTS[language_of(request)]["weights"].format(source=weights.current.source)
+
     with gr.Blocks(
         title="Kitten Mixer · Mezclador de Gatitos", analytics_enabled=False, delete_cache=(600, 3600)
     ) as demo:
@@ -95,7 +99,7 @@ def build(checkpoints: Path | None = None) -> gr.Blocks:
             image_b = cat_picker(i18n("cat_b"), cats, first=3)
         with gr.Row():
             model = gr.Dropdown(
-                [(i18n(f"model_{name}"), name) for name in models],
+                [(i18n(f"model_{name}"), name) for name in VARIANTS],
                 value=DEFAULT_VARIANT,
                 label=i18n("model"),
                 info=i18n("model_info"),
@@ -114,6 +118,7 @@ def build(checkpoints: Path | None = None) -> gr.Blocks:
             buttons=["download", "fullscreen"],
         )
         gr.Markdown(i18n("credits"))
+        running = gr.Markdown(elem_id="weights")
 
         inputs = [model, image_a, image_b, steps]
         gr.on(
@@ -125,6 +130,7 @@ def build(checkpoints: Path | None = None) -> gr.Blocks:
             trigger_mode="always_last",
             show_progress="minimal",
         )
+        demo.load(describe_weights, None, running, api_name="weights", api_visibility="undocumented")
     return demo
 
 

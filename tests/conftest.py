@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,9 @@ from PIL import Image
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub: no test talks to the internet
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+from catvae import VARIANTS, CatVAE
+from catvae.checkpoints import save_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -47,22 +50,38 @@ def cat_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def app_url(tmp_path_factory) -> Iterator[str]:
-    """The app as a visitor meets it: started by its own command on a free port."""
+def small_set(tmp_path_factory) -> Path:
+    """A whole set of untrained variants, with figures as evaluation writes them."""
+    folder = tmp_path_factory.mktemp("set")
+    for name, variant in VARIANTS.items():
+        metrics = {"psnr": 20.0, "ssim": 0.5, "kl": 100.0, "active_units": 50, "images": 496}
+        save_checkpoint(folder / name, CatVAE(variant.config), variant.beta, metrics)
+    return folder
+
+
+@contextmanager
+def running_app(temp: Path, env: dict[str, str]) -> Iterator[str]:
+    """The app as a visitor meets it: started by its own command on a free port; gives its URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    temp = tmp_path_factory.mktemp("app")
-    log = (temp / "log.txt").open("w")
-    env = {**os.environ, "PORT": str(port), "GRADIO_TEMP_DIR": str(temp / "gradio")}
-    app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
+    log = temp / "app.log"
+    env = {**env, "PORT": str(port), "GRADIO_TEMP_DIR": str(temp / "gradio"), "GRADIO_ANALYTICS_ENABLED": "False"}
+    with log.open("w") as output:
+        app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=output, stderr=output)
     try:
         for _ in range(600):
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
                 break
-            assert app.poll() is None, (temp / "log.txt").read_text()
+            assert app.poll() is None, log.read_text()
             time.sleep(0.1)
         yield f"http://127.0.0.1:{port}"
     finally:
         app.terminate()
         app.wait()
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory) -> Iterator[str]:
+    with running_app(tmp_path_factory.mktemp("app"), dict(os.environ)) as url:
+        yield url

@@ -1,0 +1,39 @@
+"""The two figures that compare the variants: what each keeps of a cat, and the way between two."""
+
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from catvae.images import open_image, to_face, to_pil, to_tensor
+from catvae.mixing import make_strip, mix
+from catvae.model import CatVAE
+
+CELL, MARGIN = 96, 64  # pixels
+
+
+@torch.inference_mode()
+def reconstruction_figure(models: dict[str, CatVAE], pictures: list[Path]) -> Image.Image:
+    """Row one the originals, then one row of reconstructions per model."""
+    faces = [to_face(open_image(picture)) for picture in pictures]
+    x = to_tensor(faces)
+    rows = {"cats": faces}
+    rows |= {name: to_pil(model.decode(model.encode(x)[0])) for name, model in models.items()}
+    return _grid(rows)
+
+
+def interpolation_figure(models: dict[str, CatVAE], a: Path, b: Path, steps: int = 8) -> Image.Image:
+    """One row of frames from cat `a` to cat `b` per model."""
+    return _grid({name: mix(model, a, b, steps) for name, model in models.items()})
+
+
+def _grid(rows: dict[str, list[Image.Image]]) -> Image.Image:
+    width = MARGIN + CELL * max(map(len, rows.values()))
+    figure = Image.new("RGB", (width, CELL * len(rows)), "white")
+    draw = ImageDraw.Draw(figure)
+    font = ImageFont.load_default(20)
+    for i, (label, frames) in enumerate(rows.items()):
+        draw.text((8, CELL * (i + 0.5)), label, fill="black", font=font, anchor="lm")
+        large = [frame.resize((CELL, CELL), Image.Resampling.BICUBIC) for frame in frames]
+        figure.paste(make_strip(large), (MARGIN, CELL * i))
+    return figure

@@ -1,0 +1,216 @@
+"""Pushing and loading, with the real client against a Hub stand-in over HTTP."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from huggingface_hub import ModelCard
+
+from catvae import VARIANTS, CatVAE
+from catvae.hub import HubError, check_write_access, make_model_card, push_checkpoints
+from tests.conftest import ROOT
+from tests.hub_server import READ_TOKEN, HubServer
+
+REPO = "owner/cats"
+
+
+@pytest.fixture
+def hub(tmp_path):
+    with HubServer(tmp_path / "hub") as hub:
+        yield hub
+
+
+@pytest.fixture
+def client(hub, tmp_path):
+    with hub.client(tmp_path / "home") as api:
+        yield api
+
+
+@pytest.fixture
+def checkpoints(small_set, tmp_path):
+    return shutil.copytree(small_set, tmp_path / "checkpoints")
+
+
+def set_psnr(folder, name: str, psnr: float) -> None:
+    path = folder / name / "metrics.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "psnr": psnr}))
+
+
+def test_a_push_is_one_commit_with_all_that_belongs_to_it(hub, client, checkpoints):
+    commit = push_checkpoints(checkpoints, REPO, tag="v1.0")
+    files = hub.files(f"models/{REPO}", commit)
+    assert hub.head(f"models/{REPO}") == commit
+    assert sum(request.startswith("POST") and "/commit/" in request for request in hub.requests) == 1
+    for name in VARIANTS:
+        for file in ("config.json", "model.safetensors", "metrics.json"):
+            assert files[f"{name}/{file}"] == (checkpoints / name / file).read_bytes()
+    assert files["figures/interpolation.png"].startswith(b"\x89PNG")
+    assert files["figures/reconstruction.png"].startswith(b"\x89PNG")
+    assert [tag.target_commit for tag in client.list_repo_refs(REPO).tags] != []
+    card = ModelCard(files["README.md"].decode())
+    assert {result.metric_type for result in card.data.eval_results} == {"psnr", "ssim"}
+    assert len(card.data.eval_results) == 2 * len(VARIANTS)
+    assert "41 %" in card.text and "no licence" in card.text
+
+
+def test_pushing_the_same_again_makes_no_commit(hub, client, checkpoints):
+    assert push_checkpoints(checkpoints, REPO) == push_checkpoints(checkpoints, REPO)
+    assert len(client.list_repo_commits(REPO)) == 2  # the empty repo's own, and ours
+
+
+def test_worse_or_partial_sets_do_not_replace_better_ones(hub, client, checkpoints):
+    head = push_checkpoints(checkpoints, REPO)
+    set_psnr(checkpoints, "v5", 19.9)
+    with pytest.raises(HubError, match=r"better weights: v5 20\.00 dB there, 19\.90 dB here.*--force"):
+        push_checkpoints(checkpoints, REPO)
+    shutil.rmtree(checkpoints / "v2")
+    with pytest.raises(HubError, match=r"lacks v2.*--force"):
+        push_checkpoints(checkpoints, REPO)
+    assert hub.head(f"models/{REPO}") == head
+    assert push_checkpoints(checkpoints, REPO, force=True) != head
+
+
+def test_a_branch_is_made_and_main_left_alone(hub, client, checkpoints):
+    push_checkpoints(checkpoints, REPO)
+    main = hub.head(f"models/{REPO}")
+    set_psnr(checkpoints, "v1", 21)
+    branch = push_checkpoints(checkpoints, REPO, revision="trial")
+    assert hub.head(f"models/{REPO}", rev="trial") == branch != main == hub.head(f"models/{REPO}")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"match": "POST .*/commit/", "status": 500},
+        {"match": "POST .*/commit/", "status": 412},
+        {"match": "POST .*/commit/", "reset": True},
+        {"match": "PUT ", "status": 403},
+        {"match": "POST /api/validate-yaml", "status": 400},
+        {"match": "POST .*/preupload/", "status": 401},
+        {"match": "GET .*/revision/|GET /api/models/", "status": 429, "headers": {"Retry-After": "0"}},
+    ],
+    ids=lambda fault: f"{fault['match']} {fault.get('status', 'reset')}",
+)
+def test_a_push_that_fails_says_so_and_loses_nothing(hub, client, checkpoints, fault):
+    client.create_repo(REPO)
+    head = hub.head(f"models/{REPO}")
+    before = {path: path.read_bytes() for path in checkpoints.rglob("*.*")}
+    match = fault.pop("match")
+    injected = hub.fault(match, **fault)
+    with pytest.raises(HubError, match=REPO):
+        push_checkpoints(checkpoints, REPO)
+    assert injected.hits > 0
+    assert hub.head(f"models/{REPO}") == head
+    assert before == {path: path.read_bytes() for path in checkpoints.rglob("*.*")}
+    hub.clear_faults()
+    assert push_checkpoints(checkpoints, REPO) != head
+
+
+def test_damaged_weights_are_not_pushed(hub, client, checkpoints):
+    (checkpoints / "v4" / "model.safetensors").write_bytes(b"oops")
+    with pytest.raises(HubError, match=r"v4.model\.safetensors: truncated"):
+        push_checkpoints(checkpoints, REPO)
+    assert hub.requests == []
+
+
+def test_access_is_checked_before_training(hub, tmp_path):
+    with hub.client(tmp_path / "home"):
+        check_write_access(REPO)
+        with pytest.raises(HubError, match="someone-else/cats.*HF_TOKEN"):
+            check_write_access("someone-else/cats")
+    with hub.client(tmp_path / "home", token=READ_TOKEN), pytest.raises(HubError, match="HF_TOKEN|only read"):
+        check_write_access("owner/other")
+    with hub.client(tmp_path / "home", token=None), pytest.raises(HubError, match="HF_TOKEN"):
+        check_write_access(REPO)
+
+
+def test_from_pretrained_gives_the_pushed_weights(hub, client, checkpoints, tmp_path):
+    commit = push_checkpoints(checkpoints, REPO)
+    from_hub = CatVAE.from_pretrained(REPO, variant="v3")
+    from_folder = CatVAE.from_pretrained(str(checkpoints), variant="v3")
+    for a, b in zip(from_hub.parameters(), from_folder.parameters(), strict=True):
+        assert torch.equal(a, b)
+    CatVAE.from_pretrained(REPO, variant="v3", revision=commit)
+    hub.requests.clear()
+    CatVAE.from_pretrained(REPO, variant="v3", revision=commit)
+    assert hub.requests == []
+    hub.down()
+    assert CatVAE.from_pretrained(REPO, variant="v3", revision=commit).config == VARIANTS["v3"].config
+
+
+def test_private_repos_need_the_token(hub, checkpoints, tmp_path):
+    with hub.client(tmp_path / "home"):
+        push_checkpoints(checkpoints, REPO, private=True)
+    with hub.client(tmp_path / "reader", token=READ_TOKEN):
+        CatVAE.from_pretrained(REPO, variant="v3")
+    with hub.client(tmp_path / "stranger", token=None), pytest.raises(HubError, match=REPO):
+        CatVAE.from_pretrained(REPO, variant="v3")
+
+
+def test_a_flipped_byte_is_fetched_again_and_a_lasting_one_refused(hub, client, checkpoints):
+    push_checkpoints(checkpoints, REPO)
+    once = hub.fault(r"GET .*v3/model\.safetensors", flip_byte=True, times=1)
+    loaded = CatVAE.from_pretrained(REPO, variant="v3")
+    assert once.hits == 1
+    assert torch.equal(loaded.to_mu.bias, CatVAE.from_pretrained(str(checkpoints), "v3").to_mu.bias)
+    hub.fault(r"GET .*v1/model\.safetensors", flip_byte=True)
+    with pytest.raises(HubError, match="v1/model.safetensors arrives damaged"):
+        CatVAE.from_pretrained(REPO, variant="v1")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 503])
+def test_what_the_hub_refuses_is_a_clear_error(hub, client, checkpoints, status):
+    push_checkpoints(checkpoints, REPO)
+    hub.fault("(HEAD|GET) .*resolve", status=status)
+    with pytest.raises(HubError, match="owner/cats: cannot get v3"):
+        CatVAE.from_pretrained(REPO, variant="v3")
+
+
+def test_a_missing_variant_or_revision_is_named(hub, client, checkpoints):
+    push_checkpoints(checkpoints, REPO)
+    with pytest.raises(HubError, match="cannot get v9"):
+        CatVAE.from_pretrained(REPO, variant="v9")
+    with pytest.raises(HubError, match="owner/cats@nowhere"):
+        CatVAE.from_pretrained(REPO, variant="v3", revision="nowhere")
+
+
+def test_card_is_valid_and_does_not_change_by_itself(small_set):
+    metrics = {name: json.loads((small_set / name / "metrics.json").read_text()) for name in VARIANTS}
+    assert str(make_model_card(REPO, metrics)) == str(make_model_card(REPO, metrics))
+
+
+def test_training_pushes_at_the_end_and_tells_how_to_retry(hub, cat_folder, checkpoints, tmp_path):
+    command = [sys.executable, "train_space.py", "--data", cat_folder, "--out", checkpoints, "--variants", "v3",
+               "--epochs", "1", "--push-to-hub", REPO]  # fmt: skip
+
+    def train(**env):
+        return subprocess.run(command, cwd=ROOT, env=hub.env(tmp_path / "home", **env), capture_output=True, text=True)
+
+    refused = train(token=READ_TOKEN)
+    assert (
+        refused.returncode == 1 and "may only read" in refused.stderr + refused.stdout
+    ) or "HF_TOKEN" in refused.stderr
+    assert "epoch 1" not in refused.stdout
+
+    set_psnr(checkpoints, "v3", 0)  # untrained figures must not count as better
+    fault = hub.fault("POST .*/commit/", status=500)
+    failed = train(token=hub.token)
+    assert failed.returncode == 1 and fault.hits
+    retry = f"python -m catvae push {checkpoints} {REPO}"
+    assert retry in failed.stderr and "Traceback" not in failed.stderr
+    hub.clear_faults()
+    done = subprocess.run(
+        [sys.executable, *retry.split()[1:]],
+        cwd=ROOT,
+        env=hub.env(tmp_path / "home", token=hub.token),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (
+        hub.files(f"models/{REPO}", "main")["v3/model.safetensors"]
+        == (checkpoints / "v3" / "model.safetensors").read_bytes()
+    )

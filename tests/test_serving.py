@@ -1,0 +1,125 @@
+"""The app and the Hub: bundled weights at once, the Hub's when they arrive, new ones without a restart."""
+
+import itertools
+import json
+import shutil
+import threading
+import time
+
+import pytest
+from gradio_client import Client, handle_file
+
+from catvae import CatVAE
+from catvae.checkpoints import save_checkpoint
+from catvae.hub import push_checkpoints
+from catvae.model import VARIANTS
+from catvae.ui import example_cats
+from tests.conftest import running_app
+from tests.hub_server import HubServer
+
+REPO = "owner/cats"
+CAT = example_cats()[0]
+
+
+@pytest.fixture
+def hub(tmp_path):
+    with HubServer(tmp_path / "hub") as hub:
+        yield hub
+
+
+def push(hub, folder, tmp_path) -> str:
+    with hub.client(tmp_path / "pusher"):
+        return push_checkpoints(folder, REPO)
+
+
+def app_env(hub, home) -> dict[str, str]:
+    return hub.env(home, token=None, CATVAE_REPO=REPO, CATVAE_POLL_SECONDS="0.5")
+
+
+def source(client) -> str:
+    return client.predict(api_name="/weights")
+
+
+def wait_for(client, text: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while text not in source(client):
+        assert time.monotonic() < deadline, source(client)
+        time.sleep(0.2)
+
+
+def ask(client) -> list:
+    return client.predict("v3", handle_file(CAT), handle_file(CAT), 2, api_name="/mix")
+
+
+def test_the_app_follows_the_hub_and_survives_without_it(hub, small_set, tmp_path):
+    checkpoints = shutil.copytree(small_set, tmp_path / "checkpoints")
+    first = push(hub, checkpoints, tmp_path)
+    with running_app(tmp_path, app_env(hub, tmp_path / "home")) as url:
+        client = Client(url, verbose=False)
+        wait_for(client, f"{REPO}@{first[:7]}")
+
+        stop, errors, mixed = threading.Event(), [], itertools.count()
+
+        def mix_in_a_loop():
+            visitor = Client(url, verbose=False)
+            while not stop.is_set():
+                try:
+                    ask(visitor)
+                    next(mixed)
+                except Exception as error:
+                    errors.append(error)
+
+        visitors = threading.Thread(target=mix_in_a_loop)
+        visitors.start()
+        save_checkpoint(checkpoints / "v3", CatVAE(VARIANTS["v3"].config), 1, json.loads(
+            (checkpoints / "v3" / "metrics.json").read_text()
+        ))  # fmt: skip
+        second = push(hub, checkpoints, tmp_path)
+        wait_for(client, f"{REPO}@{second[:7]}")
+        stop.set()
+        visitors.join()
+        assert errors == [] and next(mixed) > 2
+
+    hub.down()
+    with running_app(tmp_path, app_env(hub, tmp_path / "home")) as url:  # from the cache
+        wait_for(Client(url, verbose=False), f"{REPO}@{second[:7]}")
+    with running_app(tmp_path, app_env(hub, tmp_path / "empty")) as url:  # from the bundled weights
+        client = Client(url, verbose=False)
+        assert "checkpoints" in source(client)
+        assert len(ask(client)) == 4
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 401},
+        {"status": 404},
+        {"status": 429, "headers": {"Retry-After": "60"}},
+        {"status": 500},
+        {"delay": 30},
+        {"status": 200, "body": b"<html>maintenance</html>"},
+    ],
+    ids=str,
+)
+def test_whatever_the_hub_does_the_app_is_up_with_bundled_weights(hub, small_set, tmp_path, fault):
+    push(hub, small_set, tmp_path)
+    hub.fault("(GET|HEAD) ", **fault)
+    with running_app(tmp_path, app_env(hub, tmp_path / "home")) as url:
+        client = Client(url, verbose=False)
+        assert "checkpoints" in source(client)
+        assert len(ask(client)) == 4
+    assert "Traceback" not in (tmp_path / "app.log").read_text()
+
+
+def test_an_incomplete_set_is_never_served(hub, small_set, tmp_path):
+    checkpoints = shutil.copytree(small_set, tmp_path / "checkpoints")
+    shutil.rmtree(checkpoints / "v2")
+    with hub.client(tmp_path / "pusher"):
+        push_checkpoints(checkpoints, REPO, force=True)
+    with running_app(tmp_path, app_env(hub, tmp_path / "home")) as url:
+        client = Client(url, verbose=False)
+        deadline = time.monotonic() + 60
+        while "cannot get v2" not in (tmp_path / "app.log").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert "checkpoints" in source(client)

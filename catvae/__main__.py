@@ -7,6 +7,7 @@ from pathlib import Path
 from catvae.checkpoints import BUNDLED, load_variant, write_json
 from catvae.data import PUBLISHED_DATASET, load_faces
 from catvae.evaluate import evaluate_variants, format_table
+from catvae.figures import make_figures
 from catvae.mixing import METHODS, mix, save_frames
 from catvae.model import VARIANTS
 
@@ -26,6 +27,15 @@ def run_evaluate(args: argparse.Namespace) -> None:
     print(format_table(report))
 
 
+def run_figures(args: argparse.Namespace) -> None:
+    by_beta = sorted(VARIANTS, key=lambda name: VARIANTS[name].beta)
+    models = {name: load_variant(name, args.checkpoints) for name in by_beta}
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name, figure in make_figures(models).items():
+        figure.save(args.out / f"{name}.png", optimize=True)
+        print(args.out / f"{name}.png")
+
+
 def run_push(args: argparse.Namespace) -> None:
     from catvae.hub import push_checkpoints  # slow to import, and only needed here
 
@@ -33,6 +43,13 @@ def run_push(args: argparse.Namespace) -> None:
         args.checkpoints, args.repo, private=args.private, revision=args.revision, tag=args.tag, force=args.force
     )
     print(f"https://huggingface.co/{args.repo} is at {commit}")
+
+
+def run_publish_space(args: argparse.Namespace) -> None:
+    from catvae.space import embed_snippets, publish_space
+
+    print(publish_space(args.repo, model_repo=args.model_repo, private=args.private))
+    print("To embed it:\n\n" + embed_snippets(args.repo))
 
 
 def main() -> None:
@@ -62,6 +79,10 @@ def main() -> None:
     evaluation.add_argument("--out", type=Path, help="also write the figures to this JSON file")
     evaluation.set_defaults(run=run_evaluate)
 
+    figures = commands.add_parser("figures", help="compare all variants on the example kittens, as pictures")
+    figures.add_argument("--out", type=Path, default=Path("figures"), help="folder for the PNGs")
+    figures.set_defaults(run=run_figures)
+
     push = commands.add_parser("push", help="push the checkpoints to a model repo on the Hub")
     push.add_argument("checkpoints", type=Path)
     push.add_argument("repo", metavar="OWNER/NAME")
@@ -71,7 +92,13 @@ def main() -> None:
     push.add_argument("--force", action="store_true", help="replace better weights, or push a partial set")
     push.set_defaults(run=run_push)
 
-    for command in (mixing, evaluation):
+    space = commands.add_parser("publish-space", help="create or update a Space that runs the app")
+    space.add_argument("repo", metavar="OWNER/NAME")
+    space.add_argument("--model-repo", metavar="OWNER/NAME", help="follow this model repo; default: OWNER/catvae")
+    space.add_argument("--private", action="store_true", help="when the Space is created")
+    space.set_defaults(run=run_publish_space)
+
+    for command in (mixing, evaluation, figures):
         command.add_argument("--checkpoints", type=Path, help=f"default: $CATVAE_CHECKPOINTS or {BUNDLED.name}/")
     args = parser.parse_args()
     try:

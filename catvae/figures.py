@@ -10,6 +10,18 @@ from catvae.mixing import make_strip, mix
 from catvae.model import CatVAE
 
 CELL, MARGIN = 96, 64  # pixels
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+def make_figures(models: dict[str, CatVAE]) -> dict[str, Image.Image]:
+    """The comparison figures on the example kittens, by name."""
+    kittens = sorted(EXAMPLES.glob("kitten-*.png"))
+    if not kittens:
+        return {}
+    return {
+        "reconstruction": reconstruction_figure(models, kittens[:8]),
+        "interpolation": interpolation_figure(models, kittens[0], kittens[3]),
+    }
 
 
 @torch.inference_mode()

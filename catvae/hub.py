@@ -18,11 +18,10 @@ from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
 from PIL import Image
 
 from catvae.checkpoints import CheckpointError, load_checkpoint, read_json
-from catvae.figures import interpolation_figure, reconstruction_figure
-from catvae.model import VARIANTS, CatVAE
+from catvae.figures import make_figures
+from catvae.model import VARIANTS
 
 FILES = ("config.json", "model.safetensors", "metrics.json")
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PSNR_TOLERANCE = 0.05  # dB; a retrained variant that loses more is worse, not merely different
 
 # the client raises its own errors, raw httpx2 ones, OSError and, for a page that is no JSON, ValueError
@@ -53,7 +52,7 @@ def download_variant(repo_id: str, variant: str, revision: str | None = None, to
         raise
     except HUB_ERRORS as error:
         where = f"{repo_id}@{revision}" if revision else repo_id
-        raise HubError(f"{where}: cannot get {variant} ({_first_line(error)})") from error
+        raise HubError(f"{where}: cannot get {variant} ({first_line(error)})") from error
     return config.parent
 
 
@@ -114,7 +113,7 @@ def push_checkpoints(
     except HubError:
         raise
     except HUB_ERRORS as error:
-        raise HubError(f"push to {repo_id} failed: {_first_line(error)}") from error
+        raise HubError(f"push to {repo_id} failed: {first_line(error)}") from error
     return commit.oid
 
 
@@ -127,22 +126,9 @@ def check_write_access(repo_id: str, *, private: bool = False, token: str | None
         user = HfApi(token=token).whoami()
         HfApi(token=token).create_repo(repo_id, private=private, exist_ok=True)
     except HUB_ERRORS as error:
-        raise HubError(
-            f"cannot push to {repo_id} ({_first_line(error)}); set HF_TOKEN or run: hf auth login"
-        ) from error
+        raise HubError(f"cannot push to {repo_id} ({first_line(error)}); set HF_TOKEN or run: hf auth login") from error
     if user.get("auth", {}).get("accessToken", {}).get("role") == "read":
         raise HubError(f"cannot push to {repo_id}: the token may only read; make one that may write")
-
-
-def make_figures(models: dict[str, CatVAE]) -> dict[str, Image.Image]:
-    """The comparison figures on the example kittens, by name."""
-    kittens = sorted(EXAMPLES.glob("kitten-*.png"))
-    if not kittens:
-        return {}
-    return {
-        "reconstruction": reconstruction_figure(models, kittens[:8]),
-        "interpolation": interpolation_figure(models, kittens[0], kittens[3]),
-    }
 
 
 def make_model_card(repo_id: str, metrics: dict[str, dict]) -> ModelCard:
@@ -202,7 +188,8 @@ def _png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of an error's message that says something; the client's go on for pages."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 

@@ -138,7 +138,7 @@ def cat_picker(label, cats: list[str], first: int) -> gr.Image:
     """A picture to upload, paste or photograph, and under it the examples to click."""
     with gr.Column(min_width=140, elem_classes="examples"):
         photo = gr.Image(
-            cats[first] if cats else None,
+            cats[first] if first < len(cats) else None,
             label=label,
             type="filepath",
             image_mode=None,

@@ -17,7 +17,7 @@ Three ways for a client to reach it:
 
 On disk, `{kind}/{owner}/{name}/` holds `repo.json` (branches, tags, private), `commits/{sha}.json` (each with its whole
 list of files), `git/{sha1}` and `lfs/{sha256}`. A new HubServer on the same folder carries on where the last stopped.
-Left out: Xet, pull requests, redirects to a CDN, pagination, organisations, Space hardware, variables and secrets.
+Left out: Xet, pull requests, redirects to a CDN, pagination, organisations, Space hardware and secrets.
 """
 
 import asyncio
@@ -458,6 +458,14 @@ async def on_error(request: Request, error: HubError) -> Response:
     return JSONResponse({"error": error.message}, error.status, error.headers)
 
 
+async def set_variable(request: Request) -> Response:
+    repo, body = open_repo(request, write=True), json.loads(await request.body())
+    meta = load(repo)
+    meta.setdefault("variables", {})[body["key"]] = {"value": body["value"]}
+    save(repo / "repo.json", meta)
+    return JSONResponse(meta["variables"])
+
+
 def make_app(folder: Path) -> Starlette:
     api, lfs = "/api/{kind}/{owner}/{name}", "/{owner}/{name}.git/info/lfs/objects/"
     table = [
@@ -476,6 +484,7 @@ def make_app(folder: Path) -> Starlette:
         ("GET", api + "/auth-check/write", auth_check),
         ("POST", api + "/preupload/{rev}", preupload),
         ("POST", api + "/commit/{rev}", commit),
+        ("POST", api + "/variables", set_variable),
         ("PUT", "/lfs/{kind}/{owner}/{name}/{oid}", lfs_put),
     ]
     for prefix in ("", "/{kind}"):  # models have none

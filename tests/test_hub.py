@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import datasets
 import pytest
 import torch
 from huggingface_hub import ModelCard
@@ -214,3 +215,24 @@ def test_training_pushes_at_the_end_and_tells_how_to_retry(hub, cat_folder, chec
         hub.files(f"models/{REPO}", "main")["v3/model.safetensors"]
         == (checkpoints / "v3" / "model.safetensors").read_bytes()
     )
+
+
+def test_faces_load_from_a_hub_dataset_at_a_revision(hub, cat_folder, tmp_path):
+    files = sorted(cat_folder.iterdir())
+    rows = {"image": [{"bytes": file.read_bytes(), "path": file.name} for file in files]}
+    parquet = tmp_path / "train.parquet"
+    features = datasets.Features({"image": datasets.Image()})
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(parquet)
+    first = hub.seed("datasets/owner/faces", {"data/train-00000-of-00001.parquet": parquet.read_bytes()})
+    datasets.Dataset.from_dict({"image": rows["image"][:9]}, features=features).to_parquet(parquet)
+    hub.seed("datasets/owner/faces", {"data/train-00000-of-00001.parquet": parquet.read_bytes()})
+
+    def count(source: str) -> int:
+        code = f"from catvae.data import load_faces; print(load_faces({source!r}).report.read)"
+        env = hub.env(tmp_path / "home", token=hub.token)
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout)
+
+    assert count("owner/faces") == 9
+    assert count(f"owner/faces@{first}") == 60

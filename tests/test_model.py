@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -113,3 +115,8 @@ def test_reparameterize_samples_the_posterior():
     z = CatVAE(VAEConfig(channels=(3, 4), latent_dim=1)).reparameterize(mu, logvar)
     assert z.mean().item() == pytest.approx(2, abs=0.02)
     assert z.var().item() == pytest.approx(torch.tensor(-1.0).exp().item(), rel=0.05)
+
+
+def test_library_and_training_need_no_gradio():
+    code = "import sys, catvae, catvae.train, catvae.hub, catvae.evaluate; assert 'gradio' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

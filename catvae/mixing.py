@@ -20,11 +20,11 @@ def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """As `lerp`, turning from the direction of `a` to that of `b` at constant speed.
 
-    Shoemake (1985), https://doi.org/10.1145/325165.325242. Nearly parallel latents fall back to
-    the straight line, of which this is the limit.
+    Shoemake (1985), https://doi.org/10.1145/325165.325242. Nearly parallel latents, and the
+    origin, which has no direction, fall back to the straight line.
     """
     angle = torch.acos(torch.cosine_similarity(a, b, dim=0).clamp(-1, 1))
-    if angle.sin() < 1e-4:
+    if angle.sin() < 1e-4 or not (a.any() and b.any()):
         return lerp(a, b, t)
     t = t[:, None]
     return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / angle.sin()

@@ -64,7 +64,7 @@ def test_slerp_keeps_the_angle_even_and_the_length_between():
 
 
 @pytest.mark.parametrize("b", [torch.tensor([2.0, 0.0]), torch.tensor([-1.0, 0.0]), torch.zeros(2)])
-def test_slerp_of_parallel_latents_is_the_straight_line(b):
+def test_slerp_without_an_angle_is_the_straight_line(b):
     a = torch.tensor([1.0, 0.0])
     t = torch.linspace(0, 1, 3)
     torch.testing.assert_close(slerp(a, b, t), lerp(a, b, t))

@@ -15,8 +15,11 @@ from PIL import Image
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub: no test talks to the internet
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
+from huggingface_hub import HfApi
+
 from catvae import VARIANTS, CatVAE
 from catvae.checkpoints import save_checkpoint
+from tests.hub_server import HubServer
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -57,6 +60,19 @@ def small_set(tmp_path_factory) -> Path:
         metrics = {"psnr": 20.0, "ssim": 0.5, "kl": 100.0, "active_units": 50, "images": 496}
         save_checkpoint(folder / name, CatVAE(variant.config), variant.beta, metrics)
     return folder
+
+
+@pytest.fixture
+def hub(tmp_path) -> Iterator[HubServer]:
+    with HubServer(tmp_path / "hub") as hub:
+        yield hub
+
+
+@pytest.fixture
+def client(hub, tmp_path) -> Iterator[HfApi]:
+    """The Hub's client of a user with a token that may write, on `hub`."""
+    with hub.client(tmp_path / "home") as api:
+        yield api
 
 
 @contextmanager

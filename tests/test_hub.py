@@ -13,21 +13,9 @@ from huggingface_hub import ModelCard
 from catvae import VARIANTS, CatVAE
 from catvae.hub import HubError, check_write_access, make_model_card, push_checkpoints
 from tests.conftest import ROOT
-from tests.hub_server import READ_TOKEN, HubServer
+from tests.hub_server import READ_TOKEN
 
 REPO = "owner/cats"
-
-
-@pytest.fixture
-def hub(tmp_path):
-    with HubServer(tmp_path / "hub") as hub:
-        yield hub
-
-
-@pytest.fixture
-def client(hub, tmp_path):
-    with hub.client(tmp_path / "home") as api:
-        yield api
 
 
 @pytest.fixture

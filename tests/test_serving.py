@@ -15,16 +15,9 @@ from catvae.hub import push_checkpoints
 from catvae.model import VARIANTS
 from catvae.ui import example_cats
 from tests.conftest import running_app
-from tests.hub_server import HubServer
 
 REPO = "owner/cats"
 CAT = example_cats()[0]
-
-
-@pytest.fixture
-def hub(tmp_path):
-    with HubServer(tmp_path / "hub") as hub:
-        yield hub
 
 
 def push(hub, folder, tmp_path) -> str:

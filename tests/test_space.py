@@ -8,15 +8,12 @@ from huggingface_hub import RepoCard
 from catvae.hub import HubError
 from catvae.space import embed_snippets, publish_space
 from tests.conftest import ROOT
-from tests.hub_server import HubServer, load
+from tests.hub_server import load
 
 SPACE = "owner/kitten-mixer"
 
 
-@pytest.fixture
-def hub(tmp_path):
-    with HubServer(tmp_path / "hub") as hub, hub.client(tmp_path / "home"):
-        yield hub
+pytestmark = pytest.mark.usefixtures("client")
 
 
 def test_a_space_gets_what_it_needs_and_nothing_else(hub):

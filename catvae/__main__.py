@@ -1,4 +1,4 @@
-"""Command line: `python -m catvae mix`, `evaluate` and `push`."""
+"""Command line: `python -m catvae --help`."""
 
 import argparse
 import sys
@@ -28,8 +28,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
 
 
 def run_figures(args: argparse.Namespace) -> None:
-    by_beta = sorted(VARIANTS, key=lambda name: VARIANTS[name].beta)
-    models = {name: load_variant(name, args.checkpoints) for name in by_beta}
+    models = {name: load_variant(name, args.checkpoints) for name in VARIANTS}
     args.out.mkdir(parents=True, exist_ok=True)
     for name, figure in make_figures(models).items():
         figure.save(args.out / f"{name}.png", optimize=True)

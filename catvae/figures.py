@@ -5,17 +5,17 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from catvae.images import open_image, to_face, to_pil, to_tensor
+from catvae.images import example_kittens, open_image, to_face, to_pil, to_tensor
 from catvae.mixing import make_strip, mix
-from catvae.model import CatVAE
+from catvae.model import VARIANTS, CatVAE
 
 CELL, MARGIN = 96, 64  # pixels
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 def make_figures(models: dict[str, CatVAE]) -> dict[str, Image.Image]:
-    """The comparison figures on the example kittens, by name."""
-    kittens = sorted(EXAMPLES.glob("kitten-*.png"))
+    """The comparison figures on the example kittens, by name; rows go from the smallest β to the largest."""
+    models = {name: models[name] for name in sorted(models, key=lambda name: VARIANTS[name].beta)}
+    kittens = example_kittens()
     if not kittens:
         return {}
     return {

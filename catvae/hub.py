@@ -21,7 +21,8 @@ from catvae.checkpoints import CheckpointError, load_checkpoint, read_json
 from catvae.figures import make_figures
 from catvae.model import VARIANTS
 
-FILES = ("config.json", "model.safetensors", "metrics.json")
+WEIGHTS = "model.safetensors"
+FILES = ("config.json", WEIGHTS, "metrics.json")
 PSNR_TOLERANCE = 0.05  # dB; a retrained variant that loses more is worse, not merely different
 
 # the client raises its own errors, raw httpx2 ones, OSError and, for a page that is no JSON, ValueError
@@ -33,7 +34,7 @@ class HubError(RuntimeError):
 
 
 def download_variant(repo_id: str, variant: str, revision: str | None = None, token: str | None = None) -> Path:
-    """Download one variant's files, all of one revision, and return their folder in the cache.
+    """Download one variant's config and weights, both of one revision, and return their folder in the cache.
 
     A full 40-hex revision that is in the cache makes no request; offline the cache serves.
     The client checks sizes only, so weights whose bytes are not those their hash promises are
@@ -42,12 +43,11 @@ def download_variant(repo_id: str, variant: str, revision: str | None = None, to
     try:
         config = Path(hf_hub_download(repo_id, f"{variant}/config.json", revision=revision, token=token))
         commit = config.parent.parent.name  # .../snapshots/COMMIT/v6/config.json
-        for name in FILES[1:]:
-            path = Path(hf_hub_download(repo_id, f"{variant}/{name}", revision=commit, token=token))
-            if not _is_intact(path):
-                again = hf_hub_download(repo_id, f"{variant}/{name}", revision=commit, token=token, force_download=True)
-                if not _is_intact(Path(again)):
-                    raise HubError(f"{repo_id}: {variant}/{name} arrives damaged (wrong hash); try again later")
+        weights = f"{variant}/{WEIGHTS}"
+        if not _is_intact(hf_hub_download(repo_id, weights, revision=commit, token=token)):
+            again = hf_hub_download(repo_id, weights, revision=commit, token=token, force_download=True)
+            if not _is_intact(again):
+                raise HubError(f"{repo_id}: {weights} arrives damaged (wrong hash); try again later")
     except HubError:
         raise
     except HUB_ERRORS as error:
@@ -74,7 +74,7 @@ def push_checkpoints(
 
     Raises HubError; nothing local changes.
     """
-    present = {name: folder / name for name in VARIANTS if (folder / name / FILES[1]).exists()}
+    present = {name: folder / name for name in VARIANTS if (folder / name / WEIGHTS).exists()}
     if not present or (len(present) < len(VARIANTS) and not force):
         missing = ", ".join(name for name in VARIANTS if name not in present)
         raise HubError(f"{folder} lacks {missing}: train them, or push what there is with --force")
@@ -177,8 +177,9 @@ def _worse_than_published(repo_id: str, head: str, metrics: dict[str, dict], tok
     return worse
 
 
-def _is_intact(path: Path) -> bool:
-    expected = path.resolve().name  # the cache names a large file by its sha256, a small one by git's sha1
+def _is_intact(downloaded: str) -> bool:
+    path = Path(downloaded).resolve()
+    expected = path.name  # the cache names a large file by its sha256, a small one by git's sha1
     return not re.fullmatch("[0-9a-f]{64}", expected) or hashlib.sha256(path.read_bytes()).hexdigest() == expected
 
 

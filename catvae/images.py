@@ -11,6 +11,7 @@ from torch import Tensor
 
 from catvae.model import IMAGE_SIZE
 
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 MAX_MEGAPIXELS = 40
 NEUTRAL_GREY = (128, 128, 128)
 
@@ -50,6 +51,11 @@ def open_image(source: Image.Image | bytes | str | Path | None) -> Image.Image:
         raise ImageError("missing", f"{name}: no such file") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError("unreadable", f"{name}: not a readable picture ({error})") from error
+
+
+def example_kittens() -> list[Path]:
+    """The pictures of our own models' kittens, in order."""
+    return sorted(EXAMPLES.glob("kitten-*.png"))
 
 
 def to_face(image: Image.Image) -> Image.Image:

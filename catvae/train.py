@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from catvae.checkpoints import load_checkpoint, read_json, save_checkpoint
+from catvae.checkpoints import load_checkpoint, read_json, save_checkpoint, write_json
 from catvae.data import Faces
 from catvae.metrics import evaluate_model
 from catvae.model import VARIANTS, CatVAE, beta_elbo
@@ -214,7 +214,7 @@ def train_variant(
 
     # figures are those of the weights as saved, rounded to fp16
     metrics = {**evaluate_model(load_checkpoint(folder), faces.validation), "training": run}
-    save_checkpoint(folder, load_checkpoint(folder), variant.beta, metrics)
+    write_json(folder / "metrics.json", metrics)
     state_file.unlink()
     return metrics
 

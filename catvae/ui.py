@@ -1,11 +1,9 @@
 """The Blocks page and its API: two cats, a model, a number of steps, a gallery."""
 
-from pathlib import Path
-
 import gradio as gr
 from PIL import Image
 
-from catvae.images import ImageError, open_image, to_face
+from catvae.images import EXAMPLES, ImageError, example_kittens, open_image, to_face
 from catvae.mixing import mix
 from catvae.model import VARIANTS
 from catvae.serving import Weights
@@ -13,7 +11,6 @@ from catvae.texts import TEXTS, language_of
 
 MIN_STEPS, MAX_STEPS, DEFAULT_STEPS = 2, 24, 9
 DEFAULT_VARIANT = "v6"
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 i18n = gr.I18n(**TEXTS)
 
@@ -46,7 +43,7 @@ CSS = """
 
 def example_cats() -> list[str]:
     """Paths of the example pictures, the kittens of our own models first."""
-    return [str(path) for path in sorted(EXAMPLES.glob("kitten-*.png")) + sorted(EXAMPLES.glob("*.jpg"))]
+    return [str(path) for path in example_kittens() + sorted(EXAMPLES.glob("*.jpg"))]
 
 
 def build() -> gr.Blocks:

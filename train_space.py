@@ -1,11 +1,16 @@
-"""Train the kitten mixer's models: `python train_space.py --help`."""
+"""Train the kitten mixer's models: `python train_space.py --help`.
+
+On a Space whose variable CATVAE_TRAIN holds the arguments it trains with those and shows a page.
+"""
 
 import argparse
+import os
+import shlex
 import sys
 from pathlib import Path
 
 from catvae.checkpoints import CheckpointError
-from catvae.data import PUBLISHED_DATASET, DataError, load_faces
+from catvae.data import PUBLISHED_DATASET, DataError, load_faces, stream_faces
 from catvae.hub import HubError, check_write_access, push_checkpoints
 from catvae.model import VARIANTS
 from catvae.train import TrainConfig, TrainingError, pick_device, train_variant
@@ -19,6 +24,7 @@ def main() -> None:
         help="a .parquet file, a folder of images, a Hub dataset OWNER/NAME[@REVISION] or kaggle:OWNER/NAME",
     )
     parser.add_argument("--column", default="image", help="image column of a parquet file or Hub dataset")
+    parser.add_argument("--streaming", action="store_true", help="read the Hub dataset anew each epoch: any size")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="vN")
     parser.add_argument("--epochs", type=int, default=TrainConfig.epochs)
     parser.add_argument("--batch-size", type=int, default=TrainConfig.batch_size)
@@ -39,7 +45,10 @@ def main() -> None:
         device = pick_device(args.device)
         if args.push_to_hub:
             check_write_access(args.push_to_hub, private=args.private)  # now, not after hours of training
-        faces = load_faces(args.data, column=args.column, limit=args.limit, seed=args.seed)
+        if args.streaming:
+            faces = stream_faces(args.data, column=args.column)
+        else:
+            faces = load_faces(args.data, column=args.column, limit=args.limit, seed=args.seed)
         print(f"{faces.report}; device {device}", flush=True)
         for name in args.variants:
             metrics = train_variant(name, faces, args.out, config, device=device, resume=args.resume)
@@ -63,4 +72,9 @@ def push(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) == 1 and (arguments := os.environ.get("CATVAE_TRAIN")):
+        from catvae.trainer_page import train_and_pause
+
+        train_and_pause([sys.executable, __file__, *shlex.split(arguments)])
+    else:
+        main()

@@ -41,7 +41,15 @@ def run_push(args: argparse.Namespace) -> None:
     commit = push_checkpoints(
         args.checkpoints, args.repo, private=args.private, revision=args.revision, tag=args.tag, force=args.force
     )
-    print(f"https://huggingface.co/{args.repo} is at {commit}")
+    print(f"{args.repo} is at {commit}")
+
+
+def run_push_data(args: argparse.Namespace) -> None:
+    from catvae.push_data import push_faces
+
+    faces = load_faces(args.source, column=args.column, limit=args.limit)
+    print(faces.report)
+    print(push_faces(faces, args.repo, license=args.license, private=args.private))
 
 
 def run_publish_space(args: argparse.Namespace) -> None:
@@ -49,6 +57,12 @@ def run_publish_space(args: argparse.Namespace) -> None:
 
     print(publish_space(args.repo, model_repo=args.model_repo, private=args.private))
     print("To embed it:\n\n" + embed_snippets(args.repo))
+
+
+def run_publish_trainer(args: argparse.Namespace) -> None:
+    from catvae.space import publish_trainer
+
+    print(publish_trainer(args.repo, args.arguments, hardware=args.hardware))
 
 
 def main() -> None:
@@ -91,11 +105,26 @@ def main() -> None:
     push.add_argument("--force", action="store_true", help="replace better weights, or push a partial set")
     push.set_defaults(run=run_push)
 
+    push_data = commands.add_parser("push-data", help="push faces, without copies and split, to a dataset repo")
+    push_data.add_argument("source", help="as --data of train_space.py")
+    push_data.add_argument("repo", metavar="OWNER/NAME")
+    push_data.add_argument("--column", default="image")
+    push_data.add_argument("--limit", type=int, help="read only this many images")
+    push_data.add_argument("--license", default="unknown", help="identifier for the card, such as cc-by-4.0")
+    push_data.add_argument("--private", action="store_true", help="when the repo is created")
+    push_data.set_defaults(run=run_push_data)
+
     space = commands.add_parser("publish-space", help="create or update a Space that runs the app")
     space.add_argument("repo", metavar="OWNER/NAME")
     space.add_argument("--model-repo", metavar="OWNER/NAME", help="follow this model repo; default: OWNER/catvae")
     space.add_argument("--private", action="store_true", help="when the Space is created")
     space.set_defaults(run=run_publish_space)
+
+    trainer = commands.add_parser("publish-trainer", help="create a private Space that trains, pushes and pauses")
+    trainer.add_argument("repo", metavar="OWNER/NAME")
+    trainer.add_argument("--hardware", default="t4-small", help="flavour to rent, such as t4-small or a10g-small")
+    trainer.add_argument("arguments", nargs="+", help="of train_space.py, after --")
+    trainer.set_defaults(run=run_publish_trainer)
 
     for command in (mixing, evaluation, figures):
         command.add_argument("--checkpoints", type=Path, help=f"default: $CATVAE_CHECKPOINTS or {BUNDLED.name}/")

@@ -1,14 +1,18 @@
 """Cat faces from a parquet file, a folder, the Hub or Kaggle, without copies, split, in memory.
 
 41 % of the published set are exact copies, so a split by file leaks: here copies go first, and
-what remains is split by group with a fixed seed.
+what remains is split by group with a fixed seed. A Hub dataset that has a validation split keeps
+it, and may be streamed.
 """
 
 import hashlib
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +24,8 @@ PUBLISHED_DATASET = "kaggle:spandan2/cats-faces-64x64-for-generative-models"
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 NEAR_COPY_CORRELATION = 0.985  # of 16×16 grey thumbnails; copies saved twice as JPEG reach 0.99
 VALIDATION_FRACTION = 0.06
+STREAMED_VALIDATION = 2048  # faces; they are held in memory and measured after every epoch
+SHUFFLE_BUFFER = 10_000  # faces of a stream, undecoded, to draw the next one from
 
 
 class DataError(ValueError):
@@ -37,7 +43,7 @@ class DataReport:
     near_copies: int
     train: int
     validation: int
-    fingerprint: str  # of the training pixels, in order
+    fingerprint: str  # of the training pixels, in order; of a stream its commit
 
     def __str__(self) -> str:
         return (
@@ -50,15 +56,44 @@ class DataReport:
 
 
 @dataclass(frozen=True)
+class FaceStream:
+    """Training faces that are read anew in every epoch, for sets larger than memory."""
+
+    rows: Any  # datasets.IterableDataset of undecoded images
+    column: str
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def batches(self, size: int, seed: int) -> Iterator[Tensor]:
+        """One epoch of uint8 batches (at most `size`, 3, 64, 64) in an order that follows from `seed`.
+
+        Broken images are left out. Raises DataError when the source cannot be read further.
+        """
+        rows = self.rows.shuffle(seed=seed, buffer_size=SHUFFLE_BUFFER).batch(size)
+        try:
+            with ThreadPoolExecutor() as pool:
+                for batch in rows:
+                    faces = [face for face in pool.map(_try_decode, batch[self.column]) if face is not None]
+                    if faces:
+                        yield torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2)
+        except (OSError, RuntimeError) as error:
+            raise DataError(f"the stream of faces broke off ({error}); go on with --resume") from error
+
+
+@dataclass(frozen=True)
 class Faces:
     """Distinct faces as uint8 tensors (N, 3, 64, 64), and the report of how they came about."""
 
-    train: Tensor
+    train: Tensor | FaceStream
     validation: Tensor
     report: DataReport
 
     def split(self, name: str) -> Tensor:
-        """The faces of "train", "validation" or "all". Raises DataError for another name."""
+        """The faces of "train", "validation" or "all". Raises DataError for another name, or a stream."""
+        if isinstance(self.train, FaceStream) and name != "validation":
+            raise DataError("streamed training faces are never in memory together; measure the validation split")
         splits = {"train": [self.train], "validation": [self.validation], "all": [self.train, self.validation]}
         if name not in splits:
             raise DataError(f"split must be one of {sorted(splits)}, not {name!r}")
@@ -79,43 +114,93 @@ def load_faces(
     `source` is a .parquet file, a folder of images (searched recursively), a Hub dataset
     "owner/name" (with `revision`, or as "owner/name@revision") or "kaggle:owner/name". `limit`
     reads only that many images. Of each group of copies the first stays. The split depends on
-    `seed` alone, so that evaluation later finds the same validation faces.
+    `seed` alone, so that evaluation later finds the same validation faces; a Hub dataset with a
+    split named "validation" keeps its own, and loses training faces that are copies of those.
 
     Raises DataError when the source is missing, unreadable, empty or lacks the column.
     """
-    faces, broken = [], []
-    for name, content in _read_source(str(source), revision, column):
-        if limit is not None and len(faces) >= limit:
-            break
-        try:
-            faces.append(np.asarray(to_face(open_image(content))))
-        except ImageError as error:
-            broken.append(f"{name}: {error}")
+    splits = _read_source(str(source), revision, column)
+    faces, held_out, broken = [], [], []
+    for split, rows in splits.items():
+        quota = limit
+        if limit is not None and len(splits) > 1:
+            for_validation = max(1, round(limit * validation_fraction))
+            quota = for_validation if split == "validation" else limit - for_validation
+        for name, content in islice(rows, quota):
+            try:
+                faces.append(np.asarray(to_face(open_image(content))))
+                held_out.append(split == "validation")
+            except ImageError as error:
+                broken.append(f"{name}: {error}")
     if broken:
         warnings.warn(f"{source}: skipped {len(broken)} broken images, the first {broken[0]}", stacklevel=2)
     if len(faces) < 2:
         raise DataError(f"{source}: {len(faces)} readable images found; training and validation need at least 2")
 
     pixels = np.stack(faces)
-    distinct = pixels[_first_of_each([hashlib.sha256(face).digest() for face in pixels])]
-    kept = distinct[_first_of_each(near_copy_groups(distinct))]
+    distinct = _first_of_each([hashlib.sha256(face).digest() for face in pixels])
+    kept = [distinct[i] for i in _first_of_each(near_copy_groups(pixels[distinct]))]
     if len(kept) < 2:
         raise DataError(f"{source}: all {len(pixels)} images are copies of one; at least 2 different ones are needed")
 
-    order = np.random.default_rng(seed).permutation(len(kept))
-    tensor = torch.from_numpy(kept[order]).permute(0, 3, 1, 2).contiguous()
-    held_out = min(max(1, round(len(kept) * validation_fraction)), len(kept) - 1)
+    if any(held_out):
+        validation, train = ([i for i in kept if held_out[i] is held] for held in (True, False))
+        if not train:
+            raise DataError(f"{source}: no training face is left that is no copy of a validation face")
+    else:
+        order = [kept[i] for i in np.random.default_rng(seed).permutation(len(kept))]
+        count = min(max(1, round(len(kept) * validation_fraction)), len(kept) - 1)
+        validation, train = order[:count], order[count:]
+    tensors = {name: _to_tensor(pixels[chosen]) for name, chosen in (("train", train), ("validation", validation))}
     report = DataReport(
         source=Path(source).name if Path(source).exists() else str(source),
         read=len(pixels) + len(broken),
         broken=len(broken),
         exact_copies=len(pixels) - len(distinct),
         near_copies=len(distinct) - len(kept),
-        train=len(kept) - held_out,
-        validation=held_out,
-        fingerprint=hashlib.sha256(tensor[held_out:].numpy()).hexdigest()[:16],
+        train=len(train),
+        validation=len(validation),
+        fingerprint=hashlib.sha256(tensors["train"].numpy()).hexdigest()[:16],
     )
-    return Faces(train=tensor[held_out:], validation=tensor[:held_out], report=report)
+    return Faces(**tensors, report=report)
+
+
+def stream_faces(source: str, *, revision: str | None = None, column: str = "image") -> Faces:
+    """Faces of a Hub dataset with splits "train" and "validation", the training faces as a stream.
+
+    Nothing is de-duplicated: that takes all faces at once, and `python -m catvae push-data` has
+    done it. Of the validation faces the first 2,048 are read. The commit is looked up once, so
+    that every epoch reads the same faces.
+
+    Raises DataError when the dataset cannot be read, lacks a split or does not tell its size.
+    """
+    from huggingface_hub import HfApi
+
+    name, _, at_revision = source.partition("@")
+    try:
+        commit = HfApi().dataset_info(name, revision=revision or at_revision or None, timeout=30).sha
+    except Exception as error:  # the client has no common base for its errors
+        raise DataError(f"{source}: not a Hub dataset that can be streamed ({error})") from error
+    rows = _load_rows(source, name, column, revision=commit, streaming=True)
+    advice = "push one with: python -m catvae push-data SOURCE OWNER/NAME"
+    if "validation" not in rows:
+        raise DataError(f"{source}: streaming needs a set with splits train and validation; {advice}")
+    size = (rows["train"].info.splits or {}).get("train")
+    if not size or not size.num_examples:
+        raise DataError(f"{source}: the dataset card does not tell how many faces there are; {advice}")
+    faces = [_try_decode(row[column]) for row in rows["validation"].take(STREAMED_VALIDATION)]
+    validation = np.stack([face for face in faces if face is not None])
+    report = DataReport(
+        source=source,
+        read=size.num_examples + len(faces),
+        broken=len(faces) - len(validation),
+        exact_copies=0,
+        near_copies=0,
+        train=size.num_examples,
+        validation=len(validation),
+        fingerprint=commit,
+    )
+    return Faces(FaceStream(rows["train"], column, size.num_examples), _to_tensor(validation), report)
 
 
 def near_copy_groups(pixels: np.ndarray, chunk: int = 1024) -> list[int]:
@@ -152,21 +237,34 @@ def _first_of_each(labels: list) -> list[int]:
     return list(first.values())
 
 
-def _read_source(source: str, revision: str | None, column: str) -> Iterator[tuple[str, bytes | Path]]:
-    """(name, undecoded image) of everything in the source."""
+def _to_tensor(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
+
+
+def _try_decode(row: dict) -> np.ndarray | None:
+    try:
+        return np.asarray(to_face(open_image(row["bytes"])))
+    except ImageError:
+        return None
+
+
+def _read_source(source: str, revision: str | None, column: str) -> dict[str, Iterator[tuple[str, bytes | Path]]]:
+    """(name, undecoded image) of everything in the source: "validation", if it has that, then "train"."""
     if source.startswith("kaggle:"):
-        return _read_folder(_download_from_kaggle(source.removeprefix("kaggle:")))
+        return {"train": _read_folder(_download_from_kaggle(source.removeprefix("kaggle:")))}
     path = Path(source)
     if path.is_dir():
-        return _read_folder(path)
+        return {"train": _read_folder(path)}
     if path.is_file():
         if path.suffix != ".parquet":
             raise DataError(f"{source}: not a .parquet file, a folder of images, a Hub dataset or a Kaggle handle")
-        return _read_rows(source, "parquet", column, data_files=source)
-    if source.count("/") != 1 or source.startswith((".", "/", "~")) or path.suffix == ".parquet":
-        raise DataError(f"{source}: no such file or folder")
-    name, _, at_revision = source.partition("@")
-    return _read_rows(source, name, column, revision=revision or at_revision or None)
+        splits = _load_rows(source, "parquet", column, data_files=source)
+    else:
+        if source.count("/") != 1 or source.startswith((".", "/", "~")) or path.suffix == ".parquet":
+            raise DataError(f"{source}: no such file or folder")
+        name, _, at_revision = source.partition("@")
+        splits = _load_rows(source, name, column, revision=revision or at_revision or None)
+    return {name: _read_rows(splits[name], column) for name in ("validation", "train") if name in splits}
 
 
 def _read_folder(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -176,19 +274,26 @@ def _read_folder(folder: Path) -> Iterator[tuple[str, Path]]:
     return ((file.name, file) for file in files)
 
 
-def _read_rows(source: str, dataset: str, column: str, **options) -> Iterator[tuple[str, bytes]]:
+def _load_rows(source: str, dataset: str, column: str, **options) -> dict:
+    """The splits of a dataset, with undecoded images in `column`."""
     import datasets  # slow to import, and not needed for folders
 
     try:
-        rows = datasets.load_dataset(dataset, split="train", **options)
+        splits = datasets.load_dataset(dataset, **options)
     except Exception as error:  # the library raises its own, pyarrow's and the Hub client's errors
         raise DataError(f"{source}: cannot be read as a dataset ({error})") from error
-    if column not in rows.column_names:
-        raise DataError(f"{source}: no column {column!r}; it has {', '.join(rows.column_names)}")
+    if "train" not in splits:
+        raise DataError(f"{source}: no split named train; it has {', '.join(splits)}")
+    names = splits["train"].column_names or []
+    if column not in names:
+        raise DataError(f"{source}: no column {column!r}; it has {', '.join(names)}")
     try:
-        rows = rows.cast_column(column, datasets.Image(decode=False))
+        return splits.cast_column(column, datasets.Image(decode=False))
     except Exception as error:
         raise DataError(f"{source}: column {column!r} does not hold images ({error})") from error
+
+
+def _read_rows(rows: Any, column: str) -> Iterator[tuple[str, bytes]]:
     return (
         (row[column]["path"] or f"row {index}", row[column]["bytes"] or row[column]["path"])
         for index, row in enumerate(rows)

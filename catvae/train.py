@@ -2,6 +2,8 @@
 
 import csv
 import math
+import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from catvae.checkpoints import load_checkpoint, read_json, save_checkpoint, write_json
-from catvae.data import Faces
+from catvae.data import Faces, FaceStream
 from catvae.metrics import evaluate_model
 from catvae.model import VARIANTS, CatVAE, beta_elbo
 
@@ -150,7 +152,8 @@ def train_variant(
             optimizer.load_state_dict(saved)
         history = state["history"]
 
-    train, validation = faces.train.to(device), faces.validation.to(device)
+    train = faces.train if isinstance(faces.train, FaceStream) else faces.train.to(device)
+    validation = faces.validation.to(device)
     steps_per_epoch = math.ceil(len(train) / config.batch_size)
     steps = config.epochs * steps_per_epoch
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device))
@@ -158,10 +161,11 @@ def train_variant(
     for epoch in range(len(history), config.epochs):
         # all chance in an epoch follows from its number, so no generator state needs saving
         torch.manual_seed(config.seed * 1_000_003 + epoch + 1)
-        order = torch.randperm(len(train)).to(device)
+        seen, started = 0, time.monotonic()
         total = torch.zeros(3, device=device)  # read once an epoch: no wait for the device per step
         progress = tqdm(
-            order.split(config.batch_size),
+            epoch_batches(train, config.batch_size),
+            total=steps_per_epoch,
             desc=f"{name} {epoch + 1}/{config.epochs}",
             unit_scale=config.batch_size,
             unit="img",
@@ -170,7 +174,7 @@ def train_variant(
         )
         for i, batch in enumerate(progress):
             step = epoch * steps_per_epoch + i
-            x = train[batch].to(memory_format=torch.channels_last).float() / 255
+            x = batch.to(device).to(memory_format=torch.channels_last).float() / 255
             mirrored = torch.rand(len(x), 1, 1, 1).to(device) < 0.5
             x = torch.where(mirrored, x.flip(-1), x)
 
@@ -189,10 +193,12 @@ def train_variant(
             decay = min(EMA_DECAY, (step + 1) / (step + 10))  # short memory while weights still race
             torch._foreach_lerp_(list(ema.parameters()), [p.detach() for p in model.parameters()], 1 - decay)
             total += torch.stack([part.detach().sum() for part in losses])
+            seen += len(x)
 
-        loss, bce, kl = (total / len(train)).tolist()
+        loss, bce, kl = (total / seen).tolist()
         if not math.isfinite(loss):
             raise TrainingError(f"{name}: the loss is no longer finite in epoch {epoch + 1}; try a lower --lr")
+        speed = seen / (time.monotonic() - started)
         row = {"epoch": epoch + 1, "loss": loss, "bce": bce, "kl": kl}
         scores = evaluate_model(ema, validation)
         row |= {"val_loss": validation_loss(ema, validation, variant.beta, config.seed)}
@@ -201,7 +207,8 @@ def train_variant(
         history.append(row)
         print(
             f"{name} epoch {epoch + 1}/{config.epochs}: loss {loss:.1f}, validation loss {row['val_loss']:.1f}, "
-            f"PSNR {row['val_psnr']:.2f} dB, KL {row['val_kl']:.0f} nats",
+            f"PSNR {row['val_psnr']:.2f} dB, KL {row['val_kl']:.0f} nats, "
+            f"{speed:.0f} images/s, about {(config.epochs - epoch - 1) * seen / speed / 60:.0f} min to go",
             flush=True,
         )
         if row["val_loss"] < best:
@@ -217,6 +224,15 @@ def train_variant(
     write_json(folder / "metrics.json", metrics)
     state_file.unlink()
     return metrics
+
+
+def epoch_batches(train: Tensor | FaceStream, size: int) -> Iterator[Tensor]:
+    """The training faces in uint8 batches, in an order drawn from torch's generator."""
+    if isinstance(train, FaceStream):
+        yield from train.batches(size, seed=int(torch.randint(2**31, ())))
+    else:
+        for chosen in torch.randperm(len(train)).to(train.device).split(size):
+            yield train[chosen]
 
 
 @torch.inference_mode()

@@ -75,12 +75,16 @@ def client(hub, tmp_path) -> Iterator[HfApi]:
         yield api
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @contextmanager
 def running_app(temp: Path, env: dict[str, str]) -> Iterator[str]:
     """The app as a visitor meets it: started by its own command on a free port; gives its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = temp / "app.log"
     env = {**env, "PORT": str(port), "GRADIO_TEMP_DIR": str(temp / "gradio"), "GRADIO_ANALYTICS_ENABLED": "False"}
     with log.open("w") as output:

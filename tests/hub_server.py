@@ -17,7 +17,7 @@ Three ways for a client to reach it:
 
 On disk, `{kind}/{owner}/{name}/` holds `repo.json` (branches, tags, private), `commits/{sha}.json` (each with its whole
 list of files), `git/{sha1}` and `lfs/{sha256}`. A new HubServer on the same folder carries on where the last stopped.
-Left out: Xet, pull requests, redirects to a CDN, pagination, organisations, Space hardware and secrets.
+Left out: Xet, pull requests, redirects to a CDN, pagination, organisations, running Spaces.
 """
 
 import asyncio
@@ -466,6 +466,27 @@ async def set_variable(request: Request) -> Response:
     return JSONResponse(meta["variables"])
 
 
+async def set_secret(request: Request) -> Response:
+    repo, body = open_repo(request, write=True), json.loads(await request.body())
+    meta = load(repo)
+    meta.setdefault("secrets", {})[body["key"]] = {"value": body["value"]}
+    save(repo / "repo.json", meta)
+    return Response()
+
+
+async def set_runtime(request: Request) -> Response:
+    """Rents hardware, or pauses the Space."""
+    repo = open_repo(request, write=True)
+    meta = load(repo)
+    if request.url.path.endswith("/pause"):
+        meta["stage"] = "PAUSED"
+    else:
+        meta |= {"stage": "BUILDING", "hardware": json.loads(await request.body())["flavor"]}
+    save(repo / "repo.json", meta)
+    hardware = {"current": None, "requested": meta.get("hardware")}
+    return JSONResponse({"stage": meta["stage"], "hardware": hardware, "gcTimeout": None})
+
+
 def make_app(folder: Path) -> Starlette:
     api, lfs = "/api/{kind}/{owner}/{name}", "/{owner}/{name}.git/info/lfs/objects/"
     table = [
@@ -485,6 +506,9 @@ def make_app(folder: Path) -> Starlette:
         ("POST", api + "/preupload/{rev}", preupload),
         ("POST", api + "/commit/{rev}", commit),
         ("POST", api + "/variables", set_variable),
+        ("POST", api + "/secrets", set_secret),
+        ("POST", api + "/hardware", set_runtime),
+        ("POST", api + "/pause", set_runtime),
         ("PUT", "/lfs/{kind}/{owner}/{name}/{oid}", lfs_put),
     ]
     for prefix in ("", "/{kind}"):  # models have none

@@ -86,9 +86,12 @@ def test_the_app_follows_the_hub_and_survives_without_it(hub, small_set, tmp_pat
     "fault",
     [
         {"status": 401},
+        {"status": 403},
         {"status": 404},
         {"status": 429, "headers": {"Retry-After": "60"}},
         {"status": 500},
+        {"status": 503},
+        {"reset": True},
         {"delay": 30},
         {"status": 200, "body": b"<html>maintenance</html>"},
     ],
@@ -102,6 +105,29 @@ def test_whatever_the_hub_does_the_app_is_up_with_bundled_weights(hub, small_set
         assert "checkpoints" in source(client)
         assert len(ask(client)) == 4
     assert "Traceback" not in (tmp_path / "app.log").read_text()
+
+
+@pytest.mark.parametrize(
+    "match, fault, message",
+    [
+        (r"GET .*v1/model\.safetensors", {"flip_byte": True}, "v1/model.safetensors arrives damaged"),
+        (r"GET .*v1/model\.safetensors", {"status": 200, "body": b"<html>"}, "cannot get v1"),
+        (r"GET .*v2/config\.json", {"cut_after": 10}, "cannot get v2"),
+        (r"(GET|HEAD) .*v5/model\.safetensors", {"status": 404}, "cannot get v5"),
+    ],
+    ids=["flipped byte", "page instead of weights", "cut body", "file gone"],
+)
+def test_a_set_that_arrives_damaged_is_named_in_the_log_and_not_served(hub, small_set, tmp_path, match, fault, message):
+    push(hub, small_set, tmp_path)
+    injected = hub.fault(match, **fault)
+    with running_app(tmp_path, app_env(hub, tmp_path / "home")) as url:
+        client = Client(url, verbose=False)
+        deadline = time.monotonic() + 120
+        while message not in (tmp_path / "app.log").read_text():
+            assert time.monotonic() < deadline, (tmp_path / "app.log").read_text()
+            time.sleep(0.2)
+        assert injected.hits and "checkpoints" in source(client)
+        assert "Traceback" not in (tmp_path / "app.log").read_text()
 
 
 def test_an_incomplete_set_is_never_served(hub, small_set, tmp_path):

@@ -1,0 +1,114 @@
+"""Faces as a dataset repo: pushed once, loaded or streamed from there, with the real client over HTTP."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from huggingface_hub import DatasetCard
+
+from catvae.data import load_faces
+from catvae.hub import HubError
+from catvae.push_data import push_faces
+from tests.conftest import ROOT, draw_cat
+
+REPO = "owner/faces"
+
+
+def run(hub, tmp_path, *arguments, **env) -> subprocess.CompletedProcess:
+    """A process of its own: `datasets` reads where the Hub is when it is imported."""
+    env = hub.env(tmp_path / "home", **{"token": hub.token, **env})
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=env, capture_output=True, text=True)
+
+
+def test_pushed_faces_are_distinct_and_split_and_load_again_as_they_were(hub, client, cat_folder, tmp_path):
+    shutil.copytree(cat_folder, tmp_path / "cats")
+    shutil.copy(cat_folder / "000.png", tmp_path / "cats" / "copy.png")
+    done = run(hub, tmp_path, "-m", "catvae", "push-data", tmp_path / "cats", REPO, "--license", "cc-by-4.0")
+    assert done.returncode == 0, done.stderr
+    assert f"{hub.url}/datasets/{REPO}" in done.stdout and "1 exact" in done.stdout
+
+    card = DatasetCard(hub.files(f"datasets/{REPO}")["README.md"].decode())
+    assert card.data.license == "cc-by-4.0" and "1 exact" in card.text
+    assert [split["num_examples"] for split in card.data.dataset_info["splits"]] == [56, 4]
+
+    local = load_faces(tmp_path / "cats").report
+    load = f"from catvae.data import load_faces; print(load_faces({REPO!r}).report.fingerprint)"
+    assert run(hub, tmp_path, "-c", load).stdout.strip() == local.fingerprint
+    load = load.replace(").report.fingerprint", ", limit=20).report.train")
+    assert run(hub, tmp_path, "-c", load).stdout.strip() == "19"
+
+    head = hub.head(f"datasets/{REPO}")
+    push_faces(load_faces(tmp_path / "cats"), REPO, license="cc-by-4.0")
+    assert hub.head(f"datasets/{REPO}") == head  # the same again is no commit
+    push_faces(load_faces(tmp_path / "cats", limit=30), REPO)
+    assert hub.head(f"datasets/{REPO}") != head
+
+
+def test_a_published_split_loses_training_faces_that_are_copies_of_validation(hub, client, cat_folder, tmp_path):
+    faces = load_faces(cat_folder)
+    leaking = type(faces)(faces.split("all"), faces.validation, faces.report)
+    push_faces(leaking, REPO)
+    load = f"from catvae.data import load_faces; r = load_faces({REPO!r}).report; print(r.train, r.validation)"
+    assert run(hub, tmp_path, "-c", load).stdout.strip() == "56 4"
+
+
+def test_streaming_trains_and_resumes_from_the_published_split(hub, client, cat_folder, tmp_path):
+    push_faces(load_faces(cat_folder), REPO)
+    train = ["train_space.py", "--data", REPO, "--streaming", "--variants", "v3", "--epochs", "2", "--batch-size", "8"]
+
+    done = run(hub, tmp_path, *train, "--out", tmp_path / "whole")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "whole" / "v3" / "metrics.json").read_text())
+    assert metrics["images"] == 4
+    assert metrics["training"]["data"]["train"] == 56
+    assert metrics["training"]["data"]["fingerprint"] == hub.head(f"datasets/{REPO}")
+    history = (tmp_path / "whole" / "v3" / "history.csv").read_text()
+
+    # the Hub dies in the second epoch: the shard is asked for once to look at it, once in each epoch
+    fault = hub.fault(r"GET .*train-00000", status=403, skip=3)
+    cut = run(hub, tmp_path, *train, "--out", tmp_path / "cut")
+    if fault.hits:
+        assert cut.returncode == 1 and "--resume" in cut.stderr and "Traceback" not in cut.stderr
+        hub.clear_faults()
+        done = run(hub, tmp_path, *train, "--out", tmp_path / "cut", "--resume")
+        assert done.returncode == 0, done.stderr
+    assert fault.hits
+    assert (tmp_path / "cut" / "v3" / "history.csv").read_text() == history
+
+
+def test_what_cannot_be_streamed_is_named(hub, client, cat_folder, tmp_path):
+    def complaint(source: str) -> str:
+        done = run(hub, tmp_path, "train_space.py", "--data", source, "--streaming", "--out", tmp_path / "out")
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        return done.stderr
+
+    assert "nowhere: not a Hub dataset" in complaint("owner/nowhere")
+    push_faces(load_faces(cat_folder), REPO)
+    files = hub.files(f"datasets/{REPO}")
+    parquet = {name: content for name, content in files.items() if "train" in name}
+    hub.seed("datasets/owner/unsplit", parquet)
+    assert "push-data" in complaint("owner/unsplit")
+    hub.seed("datasets/owner/no-card", {name: content for name, content in files.items() if name != "README.md"})
+    assert "does not tell how many" in complaint("owner/no-card")
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 401}, {"reset": True}], ids=str)
+def test_a_push_of_faces_that_fails_is_a_clear_error(hub, client, cat_folder, fault):
+    client.create_repo(REPO, repo_type="dataset")
+    head = hub.head(f"datasets/{REPO}")
+    hub.fault("POST .*/commit/", **fault)
+    with pytest.raises(HubError, match=f"push to {REPO} failed"):
+        push_faces(load_faces(cat_folder), REPO)
+    assert hub.head(f"datasets/{REPO}") == head
+
+
+def test_pixels_survive_the_way_through_png(hub, client, tmp_path):
+    for seed in range(3):
+        draw_cat(seed).save(tmp_path / f"{seed}.png")
+    faces = load_faces(tmp_path)
+    push_faces(faces, REPO)
+    assert [name for name in hub.files(f"datasets/{REPO}") if name.endswith(".parquet")] == [
+        "data/train-00000-of-00001.parquet", "data/validation-00000-of-00001.parquet"
+    ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Mix two cat faces with variational autoencoders: models, training, mixing."""
 
 from catvae.checkpoints import CheckpointError, load_checkpoint, load_variant
+from catvae.faces import Face, align, find_faces
 from catvae.images import ImageError
 from catvae.mixing import mix
 from catvae.model import VARIANTS, CatVAE, VAEConfig, Variant, beta_elbo
@@ -9,10 +10,13 @@ __all__ = [
     "VARIANTS",
     "CatVAE",
     "CheckpointError",
+    "Face",
     "ImageError",
     "VAEConfig",
     "Variant",
+    "align",
     "beta_elbo",
+    "find_faces",
     "load_checkpoint",
     "load_variant",
     "mix",

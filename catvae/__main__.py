@@ -35,6 +35,18 @@ def run_figures(args: argparse.Namespace) -> None:
         print(args.out / f"{name}.png")
 
 
+def run_evaluate_faces(args: argparse.Namespace) -> None:
+    from catvae.evaluate_faces import evaluate_faces
+
+    validation = load_faces(args.data).validation if args.data else None
+    report = evaluate_faces(
+        args.folder, args.out, variant=args.variant, checkpoints=args.checkpoints, validation=validation
+    )
+    for key, value in report.items():
+        print(f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}")
+    print(f"to look at: {args.out}")
+
+
 def run_push(args: argparse.Namespace) -> None:
     from catvae.hub import push_checkpoints  # slow to import, and only needed here
 
@@ -96,6 +108,13 @@ def main() -> None:
     figures.add_argument("--out", type=Path, default=Path("figures"), help="folder for the PNGs")
     figures.set_defaults(run=run_figures)
 
+    face_evaluation = commands.add_parser("evaluate-faces", help="find the faces in a folder of photos, as a page")
+    face_evaluation.add_argument("folder", type=Path)
+    face_evaluation.add_argument("--out", type=Path, default=Path("faces.html"), help="its figures go to .json beside")
+    face_evaluation.add_argument("--variant", default="v6", choices=list(VARIANTS))
+    face_evaluation.add_argument("--data", help="faces whose validation split gives the ELBO to compare with")
+    face_evaluation.set_defaults(run=run_evaluate_faces)
+
     push = commands.add_parser("push", help="push the checkpoints to a model repo on the Hub")
     push.add_argument("checkpoints", type=Path)
     push.add_argument("repo", metavar="OWNER/NAME")
@@ -126,7 +145,7 @@ def main() -> None:
     trainer.add_argument("arguments", nargs="+", help="of train_space.py, after --")
     trainer.set_defaults(run=run_publish_trainer)
 
-    for command in (mixing, evaluation, figures):
+    for command in (mixing, evaluation, figures, face_evaluation):
         command.add_argument("--checkpoints", type=Path, help=f"default: $CATVAE_CHECKPOINTS or {BUNDLED.name}/")
     args = parser.parse_args()
     try:

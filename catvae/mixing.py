@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from catvae.images import open_image, to_face, to_pil, to_tensor
+from catvae.faces import cut_face
+from catvae.images import open_image, to_pil, to_tensor
 from catvae.model import CatVAE
 
 FRAME_MS = 120
@@ -37,7 +38,7 @@ METHODS = {"lerp": lerp, "slerp": slerp}
 def mix(model: CatVAE, image_a, image_b, steps: int = 9, method: str = "lerp") -> list[Image.Image]:
     """`steps` 64×64 frames from the reconstruction of cat A to that of cat B.
 
-    Pictures are anything `open_image` takes; they are cut to their centre square. The path runs
+    Pictures are anything `open_image` takes; their best face is cut as `cut_face` does. The path runs
     between posterior means ("lerp": straight, the safe default, or "slerp"), so it is free of
     noise and the same at every call.
 
@@ -48,7 +49,7 @@ def mix(model: CatVAE, image_a, image_b, steps: int = 9, method: str = "lerp") -
         raise ValueError(f"steps must be a whole number of at least 2, not {steps!r}")
     if method not in METHODS:
         raise ValueError(f"method must be one of {sorted(METHODS)}, not {method!r}")
-    mu, _ = model.encode(to_tensor([to_face(open_image(image)) for image in (image_a, image_b)]))
+    mu, _ = model.encode(to_tensor([cut_face(open_image(image)) for image in (image_a, image_b)]))
     path = METHODS[method](mu[0], mu[1], torch.linspace(0, 1, int(steps)))
     return to_pil(model.decode(path))
 

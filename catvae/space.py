@@ -10,7 +10,10 @@ from catvae.hub import FILES, HUB_ERRORS, HubError, first_line
 from catvae.model import VARIANTS
 
 ROOT = Path(__file__).resolve().parent.parent
-NEEDED = ("app.py", "train_space.py", "requirements.txt", "LICENSE", "catvae/*.py", "examples/*", "figures/*.png")
+NEEDED = (
+    *("app.py", "train_space.py", "requirements.txt", "LICENSE"),
+    *("catvae/*.py", "catvae/*.safetensors", "examples/*", "figures/*.png"),
+)
 
 
 def publish_space(

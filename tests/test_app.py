@@ -1,18 +1,22 @@
 import itertools
+import json
 import re
 
+import httpx
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from catvae import VARIANTS, load_variant, mix
+from catvae import VARIANTS, align, find_faces, load_variant, mix
+from catvae.images import open_image, to_face
 from catvae.texts import TEXTS
 from catvae.ui import example_cats
 from tests.conftest import ROOT
 
 CATS = example_cats()
+CHELSEA = ROOT / "examples" / "chelsea.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +33,13 @@ def pixels(item) -> np.ndarray:
     return np.asarray(Image.open(item["image"]).convert("RGB")).astype(int)
 
 
-def test_the_api_is_one_named_endpoint_with_named_arguments(client):
+def test_the_api_has_named_endpoints_with_named_arguments(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert list(endpoints) == ["/mix"]
-    parameters = [parameter["parameter_name"] for parameter in endpoints["/mix"]["parameters"]]
-    assert parameters == ["model", "image_a", "image_b", "steps"]
+    arguments = {name: [p["parameter_name"] for p in endpoint["parameters"]] for name, endpoint in endpoints.items()}
+    assert arguments == {
+        "/cut": ["photo", "number", "zoom", "right", "down", "turn"],
+        "/mix": ["model", "image_a", "image_b", "steps"],
+    }
 
 
 @pytest.mark.parametrize("steps", [2, 9, 24])
@@ -55,9 +61,45 @@ def test_every_model_changes_the_picture(client):
         assert abs(middles[a] - middles[b]).mean() > 1, (a, b)
 
 
-def test_a_photo_of_another_size_is_cut_to_its_centre(client):
-    gallery = ask(client, image_a=ROOT / "examples" / "chelsea.jpg", steps=2)
-    assert pixels(gallery[0]).shape == (64, 64, 3)
+def cut_by_api(client, photo, **options):
+    face, note, number = client.predict(photo=handle_file(str(photo)), api_name="/cut", **options)
+    return np.asarray(Image.open(face).convert("RGB")).astype(int), note, number
+
+
+def test_a_photo_is_mixed_by_the_face_found_in_it(client):
+    photo = open_image(CHELSEA)
+    face = np.asarray(align(photo, find_faces(photo)[0])).astype(int)
+    assert abs(pixels(ask(client, image_a=CHELSEA, steps=2)[0]) - face).max() <= 1
+    found, note, number = cut_by_api(client, CHELSEA)
+    assert abs(found - face).max() <= 1 and note == TEXTS["en"]["face_found"] and number == 1
+    again, _, number = cut_by_api(client, CHELSEA, number=2)  # there is only one: round again
+    assert np.array_equal(found, again) and number == 1
+
+
+def test_a_photo_can_be_cut_otherwise(client):
+    whole, note, number = cut_by_api(client, CHELSEA, number=0)
+    centre = np.asarray(to_face(open_image(CHELSEA))).astype(int)
+    assert abs(whole - centre).mean() < 3 and note == TEXTS["en"]["face_whole"] and number == 0
+    face, *_ = cut_by_api(client, CHELSEA)
+    turned, *_ = cut_by_api(client, CHELSEA, turn=180)
+    assert abs(turned[::-1, ::-1] - face).mean() < 3
+    nearer, *_ = cut_by_api(client, CHELSEA, zoom=2)
+    assert abs(nearer[::2, ::2] - face[16:48, 16:48]).mean() < 12
+    moved, *_ = cut_by_api(client, CHELSEA, right=0.25)
+    assert abs(moved[:, :32] - face[:, 16:48]).mean() < 3
+
+
+@pytest.mark.parametrize("bad", [{"zoom": 9}, {"right": -3}, {"number": -1}, {"turn": "left"}, {"zoom": 0}])
+def test_adjustments_outside_the_widgets_are_refused_in_words(client, bad):
+    with pytest.raises(AppError) as caught:
+        cut_by_api(client, CHELSEA, **bad)
+    assert len(str(caught.value)) > 20
+
+
+def test_where_there_is_no_cat_the_visitor_is_told(client, tmp_path):
+    Image.new("RGB", (300, 200), "tan").save(tmp_path / "wall.png")
+    _, note, number = cut_by_api(client, tmp_path / "wall.png")
+    assert note == TEXTS["en"]["face_none"] and number == 0
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -76,11 +118,40 @@ def test_errors_speak_the_visitors_language(app_url, tmp_path, language):
         ask(client, image_a=tmp_path / "bomb.png")
 
 
-@pytest.mark.parametrize("bad", [{"steps": 1}, {"steps": 25}, {"steps": 2.5}, {"steps": "many"}, {"model": "v7"}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"steps": 1},
+        {"steps": 25},
+        {"steps": 2.5},
+        {"steps": True},
+        {"steps": None},
+        {"steps": "many"},
+        {"model": "v7"},
+        {"model": None},
+        {"model": "v6" * 500_000},
+    ],
+    ids=lambda bad: str(bad)[:30],
+)
 def test_values_outside_the_widgets_are_refused_in_words(client, bad):
     with pytest.raises(AppError) as caught:
         ask(client, **bad)
     assert len(str(caught.value)) > 20 and "None" not in str(caught.value)
+
+
+def test_not_a_number_is_refused_in_words(app_url):
+    """No client sends NaN; Python's JSON parser takes it."""
+    with open(CATS[0], "rb") as file:
+        path = httpx.post(f"{app_url}/gradio_api/upload", files={"files": file}).json()[0]
+    cat = json.dumps({"path": path, "meta": {"_type": "gradio.FileData"}})
+    for name, data, text in [
+        ("mix", f'["v6", {cat}, {cat}, NaN]', TEXTS["en"]["bad_steps"].format(low=2, high=24)),
+        ("cut", f"[{cat}, 1, NaN, 0, 0, 0]", TEXTS["en"]["bad_adjustment"]),
+    ]:
+        address = f"{app_url}/gradio_api/call/{name}"
+        headers = {"content-type": "application/json"}
+        event = httpx.post(address, content=f'{{"data": {data}}}', headers=headers).json()["event_id"]
+        assert text in httpx.get(f"{address}/{event}", timeout=30).text
 
 
 def test_both_languages_have_the_same_texts():

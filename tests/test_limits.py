@@ -1,0 +1,78 @@
+"""One visitor who asks without end is told to wait, and everyone else is served."""
+
+import threading
+
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+
+from catvae.texts import TEXTS
+from catvae.ui import example_cats
+from tests.conftest import running_app
+
+CAT = example_cats()[0]
+BODY = {"data": ["v3", None, None, 2], "session_hash": "x", "fn_index": 0}
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    with running_app(tmp_path_factory.mktemp("app"), {"PATH": "/usr/bin:/bin"}) as url:
+        yield url
+
+
+def test_a_flood_is_told_to_wait_in_its_language_while_others_are_served(url):
+    stop, answers = threading.Event(), []
+
+    def flood():
+        with httpx.Client(headers={"x-forwarded-for": "203.0.113.7", "accept-language": "es"}) as visitor:
+            while not stop.is_set():
+                answers.append(visitor.post(f"{url}/gradio_api/queue/join", json=BODY))
+
+    flooding = threading.Thread(target=flood)
+    flooding.start()
+    try:
+        other = Client(url, verbose=False, download_files=False)
+        for _ in range(5):
+            gallery = other.predict("v3", handle_file(CAT), handle_file(CAT), 2, api_name="/mix")
+            assert len(gallery) == 4
+    finally:
+        stop.set()
+        flooding.join()
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(refused) > 0.5 * len(answers)
+    assert {answer.json()["detail"] for answer in refused} == {TEXTS["es"]["busy"]}
+    assert {answer.status_code for answer in answers} == {200, 429}
+
+
+def test_visitors_have_buckets_of_their_own_that_fill_again(url):
+    def ask(address: str, times: int) -> list[int]:
+        headers = {"x-forwarded-for": address}
+        return [
+            httpx.post(f"{url}/gradio_api/queue/join", json=BODY, headers=headers).status_code for _ in range(times)
+        ]
+
+    assert 429 in ask("203.0.113.8", 80)
+    assert ask("203.0.113.9", 1) == [200]
+
+
+def test_a_full_queue_is_busy_not_broken(url):
+    answers = []
+
+    def ask(address: str):
+        headers = {"x-forwarded-for": address}
+        body = {**BODY, "session_hash": address, "data": ["v6", CAT, CAT, 24]}
+        for _ in range(8):
+            answers.append(httpx.post(f"{url}/gradio_api/queue/join", json=body, headers=headers, timeout=60))
+
+    threads = [threading.Thread(target=ask, args=(f"198.51.100.{i}",)) for i in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {answer.status_code for answer in answers} <= {200, 429}
+    assert {answer.json()["detail"] for answer in answers if answer.status_code == 429} <= {TEXTS["en"]["busy"]}
+
+
+def test_bodies_larger_than_any_photo_are_refused(url):
+    answer = httpx.post(f"{url}/gradio_api/queue/join", content=b"x" * 22_000_000, headers={"accept-language": "es"})
+    assert answer.status_code == 413 and answer.json()["detail"] == TEXTS["es"]["too_heavy_body"]

@@ -2,7 +2,7 @@
 
 from catvae.checkpoints import CheckpointError, load_checkpoint, load_variant
 from catvae.faces import Face, align, find_faces
-from catvae.images import ImageError
+from catvae.images import ImageError, open_image
 from catvae.mixing import mix
 from catvae.model import VARIANTS, CatVAE, VAEConfig, Variant, beta_elbo
 
@@ -20,4 +20,5 @@ __all__ = [
     "load_checkpoint",
     "load_variant",
     "mix",
+    "open_image",
 ]

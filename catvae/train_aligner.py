@@ -272,7 +272,7 @@ def train(model: nn.Module, make_batch, loss_of, faces: Tensor, steps: int, seed
     return model.eval()
 
 
-def train_aligner(faces: Tensor, out: Path = WEIGHTS, steps: int = 2800, seed: int = 0) -> None:
+def train_aligner(faces: Tensor, out: Path = WEIGHTS, steps: int = 4000, seed: int = 0) -> None:
     """Train both networks on uint8 faces (N, 3, 64, 64) and write their fp16 weights to `out`."""
     images = faces.float() / 255
     finder = train(Finder(), finder_batch, finder_loss, images, steps, seed)
@@ -290,7 +290,7 @@ def save_networks(finder: Finder, aligner: Aligner, out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m catvae.train_aligner", description=__doc__.splitlines()[0])
     parser.add_argument("--data", default=PUBLISHED_DATASET, help="as for train_space.py")
-    parser.add_argument("--steps", type=int, default=2800, help="of each of the two networks")
+    parser.add_argument("--steps", type=int, default=4000, help="of each of the two networks")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args()
     faces = load_faces(args.data)

@@ -1,0 +1,97 @@
+"""Many visitors at once: starts the app and lets them mix without a pause; prints latencies, busy answers and memory.
+
+python -m benchmarks.load --visitors 100 --seconds 60
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+KITTENS = sorted((ROOT / "examples").glob("kitten-*.png"))
+PHOTO = ROOT / "examples" / "chelsea.jpg"
+
+
+async def visit(number: int, url: str, end: float, latencies: list[float], answers: Counter, photos: float) -> None:
+    chance = random.Random(number)
+    headers = {"x-forwarded-for": f"10.{number // 250}.{number % 250}.1"}  # a visitor is an address
+    async with httpx.AsyncClient(base_url=f"{url}/gradio_api", headers=headers, timeout=60) as client:
+        while time.monotonic() < end:
+            pictures = [PHOTO if chance.random() < photos else chance.choice(KITTENS) for _ in range(2)]
+            started = time.monotonic()
+            try:
+                answer = await client.post("/upload", files=[("files", picture.read_bytes()) for picture in pictures])
+                if answer.status_code == 200:
+                    files = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in answer.json()]
+                    body = {"data": [f"v{chance.randint(1, 6)}", *files, chance.randint(2, 24)]}
+                    answer = await client.post("/call/mix", json=body)
+                if answer.status_code == 200:
+                    answer = await client.get(f"/call/mix/{answer.json()['event_id']}")
+                    said = "mixed" if "event: complete" in answer.text else answer.text.strip()[-150:]
+                else:
+                    said = "busy" if answer.status_code == 429 else f"status {answer.status_code}"
+            except httpx.HTTPError as error:
+                said = type(error).__name__
+            answers[said] += 1
+            if said == "mixed":
+                latencies.append(time.monotonic() - started)
+            else:
+                await asyncio.sleep(2)
+
+
+def resident_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+async def run(args: argparse.Namespace, url: str, pid: int) -> None:
+    latencies, answers, memory = [], Counter(), []
+    end = time.monotonic() + args.seconds
+    visitors = [asyncio.create_task(visit(i, url, end, latencies, answers, args.photos)) for i in range(args.visitors)]
+    while time.monotonic() < end:
+        memory.append(resident_mb(pid))
+        await asyncio.sleep(args.seconds / 6)
+    await asyncio.gather(*visitors)
+    p50, p95 = np.percentile(latencies, [50, 95])
+    print(f"{args.visitors} visitors, {args.seconds} s: {dict(answers)}")
+    print(f"mixes answered: {len(latencies) / args.seconds:.1f} a second, p50 {p50:.2f} s, p95 {p95:.2f} s")
+    print(f"memory of the app: {', '.join(f'{value:.0f}' for value in [*memory, resident_mb(pid)])} MB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--visitors", type=int, default=100)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--photos", type=float, default=0.1, help="share of pictures that are whole photos")
+    args = parser.parse_args()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = {**os.environ, "PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False"}
+    app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        while True:
+            try:
+                httpx.get(url, timeout=5)
+                break
+            except httpx.HTTPError:
+                time.sleep(0.2)
+        asyncio.run(run(args, url, app.pid))
+    finally:
+        app.terminate()
+        app.wait()
+
+
+if __name__ == "__main__":
+    main()

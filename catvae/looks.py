@@ -1,0 +1,43 @@
+"""How the page looks and speaks: theme, style sheet, languages."""
+
+import gradio as gr
+
+from catvae.texts import TEXTS
+
+i18n = gr.I18n(**TEXTS)
+
+THEME = gr.themes.Soft(
+    primary_hue="orange",
+    secondary_hue="amber",
+    neutral_hue="stone",
+    font=["ui-rounded", "Nunito", "system-ui", "sans-serif"],
+    font_mono=["ui-monospace", "monospace"],
+)
+
+CSS = """
+.gradio-container { max-width: 1200px !important; width: 100%; margin-inline: auto !important; }
+#cats { flex-wrap: nowrap; }
+.cat, .cat > * { min-width: 0 !important; }
+#cats .photo { height: clamp(170px, 42vw, 280px) !important; }
+#cats .photo img { object-fit: cover; }
+.cat .gallery {
+    display: grid; grid-template-rows: repeat(2, 60px); grid-auto-flow: column; grid-auto-columns: 60px;
+    gap: 6px; overflow-x: auto; padding-bottom: 6px;
+}
+.cat .gallery-item, .cat .gallery-item > *, .cat .gallery-item img {
+    width: 60px !important; height: 60px !important; object-fit: cover;
+}
+.tools { gap: 8px; }
+.idle { display: none !important; }
+.found { align-items: center; gap: 8px; flex-wrap: nowrap !important; padding: 0 !important; }
+.found .face { flex: none !important; width: 72px !important; height: 72px !important; min-width: 72px !important; }
+.found .face img { width: 72px; height: 72px; border-radius: 8px; }
+.found .note, .found .note p { font-size: 13px; line-height: 1.3; }
+.found > .note, .found > :last-child { min-width: 0 !important; }
+.choices { gap: 8px; }
+.choices button { min-width: 0; }
+#model input { text-overflow: ellipsis; padding-right: 1.5em; }
+#mix, #mix .grid-wrap { height: auto !important; min-height: 0 !important; max-height: none !important; }
+#mix .grid-container { grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)) !important; }
+#mix .caption-label { font-size: 11px; padding: 1px 5px; }
+"""

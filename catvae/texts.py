@@ -7,6 +7,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "intro": "# 🐱 Kitten Mixer\n"
         "Pick two cats, or bring your own: a variational autoencoder turns the first into the second. "
         "The six models differ in one number, **β**. Change the model and watch what each keeps of your cats.",
+        "tab_mix": "Mix",
+        "tab_compare": "Compare β",
+        "tab_explore": "Explore",
+        "tab_understand": "Understand",
         "cat_a": "Cat A",
         "cat_b": "Cat B",
         "examples": "Or click an example",
@@ -54,6 +58,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "intro": "# 🐱 Mezclador de Gatitos\n"
         "Elige dos gatos, o trae los tuyos: un autocodificador variacional convierte el primero en el segundo. "
         "Los seis modelos difieren en un número, **β**. Cambia de modelo y mira qué conserva cada uno de tus gatos.",
+        "tab_mix": "Mezclar",
+        "tab_compare": "Comparar β",
+        "tab_explore": "Explorar",
+        "tab_understand": "Entender",
         "cat_a": "Gato A",
         "cat_b": "Gato B",
         "examples": "O toca un ejemplo",

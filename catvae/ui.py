@@ -71,28 +71,32 @@ def build() -> gr.Blocks:
         with gr.Row(elem_id="cats"):
             cat_a = cat_picker("A", cats, first=0)
             cat_b = cat_picker("B", cats, first=3)
-        with gr.Row():
-            model = gr.Dropdown(
-                [(i18n(f"model_{name}"), name) for name in VARIANTS],
-                value=DEFAULT_VARIANT,
-                label=i18n("model"),
-                info=i18n("model_info"),
-                elem_id="model",
-                scale=2,
-            )
-            steps = gr.Slider(MIN_STEPS, MAX_STEPS, DEFAULT_STEPS, step=1, label=i18n("steps"), info=i18n("steps_info"))
-        unguarded(model, steps)
-        gallery = gr.Gallery(
-            label=i18n("result"),
-            show_label=False,
-            elem_id="mix",
-            format="png",
-            columns=DEFAULT_STEPS + 2,
-            height="auto",
-            object_fit="cover",
-            interactive=False,
-            buttons=["download", "fullscreen"],
-        )
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab(i18n("tab_mix"), id="mix"):
+                with gr.Row():
+                    model = gr.Dropdown(
+                        [(i18n(f"model_{name}"), name) for name in VARIANTS],
+                        value=DEFAULT_VARIANT,
+                        label=i18n("model"),
+                        info=i18n("model_info"),
+                        elem_id="model",
+                        scale=2,
+                    )
+                    steps = gr.Slider(
+                        MIN_STEPS, MAX_STEPS, DEFAULT_STEPS, step=1, label=i18n("steps"), info=i18n("steps_info")
+                    )
+                unguarded(model, steps)
+                gallery = gr.Gallery(
+                    label=i18n("result"),
+                    show_label=False,
+                    elem_id="mix",
+                    format="png",
+                    columns=DEFAULT_STEPS + 2,
+                    height="auto",
+                    object_fit="cover",
+                    interactive=False,
+                    buttons=["download", "fullscreen"],
+                )
         gr.Markdown(i18n("credits"))
         running = gr.Markdown(elem_id="weights")
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 from catvae.checkpoints import CheckpointError, load_checkpoint, read_json
 from catvae.figures import make_figures
+from catvae.latents import FILE as LATENTS
 from catvae.model import VARIANTS
 
 WEIGHTS = "model.safetensors"
@@ -93,7 +94,10 @@ def push_checkpoints(
         if not force and (worse := _worse_than_published(repo_id, head, metrics, token)):
             raise HubError(f"{repo_id} holds better weights: {'; '.join(worse)}. Replace them with --force")
         operations = [
-            CommitOperationAdd(f"{name}/{file}", path / file) for name, path in present.items() for file in FILES
+            CommitOperationAdd(f"{name}/{file}", path / file)
+            for name, path in present.items()
+            for file in (*FILES, LATENTS)
+            if (path / file).exists()
         ]
         operations += [
             CommitOperationAdd(f"figures/{name}.png", _png(figure)) for name, figure in make_figures(models).items()

@@ -105,6 +105,11 @@ def example_kittens() -> list[Path]:
     return sorted(EXAMPLES.glob("kitten-*.png"))
 
 
+def example_cats() -> list[str]:
+    """Paths of the example pictures, the kittens of our own models first."""
+    return [str(path) for path in example_kittens() + sorted(EXAMPLES.glob("*.jpg"))]
+
+
 def to_face(image: Image.Image) -> Image.Image:
     """The centre square of an RGB picture at 64×64; pictures of that size pass unchanged."""
     if image.size == (IMAGE_SIZE, IMAGE_SIZE):

@@ -28,6 +28,7 @@ CSS = """
     width: 60px !important; height: 60px !important; object-fit: cover;
 }
 .tools { gap: 8px; }
+#map .html-container, #sum .html-container, #lesson .html-container { padding: 0; }
 .idle { display: none !important; }
 .found { align-items: center; gap: 8px; flex-wrap: nowrap !important; padding: 0 !important; }
 .found .face { flex: none !important; width: 72px !important; height: 72px !important; min-width: 72px !important; }
@@ -36,8 +37,20 @@ CSS = """
 .found > .note, .found > :last-child { min-width: 0 !important; }
 .choices { gap: 8px; }
 .choices button { min-width: 0; }
-#model input { text-overflow: ellipsis; padding-right: 1.5em; }
+#model input, #explore-model input { text-overflow: ellipsis; padding-right: 1.5em; }
 #mix, #mix .grid-wrap { height: auto !important; min-height: 0 !important; max-height: none !important; }
 #mix .grid-container { grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)) !important; }
 #mix .caption-label { font-size: 11px; padding: 1px 5px; }
+#lesson { max-width: 720px; margin-inline: auto; }
+#lesson figure { margin: 8px 0; }
+#lesson figure img { width: 100%; border-radius: 12px; margin: 0; }
+#lesson figcaption, #lesson .caption { margin: 8px 0 0; font-size: 14px; opacity: 0.8; }
+#results table { width: 100%; margin: 0; font-variant-numeric: tabular-nums; }
+#results th, #results td { padding: 6px 4px; text-align: right; border-width: 0 0 1px; white-space: normal; }
+#results th:first-child { text-align: left; }
+@media (max-width: 480px) {
+    #tabs .tab-container button { padding-inline: 4px; font-size: 12.5px; }  /* all four at once */
+    #results table { font-size: 12px; }
+    #results th, #results td { padding-inline: 2px; }
+}
 """

@@ -64,8 +64,8 @@ def make_strip(frames: list[Image.Image]) -> Image.Image:
 
 
 def save_frames(frames: list[Image.Image], out: Path, scale: int = 1) -> None:
-    """Write frames as the name of `out` says: .gif or .webp animated, a folder of PNGs where the
-    name has no suffix, else a strip in that picture format (.png, .jpg).
+    """Write frames as the name of `out` says: .gif, .webp or .mp4 animated, there and back, a folder
+    of PNGs where the name has no suffix, else a strip in that picture format (.png, .jpg).
 
     `scale` enlarges each frame that many times. Raises ValueError for an unknown format.
     """
@@ -76,9 +76,25 @@ def save_frames(frames: list[Image.Image], out: Path, scale: int = 1) -> None:
             frame.save(out / f"{i:03d}.png")
         return
     out.parent.mkdir(parents=True, exist_ok=True)
+    there_and_back = frames + frames[-2:0:-1]
+    if out.suffix.lower() == ".mp4":
+        return _save_video(there_and_back, out)
     if out.suffix.lower() in {".gif", ".webp"}:
-        there_and_back = frames + frames[-2:0:-1]
-        options = {"lossless": True} if out.suffix.lower() == ".webp" else {}
+        options = {"quality": 90} if out.suffix.lower() == ".webp" else {}
         frames[0].save(out, save_all=True, append_images=there_and_back[1:], duration=FRAME_MS, loop=0, **options)
         return
     make_strip(frames).save(out)
+
+
+def _save_video(frames: list[Image.Image], out: Path) -> None:
+    """H.264 in the colour format that phones play. Sides must be even."""
+    import av  # slow to import, and only needed here
+
+    with av.open(str(out), "w") as video:
+        stream = video.add_stream("libx264", rate=round(1000 / FRAME_MS * 2), options={"crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = *frames[0].size, "yuv420p"
+        for frame in [*frames, frames[0]]:
+            for packet in stream.encode(av.VideoFrame.from_image(frame)):
+                video.mux(packet)
+        for packet in stream.encode(None):
+            video.mux(packet)

@@ -1,5 +1,6 @@
 """Choosing a cat on the page: a photo, the face found in it, and ways to choose otherwise."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import gradio as gr
@@ -13,6 +14,10 @@ from catvae.texts import TEXTS, language_of
 
 SURE_SCORE = 0.5
 MAX_NUMBER = 100  # of a face; counting goes round
+# Files are handed over undecoded: gr.Image would decode anything, `open_image` is on guard. It is set on the
+# class, because an update makes Gradio build a session's component anew.
+gr.Image.preprocess = lambda self, payload: payload and payload.path
+
 TOOLS, IDLE = ["tools"], ["tools", "idle"]  # idle ones stay on the page: the face in them feeds the mix
 
 
@@ -32,10 +37,15 @@ def read(path: str | None, letter: str, texts: dict[str, str]) -> Image.Image:
 
 @dataclass(frozen=True)
 class CatPicker:
-    """The components of one cat: the photo as it came, and the face cut from it, 64×64."""
+    """The components of one cat: the photo as it came, and the face cut from it, 64×64.
+
+    Who sets the photo from outside sets `follow` to what `show(photo, request)` returns.
+    """
 
     photo: gr.Image
     face: gr.Image
+    show: Callable[[str | None, gr.Request], tuple]
+    follow: list[gr.components.Component]
 
 
 def cat_picker(letter: str, cats: list[str], first: int) -> CatPicker:
@@ -73,9 +83,6 @@ def cat_picker(letter: str, cats: list[str], first: int) -> CatPicker:
                 down = gr.Slider(-1, 1, 0, step=0.02, label=i18n("down"))
                 turn = gr.Slider(-180, 180, 0, step=1, label=i18n("turn"))
                 number = gr.Number(1, visible="hidden", precision=0)
-        # hand over files undecoded: gr.Image would decode anything, `open_image` is on guard
-        for component in (photo, face):
-            component.preprocess = lambda payload: payload and payload.path
         unguarded(zoom, right, down, turn, number)
         examples = gr.Examples([[cat] for cat in cats], photo, label=i18n("examples"), examples_per_page=len(cats))
 
@@ -128,10 +135,11 @@ def cat_picker(letter: str, cats: list[str], first: int) -> CatPicker:
         )
 
     adjustment = [zoom, right, down, turn]
+    follow = [face, note, next_face, tools, number, *adjustment]
     private = {"api_visibility": "private", "show_progress": "minimal"}
     # not photo.change, which fires twice for one upload
     for chosen in (photo.input, photo.clear, examples.load_input_event.success):
-        chosen(show, photo, [face, note, next_face, tools, number, *adjustment], trigger_mode="always_last", **private)
+        chosen(show, photo, follow, trigger_mode="always_last", **private)
     gr.on(
         [component.input for component in adjustment],
         cut,
@@ -148,7 +156,7 @@ def cat_picker(letter: str, cats: list[str], first: int) -> CatPicker:
     whole.click(lambda: (0, 1, 0, 0, 0), None, [number, *adjustment], **private).then(
         cut, [photo, number, *adjustment], [face, note, number], **private
     )
-    return CatPicker(photo, face)
+    return CatPicker(photo, face, show, follow)
 
 
 def describe(found: list[Face], number: int, texts: dict[str, str]) -> str:

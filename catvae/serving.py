@@ -6,13 +6,17 @@ A set is always of one training: all six variants of one folder or of one commit
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
+from torch import Tensor
 
-from catvae.checkpoints import BUNDLED, CheckpointError, load_checkpoint
+from catvae.checkpoints import BUNDLED, CheckpointError, load_checkpoint, read_json
 from catvae.hub import HUB_ERRORS, HubError, download_variant
+from catvae.latents import FILE as LATENTS
+from catvae.latents import load_latents
 from catvae.model import VARIANTS, CatVAE
 
 POLL_SECONDS = 300
@@ -24,6 +28,8 @@ class WeightSet:
 
     models: dict[str, CatVAE]
     source: str  # "checkpoints" or "owner/name@0123abc"
+    metrics: dict[str, dict]  # of the variants that have them, as `latents`
+    latents: dict[str, dict[str, Tensor]]
 
 
 class Weights:
@@ -53,7 +59,7 @@ class Weights:
             try:
                 found = find_commit(repo_id, revision or "main", ask=ask)
                 if found and found != commit:
-                    self.current = download_set(repo_id, found)
+                    self.current = download_set(repo_id, found, ask=ask)
                     commit = found
                     print(f"catvae: now running {self.current.source}", flush=True)
             except (HubError, CheckpointError) as error:
@@ -67,13 +73,28 @@ class Weights:
 
 def load_set(folder: Path) -> WeightSet:
     """All six variants of a folder. Raises CheckpointError when one of them cannot be loaded."""
-    return WeightSet({name: load_checkpoint(folder / name) for name in VARIANTS}, folder.name)
+    return _load([folder / name for name in VARIANTS], folder.name)
 
 
-def download_set(repo_id: str, commit: str) -> WeightSet:
-    """All six variants of a commit of a Hub repo. Raises HubError or CheckpointError."""
-    models = {name: load_checkpoint(download_variant(repo_id, name, commit)) for name in VARIANTS}
-    return WeightSet(models, f"{repo_id}@{commit[:7]}")
+def download_set(repo_id: str, commit: str, *, ask: bool = True) -> WeightSet:
+    """All six variants of a commit of a Hub repo, with `ask` off from the cache alone where they are
+    there. Raises HubError or CheckpointError."""
+    for name in VARIANTS:
+        for extra in ("metrics.json", LATENTS):
+            with suppress(*HUB_ERRORS):  # older sets lack them
+                hf_hub_download(repo_id, f"{name}/{extra}", revision=commit, local_files_only=not ask)
+    return _load([download_variant(repo_id, name, commit) for name in VARIANTS], f"{repo_id}@{commit[:7]}")
+
+
+def _load(folders: list[Path], source: str) -> WeightSet:
+    models = {folder.name: load_checkpoint(folder) for folder in folders}
+    metrics, latents = {}, {}
+    for folder in folders:
+        with suppress(CheckpointError):  # the app can do without
+            metrics[folder.name] = read_json(folder / "metrics.json")
+        with suppress(CheckpointError):
+            latents[folder.name] = load_latents(folder)
+    return WeightSet(models, source, metrics, latents)
 
 
 def find_commit(repo_id: str, revision: str, *, ask: bool) -> str | None:

@@ -12,7 +12,14 @@ from catvae.model import VARIANTS
 ROOT = Path(__file__).resolve().parent.parent
 NEEDED = (
     *("app.py", "train_space.py", "requirements.txt", "LICENSE"),
-    *("catvae/*.py", "catvae/*.safetensors", "examples/*", "figures/*.png"),
+    *(
+        "catvae/*.py",
+        "catvae/*.safetensors",
+        "examples/*",
+        "examples/blog/*",
+        "figures/*.png",
+        "checkpoints/*/latents.safetensors",
+    ),
 )
 
 
@@ -69,7 +76,8 @@ def publish_trainer(repo_id: str, arguments: list[str], *, hardware: str, token:
 
 
 def _commit_files(api: HfApi, repo_id: str, card: RepoCard) -> None:
-    files = {path.relative_to(ROOT).as_posix(): path for pattern in NEEDED for path in sorted(ROOT.glob(pattern))}
+    paths = [path for pattern in NEEDED for path in sorted(ROOT.glob(pattern)) if path.is_file()]
+    files = {path.relative_to(ROOT).as_posix(): path for path in paths}
     files |= {f"checkpoints/{name}/{file}": ROOT / "checkpoints" / name / file for name in VARIANTS for file in FILES}
     stale = set(api.list_repo_files(repo_id, repo_type="space")) - {*files, "README.md", ".gitattributes"}
     operations = [CommitOperationDelete(name) for name in sorted(stale)]
@@ -79,11 +87,8 @@ def _commit_files(api: HfApi, repo_id: str, card: RepoCard) -> None:
 
 
 def embed_snippets(repo_id: str) -> str:
-    """HTML that shows a Space in a blog post: an iframe, or Gradio's web component."""
+    """HTML that shows a Space in a blog post: an iframe of its small page, or Gradio's web component."""
+    from catvae.share import State, iframe, web_component  # imports gradio, which publishing does without
+
     address = f"https://{re.sub('[^a-z0-9]+', '-', repo_id.lower())}.hf.space"
-    version = RepoCard.load(ROOT / "README.md").data.sdk_version
-    return (
-        f'<iframe src="{address}" width="100%" height="820" frameborder="0"></iframe>\n\n'
-        f'<script type="module" src="https://gradio.s3-us-west-2.amazonaws.com/{version}/gradio.js"></script>\n'
-        f'<gradio-app src="{address}"></gradio-app>'
-    )
+    return f"{iframe(address, State())}\n\n{web_component(address)}"

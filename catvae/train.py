@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from catvae.checkpoints import load_checkpoint, read_json, save_checkpoint, write_json
 from catvae.data import Faces, FaceStream
+from catvae.latents import fit_latents, save_latents
 from catvae.metrics import evaluate_model
 from catvae.model import VARIANTS, CatVAE, beta_elbo
 
@@ -222,6 +223,8 @@ def train_variant(
     # figures are those of the weights as saved, rounded to fp16
     metrics = {**evaluate_model(load_checkpoint(folder), faces.validation), "training": run}
     write_json(folder / "metrics.json", metrics)
+    if not isinstance(train, FaceStream):
+        save_latents(folder, fit_latents(load_checkpoint(folder), faces.train))
     state_file.unlink()
     return metrics
 

@@ -1,20 +1,33 @@
-"""Picture of the running page for the README: start `make app`, then `python docs/screenshot.py`."""
+"""Pictures of the running page for the README: start `make app`, then `python docs/screenshot.py`."""
 
 import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 URL = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:7860"
+DOCS = Path(__file__).parent
+
+
+def open_page(browser: Browser, width: int, height: int, locale: str, theme: str) -> Page:
+    page = browser.new_page(viewport={"width": width, "height": height}, locale=locale)
+    page.goto(f"{URL}/?__theme={theme}")
+    page.wait_for_function("document.querySelectorAll('#mix img').length === 11")
+    page.wait_for_selector("#morph canvas[data-ready]")
+    page.wait_for_function("[...document.querySelectorAll('img')].every(image => image.complete)")
+    return page
+
 
 with sync_playwright() as playwright:
     browser = playwright.chromium.launch(
         executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
     )
-    page = browser.new_page(viewport={"width": 1280, "height": 860}, locale="en-US")
-    page.goto(f"{URL}/?__theme=light")
-    page.wait_for_function("document.querySelectorAll('#mix img').length === 11")
-    page.wait_for_function("[...document.querySelectorAll('img')].every(image => image.complete)")
-    page.screenshot(path=Path(__file__).parent / "page.png")
+    page = open_page(browser, 1280, 860, "en-US", "light")
+    page.screenshot(path=DOCS / "page.png")
+    page.get_by_role("tab", name="Compare β").click()
+    page.wait_for_selector("#compare .row")
+    page.locator("#compare .rows").screenshot(path=DOCS / "compare.png")
+    phone = open_page(browser, 360, 1240, "es-ES", "dark")
+    phone.screenshot(path=DOCS / "phone.png")
     browser.close()

@@ -1,6 +1,7 @@
 import itertools
 import json
 import re
+import subprocess
 
 import httpx
 import numpy as np
@@ -37,8 +38,11 @@ def test_the_api_has_named_endpoints_with_named_arguments(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     arguments = {name: [p["parameter_name"] for p in endpoint["parameters"]] for name, endpoint in endpoints.items()}
     assert arguments == {
+        "/compare": ["image_a", "image_b"],
         "/cut": ["photo", "number", "zoom", "right", "down", "turn"],
         "/mix": ["model", "image_a", "image_b", "steps"],
+        "/random": ["model"],
+        "/reconstruct": ["model", "image"],
     }
 
 
@@ -158,3 +162,18 @@ def test_both_languages_have_the_same_texts():
     assert TEXTS["en"].keys() == TEXTS["es"].keys()
     for key, english in TEXTS["en"].items():
         assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", TEXTS["es"][key])), key
+
+
+def readme_block(language: str, containing: str) -> str:
+    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    return next(block for block in blocks if containing in block)
+
+
+def test_the_programs_of_the_readme_work(app_url, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    names: dict = {}
+    exec(readme_block("python", "gradio_client").replace("http://127.0.0.1:7860", app_url), names)
+    assert len(names["gallery"]) == 11
+    script = readme_block("sh", "curl").replace("http://127.0.0.1:7860", app_url)
+    answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert "event: complete" in answer and "image.png" in answer

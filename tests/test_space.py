@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("client")
 def test_a_space_gets_what_it_needs_and_nothing_else(hub):
     assert publish_space(SPACE, model_repo="owner/cats").endswith(f"/spaces/{SPACE}")
     files = hub.files(f"spaces/{SPACE}", "main")
-    for name in ("app.py", "requirements.txt", "catvae/ui.py", "examples/kitten-01.png", "figures/interpolation.png"):
+    for name in ("app.py", "requirements.txt", "catvae/ui.py", "examples/kitten-01.png", "examples/blog/index.html"):
         assert files[name] == (ROOT / name).read_bytes()
     assert not [name for name in files if name.startswith(("tests/", ".ci/")) or name.endswith((".parquet", ".pt"))]
     card = RepoCard(files["README.md"].decode()).data

@@ -35,7 +35,7 @@ def test_training_learns_and_writes_the_checkpoint_tree(cat_folder, tmp_path):
     assert [row["epoch"] for row in rows] == list("123456")
     assert float(rows[-1]["loss"]) < 0.95 * float(rows[0]["loss"])
     assert sorted(path.name for path in (tmp_path / "v3").iterdir()) == [
-        "config.json", "history.csv", "metrics.json", "model.safetensors"
+        "config.json", "history.csv", "latents.safetensors", "metrics.json", "model.safetensors"
     ]  # fmt: skip
     assert metrics == json.loads((tmp_path / "v3" / "metrics.json").read_text())
     again = evaluate_model(load_checkpoint(tmp_path / "v3"), faces.validation)

@@ -1,0 +1,91 @@
+"""What programs may ask beside the page's own /mix and /cut: /compare, /reconstruct and /random."""
+
+import gradio as gr
+import torch
+from PIL import Image
+
+from catvae.compare import COMPARED_STEPS, measure
+from catvae.faces import cut_face
+from catvae.images import to_pil
+from catvae.latents import sample_latents
+from catvae.mixing import make_strip, mix
+from catvae.model import CatVAE
+from catvae.picker import CatPicker, read
+from catvae.serving import Weights
+from catvae.texts import TEXTS, language_of
+
+
+def add_endpoints(weights: Weights, model: gr.Dropdown, cat_a: CatPicker, cat_b: CatPicker) -> None:
+    """Register the endpoints on the page being built; nothing of them is seen there."""
+    with gr.Row(visible=False):
+        trigger = gr.Button()
+        image, gallery, numbers = gr.Image(format="png"), gr.Gallery(format="png"), gr.JSON()
+
+    def compare(image_a: str, image_b: str, request: gr.Request) -> tuple[list[tuple[Image.Image, str]], dict]:
+        """Mix two cats through all six models.
+
+        Args:
+            image_a: Picture of the first cat, cut as for /mix.
+            image_b: Picture of the second cat.
+
+        Returns:
+            One strip of seven frames per model, from the smallest β to the largest; and for each model β, and
+            PSNR (dB) and KL (nats) of these two cats.
+        """
+        texts = TEXTS[language_of(request.headers)]
+        models = weights.current.models
+        faces = [cut_face(read(path, letter, texts)) for letter, path in (("A", image_a), ("B", image_b))]
+        rows = measure(models, faces)
+        strips = [(make_strip(mix(models[name], *faces, COMPARED_STEPS)), name) for name in rows]
+        return strips, {name: {key: row[key] for key in ("beta", "psnr", "kl")} for name, row in rows.items()}
+
+    def reconstruct(model: str, image: str, request: gr.Request) -> tuple[Image.Image, dict]:
+        """Show a cat as a model sees it.
+
+        Args:
+            model: "v1" to "v6".
+            image: Picture of a cat, cut as for /mix.
+
+        Returns:
+            The reconstruction at 64×64 from the posterior mean; β, PSNR (dB) and KL (nats).
+        """
+        texts = TEXTS[language_of(request.headers)]
+        chosen = known_model(weights, model, texts)
+        row = measure({model: chosen}, [cut_face(read(image, "A", texts))])[model]
+        return row["faces"][0], {key: row[key] for key in ("beta", "psnr", "kl")}
+
+    def random(model: str, request: gr.Request) -> Image.Image:
+        """Draw a kitten that no one has seen.
+
+        Args:
+            model: "v1" to "v6".
+
+        Returns:
+            A face at 64×64, decoded from a latent drawn where the model's faces lie.
+        """
+        known_model(weights, model, TEXTS[language_of(request.headers)])
+        return new_kittens(weights, model, 1)[0]
+
+    trigger.click(compare, [cat_a.face, cat_b.face], [gallery, numbers], api_name="compare")
+    trigger.click(reconstruct, [model, cat_a.face], [image, numbers], api_name="reconstruct")
+    trigger.click(random, [model], [image], api_name="random")
+
+
+def known_model(weights: Weights, name: str, texts: dict[str, str]) -> CatVAE:
+    """The model of that name. Raises gr.Error in the visitor's words for any other."""
+    models = weights.current.models
+    if not isinstance(name, str) or name not in models:
+        raise gr.Error(texts["unknown_model"].format(names=", ".join(models)), print_exception=False)
+    return models[name]
+
+
+@torch.inference_mode()
+def new_kittens(weights: Weights, model: str, count: int) -> list[Image.Image]:
+    """Kittens decoded from latents drawn where the model's training faces lie, or from the prior where
+    the weights do not tell."""
+    current = weights.current
+    if model in current.latents:
+        z = sample_latents(current.latents[model], count)
+    else:
+        z = torch.randn(count, current.models[model].config.latent_dim)
+    return to_pil(current.models[model].decode(z))

@@ -1,0 +1,120 @@
+"""The morph: a slider through latent space that runs in the browser, and files to take home."""
+
+import json
+import tempfile
+from base64 import b64encode
+from io import BytesIO
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from catvae.mixing import make_strip, save_frames
+
+MORPH_FRAMES = 33  # the browser fades between neighbours, so more would not look smoother
+DOWNLOAD_SCALE = 4
+FILE_KINDS = {"png": "image/png", "gif": "image/gif", "webp": "image/webp", "mp4": "video/mp4"}
+
+HTML = """
+<div class="stage"><canvas width="320" height="320" role="img"></canvas></div>
+<div class="controls">
+  <button class="play" type="button">▶</button>
+  <input type="range" min="0" max="1000" value="500">
+  <output></output>
+</div>
+"""
+
+STYLE = """
+.stage { display: flex; justify-content: center; }
+canvas { width: min(320px, 78vw); height: min(320px, 78vw); border-radius: 16px; background: #8882; }
+.controls { display: flex; gap: 12px; align-items: center; max-width: 520px; margin: 12px auto 0; }
+.controls input { flex: 1; min-width: 0; height: 32px; accent-color: var(--color-accent); }
+.controls output { min-width: 4.5em; text-align: right; font-variant-numeric: tabular-nums; }
+.play { width: 44px; height: 44px; border-radius: 50%; border: none; cursor: pointer; font-size: 16px;
+        background: var(--button-primary-background-fill); color: var(--button-primary-text-color); }
+"""
+
+# Frames arrive as one strip; between two of them the second is drawn over the first, half seen through.
+SCRIPT = """
+const canvas = element.querySelector('canvas'), pen = canvas.getContext('2d');
+const slider = element.querySelector('input'), play = element.querySelector('.play');
+const output = element.querySelector('output');
+let strip = null, morph = null, playing = false, direction = 1, last = 0;
+
+function draw() {
+  if (!strip) return;
+  const share = slider.value / 1000, place = share * (morph.count - 1);
+  const first = Math.min(Math.floor(place), morph.count - 2), side = strip.height;
+  pen.imageSmoothingQuality = 'high';
+  for (const [frame, alpha] of [[first, 1], [first + 1, place - first]]) {
+    pen.globalAlpha = alpha;
+    pen.drawImage(strip, frame * side + 0.5, 0.5, side - 1, side - 1, 0, 0, canvas.width, canvas.height);
+  }
+  output.textContent = morph.share.replace('{percent}', Math.round(100 * share));
+  slider.setAttribute('aria-valuetext', output.textContent);
+}
+function tick(now) {
+  if (!playing) return;
+  let value = Number(slider.value) + direction * Math.min(now - last, 50) * 0.4;
+  if (value >= 1000 || value <= 0) direction = -direction;
+  slider.value = Math.max(0, Math.min(1000, value));
+  last = now;
+  draw();
+  requestAnimationFrame(tick);
+}
+function setPlaying(on) {
+  playing = on;
+  play.textContent = on ? '❚❚' : '▶';
+  if (morph) play.setAttribute('aria-label', on ? morph.pause : morph.play);
+  last = performance.now();
+  if (on) requestAnimationFrame(tick);
+}
+function update() {
+  if (!props.value) return;
+  morph = JSON.parse(props.value);
+  canvas.setAttribute('aria-label', morph.label);
+  slider.setAttribute('aria-label', morph.label);
+  setPlaying(playing);
+  const image = new Image();
+  image.onload = () => { strip = image; canvas.dataset.ready = morph.count; draw(); };
+  image.src = morph.strip;
+}
+slider.addEventListener('input', () => { setPlaying(false); draw(); });
+play.addEventListener('click', () => setPlaying(!playing));
+watch('value', update);
+update();
+"""
+
+# what Python made goes to the visitor's disk without a file on the server
+SAVE = """file => {
+  if (!file) return;
+  const {name, data} = JSON.parse(file), link = document.createElement('a');
+  link.href = data; link.download = name; link.click();
+}"""
+
+
+def morph_view() -> gr.HTML:
+    """The canvas with its slider; its value is what `morph_value` gives."""
+    return gr.HTML(html_template=HTML, css_template=STYLE, js_on_load=SCRIPT, elem_id="morph", apply_default_css=False)
+
+
+def morph_value(frames: list[Image.Image], texts: dict[str, str]) -> str:
+    """The frames as JSON with one strip, and the words around them."""
+    words = {"label": texts["morph"], "share": texts["share"], "play": texts["play"], "pause": texts["pause"]}
+    return json.dumps({"count": len(frames), "strip": data_uri(make_strip(frames), "WEBP", quality=92), **words})
+
+
+def make_file(frames: list[Image.Image], kind: str, name: str) -> str:
+    """The frames as strip ("png") or animation ("gif", "webp", "mp4"): JSON with name and data URI."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.{kind}"
+        save_frames(frames, path, scale=DOWNLOAD_SCALE)
+        data = b64encode(path.read_bytes()).decode()
+    return json.dumps({"name": path.name, "data": f"data:{FILE_KINDS[kind]};base64,{data}"})
+
+
+def data_uri(image: Image.Image, kind: str = "PNG", **options) -> str:
+    """A picture inside an address, for HTML that needs no file."""
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return f"data:image/{kind.lower()};base64,{b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,172 @@
+import re
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Page, expect
+
+from catvae import VARIANTS, load_variant
+from catvae.checkpoints import BUNDLED, read_json
+from catvae.explore import FIRST_SUM, GAP, add_up, make_chart, move_apart
+from catvae.faces import cut_face
+from catvae.images import example_cats, open_image, to_pil, to_tensor
+from catvae.lesson import LESSON
+from catvae.understand import results
+from tests.test_page import browser, expect_other_frames, frames, open_page  # noqa: F401
+from tests.test_page import pytestmark as needs_chromium
+
+
+@pytest.fixture(scope="module")
+def faces() -> torch.Tensor:
+    return to_tensor([cut_face(open_image(cat)) for cat in example_cats()])
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def model(request):
+    return load_variant(request.param, BUNDLED)
+
+
+def test_the_map_shows_the_principal_components_of_the_latents(model, faces):
+    chart = make_chart(model, faces)
+    latents = model.encode(faces)[0].numpy()
+    covariance = np.cov(latents.astype(np.float64), rowvar=False)
+    variances, axes = np.linalg.eigh(covariance)
+    assert chart.share == pytest.approx(variances[-2:].sum() / variances.sum(), rel=1e-4)
+    assert abs(axes[:, -2:].T[::-1] @ chart.plane.numpy()).round(2).tolist() == [[1, 0], [0, 1]]
+
+    points = chart.project(chart.latents)
+    sides = points.max(0).values - points.min(0).values
+    assert sides.max() == pytest.approx(1, abs=1e-5) and points.min() >= -1e-5 and points.max() <= 1 + 1e-5
+    apart = torch.cdist(points, points) + torch.eye(len(points))
+    assert apart.min() > 0.005  # no two cats fall together
+    again = chart.project(model.encode(faces[3:4])[0])  # one more cat lands where it belongs
+    assert torch.allclose(again[0], points[3], atol=1e-4)
+
+
+def test_light_cats_lie_right_and_up(model, faces):
+    points, light = make_chart(model, faces).project(model.encode(faces)[0]), faces.mean((1, 2, 3))
+    for axis in (0, 1):
+        assert torch.corrcoef(torch.stack([points[:, axis], light]))[0, 1] >= 0
+
+
+def test_pictures_on_the_map_do_not_overlap(model, faces):
+    chart = make_chart(model, faces)
+    points = move_apart(chart.project(chart.latents), GAP / 0.82)
+    overlap = GAP / 0.82 - (points[:, None] - points).abs().amax(2).fill_diagonal_(1)
+    assert overlap.max() < 2e-3 and points.min() >= 0 and points.max() <= 1
+
+
+def test_points_with_room_stay_where_they_are():
+    points = torch.tensor([[0.0, 0.0], [0.5, 0.1], [1.0, 1.0]])
+    assert torch.equal(move_apart(points, 0.2), points)
+    assert torch.isfinite(move_apart(torch.zeros(3, 2), 0.2)).all()
+
+
+def test_a_cat_minus_itself_plus_another_is_the_other(model, faces):
+    latents = model.encode(faces)[0]
+    a, b = to_pil(model.decode(latents[:2]))
+    *shown, total = add_up(model, latents[[0, 1, 1]])
+    assert shown == [a, b, b]
+    assert abs(np.asarray(total).astype(int) - np.asarray(a)).max() <= 1
+    sums = add_up(model, latents[list(FIRST_SUM)])
+    assert sums[3] not in sums[:3]
+
+
+def test_the_table_is_that_of_the_metrics_and_the_text_agrees():
+    rows = results()
+    assert [row["beta"] for row in rows] == sorted(variant.beta for variant in VARIANTS.values())
+    data = read_json(BUNDLED / "v6" / "metrics.json")["training"]["data"]
+    percent = round(100 * data["exact_copies"] / data["read"])
+    assert all(f"{percent} %" in texts["lesson_found"] for texts in LESSON.values())
+    by_name = {row["name"]: row for row in rows}
+    assert by_name["v1"]["psnr"] - by_name["v3"]["psnr"] < 0.5  # "loses little"
+    assert [row["kl"] for row in rows] == sorted((row["kl"] for row in rows), reverse=True)
+
+
+def explore(page: Page, tab: str = "Explore") -> None:
+    page.get_by_role("tab", name=tab).click()
+    expect(page.locator("#map button")).to_have_count(17, timeout=30_000)
+    expect(page.locator("#sum button")).to_have_count(3 + 17, timeout=30_000)
+
+
+def chosen(page: Page) -> dict[str, str]:
+    return {point.get_attribute("data-letters"): point.get_attribute("data-cat") for point in points_chosen(page).all()}
+
+
+def points_chosen(page: Page):
+    return page.locator("#map .cat-point:not([data-letters=''])")
+
+
+@needs_chromium
+def test_clicking_two_cats_on_the_map_mixes_them(open_page):  # noqa: F811
+    page = open_page()
+    before = frames(page)
+    explore(page)
+    assert chosen(page) == {"A": "0", "B": "3"}
+    page.locator("#map button").nth(5).click()
+    expect(page.locator("#map .turn")).to_contain_text("cat B", timeout=30_000)
+    expect(page.locator("#map [data-cat='5']")).to_have_attribute("data-letters", "A", timeout=30_000)
+
+    page.locator("#map button").nth(9).focus()  # by keyboard alone
+    page.keyboard.press("Enter")
+    expect(page.locator("#map [data-cat='9']")).to_have_attribute("data-letters", "B", timeout=30_000)
+    assert page.evaluate("document.activeElement.dataset.cat") == "9"
+    assert chosen(page) == {"A": "5", "B": "9"}
+    expect(page.locator("#map .way img")).to_have_count(7)
+    page.get_by_role("tab", name="Mix").click()
+    expect_other_frames(page, before)
+
+
+@needs_chromium
+def test_the_map_follows_the_model_and_a_visitors_cat(open_page):  # noqa: F811
+    page = open_page()
+    explore(page)
+    places = page.locator("#map").inner_html()
+    page.get_by_role("combobox", name="Model").last.click()
+    page.get_by_role("option", name="v2").click()
+    page.wait_for_function("before => document.querySelector('#map').innerHTML !== before", arg=places, timeout=30_000)
+    page.locator("input[type=file]").first.set_input_files(example_cats()[-1])  # is known by its face
+    expect(page.locator("#map [data-cat='16']")).to_have_attribute("data-letters", "A", timeout=30_000)
+    page.get_by_role("button", name="Whole picture").first.click()  # is no longer
+    expect(page.get_by_role("img", name="Your cat, Cat A")).to_be_visible(timeout=30_000)
+    page.get_by_role("tab", name="Mix").click()
+    expect(page.locator("#model input")).to_have_value(re.compile("v2"))
+
+
+@needs_chromium
+def test_sums_of_cats_change_with_each_click(open_page):  # noqa: F811
+    page = open_page()
+    explore(page)
+    total = page.locator("#sum .total img")
+    before = total.get_attribute("src", timeout=30_000)
+    page.locator("#sum .shelf button").nth(10).click()
+    expect(total).not_to_have_attribute("src", before, timeout=30_000)
+    page.locator("#sum .term button").first.click()
+    expect(page.locator("#sum .term button").first).to_have_attribute("aria-pressed", "true", timeout=30_000)
+    expect(page.locator("#sum .shelf [aria-pressed=true]")).to_have_attribute("data-cat", str(FIRST_SUM[0]))
+
+
+@needs_chromium
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_phone_shows_both_tabs_in_spanish_without_sideways_scrolling(open_page, theme):  # noqa: F811
+    page = open_page(360, 740, "es-AR", f"/?__theme={theme}")
+    explore(page, "Explorar")
+    expect(page.locator("#map .turn")).to_have_text("Toca un gato: será el gato A.")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    for selector in ("#map button", "#sum button"):
+        sizes = page.evaluate(
+            "selector => [...document.querySelectorAll(selector)].map(e => Math.min(e.offsetWidth, e.offsetHeight))",
+            selector,
+        )
+        assert min(sizes) >= 40
+
+    page.get_by_role("tab", name="Entender").click()
+    expect(page.get_by_role("heading", name="Qué hace β")).to_be_visible()
+    expect(page.locator("#results tbody tr")).to_have_count(6)
+    assert "25,93" in page.locator("#results").inner_text() and "496 caras" in page.locator("#results").inner_text()
+    expect(page.get_by_alt_text("Ocho gatitos", exact=False)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert (
+        page.evaluate("(t => t.scrollWidth - t.parentElement.clientWidth)(document.querySelector('#results table'))")
+        <= 0
+    )

@@ -1,0 +1,202 @@
+# ruff: noqa: F811 (fixtures)
+import re
+import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import SimpleNamespace
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from playwright.sync_api import expect
+from starlette.datastructures import URL
+
+from catvae.images import EXAMPLES, example_cats
+from catvae.share import State, app_address, app_link, example_name, iframe, read_state
+from tests.conftest import ROOT, draw_cat
+from tests.test_page import CHROMIUM, browser, expect_other_frames, frames, open_page  # noqa: F401
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+PROXY = {"x-forwarded-host": "cats.example, inner", "x-forwarded-proto": "https,http"}
+BLOG = ROOT / "examples" / "blog"
+
+
+def test_a_link_says_what_it_was_made_of():
+    state = State("chelsea", "kitten-16", "v2", 24)
+    assert read_state(dict(parse_qsl(urlsplit(app_link("http://x", state)).query))) == state
+
+
+@pytest.mark.parametrize("key", ["a", "b"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "kitten-99",
+        "KITTEN-01",
+        "../README",
+        "/etc/passwd",
+        "kitten-01.png",
+        "blog",
+        "\0",
+        "<b>",
+        "a" * 10**6,
+        None,
+        ["x"],
+    ],
+)
+def test_a_cat_that_is_no_example_is_the_default(key, value):
+    assert read_state({key: value}) == State()
+
+
+@pytest.mark.parametrize(
+    "value", ["1", "25", "-3", "9.0", " 5", "1e1", "٩", "nan", "inf", "0x9", "9" * 10_000, "", None, True]
+)
+def test_steps_out_of_range_are_the_default(value):
+    assert read_state({"steps": value}) == State()
+
+
+@pytest.mark.parametrize("value", ["v0", "v7", "V6", "", "v6/../v5", None])
+def test_an_unknown_model_is_the_default(value):
+    assert read_state({"model": value}) == State()
+
+
+def test_what_is_right_is_taken_beside_what_is_wrong():
+    assert read_state({"a": "../x", "b": "chelsea", "steps": "2", "model": "?", "more": "1"}) == State(
+        b="chelsea", steps=2
+    )
+
+
+def test_only_an_example_by_name_and_content_has_a_name(tmp_path):
+    assert [example_name(path) for path in example_cats()][-1] == "chelsea"
+    draw_cat(1).save(tmp_path / "kitten-01.png")
+    assert example_name(str(tmp_path / "kitten-01.png")) is None
+    shutil.copy(EXAMPLES / "kitten-02.png", tmp_path / "mine.png")
+    assert example_name(str(tmp_path / "mine.png")) is None
+    assert example_name(None) is None
+    assert example_name(str(tmp_path / "gone" / "kitten-01.png")) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "address"),
+    [
+        ("http://127.0.0.1:7860/gradio_api/queue/join", {}, "http://127.0.0.1:7860"),
+        ("http://host/cats/gradio_api/run/predict", {}, "http://host/cats"),
+        ("http://10.0.0.1/gradio_api/queue/join", PROXY, "https://cats.example"),
+    ],
+)
+def test_the_address_is_the_one_visitors_use(url, headers, address, monkeypatch):
+    request = SimpleNamespace(url=URL(url), headers=headers)
+    assert app_address(request) == address
+    monkeypatch.setenv("SPACE_HOST", "owner-cats.hf.space")
+    assert app_address(request) == "https://owner-cats.hf.space"
+
+
+def test_the_iframe_carries_the_state_in_valid_html():
+    assert 'src="http://x/embed?a=kitten-01&amp;b=kitten-04&amp;model=v6&amp;steps=9"' in iframe("http://x", State())
+
+
+@needs_chromium
+def test_the_link_reopens_what_the_page_shows(open_page):
+    page = open_page()
+    page.get_by_role("button", name="Share and embed").click()
+    link = page.locator("#share textarea").first
+    expect(link).to_have_value(re.compile(r"/\?a=kitten-01&b=kitten-04&model=v6&steps=9$"))
+
+    before = frames(page)
+    page.locator(".cat").nth(0).locator(".gallery-item").last.click()
+    expect_other_frames(page, before)
+    page.get_by_label("Model", exact=False).first.click()
+    page.get_by_role("option", name="v2").first.click()
+    page.get_by_role("spinbutton").first.fill("4")
+    page.get_by_role("spinbutton").first.press("Enter")
+    expect(link).to_have_value(re.compile(r"/\?a=chelsea&b=kitten-04&model=v2&steps=4$"), timeout=30_000)
+    expect(page.locator("#mix img")).to_have_count(6, timeout=30_000)
+    shown = frames(page)
+
+    page.goto(link.input_value())
+    expect(page.locator("#mix img")).to_have_count(6, timeout=30_000)
+    page.wait_for_function(
+        "shown => [...document.querySelectorAll('#mix img')].map(i => i.getAttribute('src')).join() === shown.join()",
+        arg=shown,
+        timeout=30_000,
+    )
+    expect(page.locator(".note").first).to_have_text("Cat face found.")  # as after a click on Chelsea
+
+
+@needs_chromium
+def test_a_hostile_link_opens_the_fresh_page(open_page):
+    page = open_page(query="/?a=../../etc/passwd&b=%3Cscript%3E&model=v9&steps=99999999999")
+    page.get_by_role("button", name="Share and embed").click()
+    expect(page.locator("#share textarea").first).to_have_value(
+        re.compile(r"a=kitten-01&b=kitten-04&model=v6&steps=9$")
+    )
+
+
+@needs_chromium
+def test_an_uploaded_photo_is_in_no_link(open_page, tmp_path):
+    page = open_page(locale="es-ES")
+    draw_cat(1).save(tmp_path / "kitten-01.png")  # named as an example
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "kitten-01.png")
+    page.get_by_role("button", name="Compartir e insertar").click()
+    expect(page.locator("#share")).to_contain_text("tus fotos son privadas. Se queda fuera: Gato A.", timeout=30_000)
+    expect(page.locator("#share textarea").first).to_have_value(re.compile(r"/\?b=kitten-04&model=v6&steps=9$"))
+    assert "kitten-01" not in page.locator("#share").inner_text()
+
+
+@pytest.fixture(scope="module")
+def blog_url():
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=BLOG)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@needs_chromium
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("file", "locale", "label"), [("index.html", "en-US", "Gato A"), ("en.html", "es-ES", "Cat A")]
+)
+def test_the_post_shows_the_small_page_in_its_language_and_theme(
+    open_page, app_url, blog_url, file, locale, label, theme
+):
+    page = open_page(1000, 800, locale)
+    page.goto(f"{blog_url}/{file}?app={app_url}&theme={theme}")
+    page.locator("iframe").first.scroll_into_view_if_needed()
+    frame = page.frame_locator("iframe").first
+    expect(frame.locator(".grid img")).to_have_count(9, timeout=30_000)
+    expect(frame.get_by_text(label)).to_be_visible()
+    assert frame.locator("body").evaluate("body => body.classList.contains('dark')") == (theme == "dark")
+    size = "[innerWidth, innerHeight, document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+    assert frame.locator("body").evaluate(size) == [700, 420, 700, 420]
+
+    before = frame.locator(".grid img").first.get_attribute("src")
+    frame.get_by_role("button", name="Thumbnail 3 of 17").first.click()
+    expect(frame.locator(".grid img").first).not_to_have_attribute("src", before, timeout=30_000)
+    expect(frame.get_by_role("link")).to_have_attribute("href", f"{app_url}/?a=kitten-03&b=kitten-11&model=v6&steps=9")
+
+    page.locator(".app").scroll_into_view_if_needed()
+    expect(page.locator("gradio-app #mix img")).to_have_count(11, timeout=30_000)
+
+
+@needs_chromium
+@pytest.mark.parametrize("steps", [2, 9, 12, 13, 24])
+def test_the_small_page_needs_no_scrollbar(open_page, app_url, steps):
+    page = open_page(700, 420)
+    page.goto(f"{app_url}/embed?steps={steps}&lang=es")
+    expect(page.locator(".grid img")).to_have_count(steps, timeout=30_000)
+    assert page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]") == [700, 420]
+    page.set_viewport_size({"width": 360, "height": 420})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@needs_chromium
+def test_the_post_stands_without_the_app(browser, blog_url):
+    page = browser.new_page()
+    page.goto(f"{blog_url}/en.html?app=http://127.0.0.1:9")
+    expect(page.locator(".app")).to_have_count(0)
+    expect(page.get_by_role("link", name="open it on its own page")).to_have_attribute("href", "http://127.0.0.1:9")
+    page.close()

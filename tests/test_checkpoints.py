@@ -93,3 +93,15 @@ def test_damage_names_the_file_and_the_remedy(saved, damage, message):
     damage(folder)
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_what_is_written_about_the_weights_is_what_was_measured(name):
+    figures = json.loads((ROOT / "checkpoints" / name / "metrics.json").read_text())
+    row = f"| {name} | {VARIANTS[name].beta:g} | {figures['psnr']:.2f} | {figures['ssim']:.3f} | {figures['kl']:.0f} |"
+    assert row in (ROOT / "README.md").read_text()
+    post = (ROOT / "examples" / "blog" / "en.html").read_text()
+    assert f"<td>{figures['psnr']:.2f}</td><td>{figures['kl']:.0f}</td>" in post
+    assert (
+        f"<td>{figures['psnr']:.2f}</td>".replace(".", ",") in (ROOT / "examples" / "blog" / "index.html").read_text()
+    )

@@ -108,7 +108,7 @@ def format_page(rows: dict, strips: dict, faces: list[Image.Image], metrics: dic
     names = [texts["cat_a"], texts["cat_b"]]
     originals = "".join(f'<img src="{data_uri(f)}" alt="{escape(n)}">' for f, n in zip(faces, names, strict=True))
     lines = "".join(
-        f'<button type="button" class="row" data-model="{name}" aria-label="{escape(texts["open_in_mix"])} {name}">'
+        f'<button type="button" class="row" data-model="{name}" title="{escape(texts["open_in_mix"])} {name}">'
         f"<span><b>{name}</b> · β = {row['beta']:g}</span>"
         f'<img src="{data_uri(enlarge(strips[name]), "WEBP", quality=90)}" alt="{escape(texts["result"])}, {name}">'
         f"<span><small>PSNR {row['psnr']:.1f} dB</small>"

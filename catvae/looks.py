@@ -12,6 +12,18 @@ THEME = gr.themes.Soft(
     neutral_hue="stone",
     font=["ui-rounded", "Nunito", "system-ui", "sans-serif"],
     font_mono=["ui-monospace", "monospace"],
+).set(  # contrast of at least 4.5 to 1 (WCAG AA)
+    link_text_color="*primary_800",
+    link_text_color_hover="*primary_900",
+    link_text_color_dark="*primary_300",
+    block_label_text_color="*primary_800",
+    block_title_text_color="*primary_800",
+    body_text_color_subdued="*neutral_600",
+    body_text_color_subdued_dark="*neutral_300",
+    block_info_text_color="*neutral_600",
+    block_info_text_color_dark="*neutral_300",
+    block_label_background_fill_dark="*primary_800",
+    block_title_background_fill_dark="*primary_800",
 )
 
 CSS = """

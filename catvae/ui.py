@@ -31,6 +31,13 @@ MAX_WAITING = 60  # in the queue; who comes then is told to try again
 RUNNING_AT_ONCE = 2  # as many as a free Space has cores
 
 
+# Gradio's examples are buttons without a name, which screen readers cannot announce
+NAME_EXAMPLES = """() => document.querySelectorAll('.cat').forEach(cat => {
+  const label = cat.querySelector('.label')?.textContent.trim() ?? '';
+  cat.querySelectorAll('.gallery-item').forEach((item, i) => item.setAttribute('aria-label', `${label} ${i + 1}`));
+})"""
+
+
 def build() -> gr.Blocks:
     """The page, with all six models in memory.
 
@@ -169,6 +176,7 @@ def build() -> gr.Blocks:
         both = [cat_a.photo, cat_a.face, cat_b.photo, cat_b.face]
         surprise.click(surprise_me, None, both, **private)
         newborn.click(newborn_kittens, model, both, **private)
+        demo.load(None, None, None, js=NAME_EXAMPLES)
         add_endpoints(weights, model, cat_a, cat_b)
         demo.load(describe_weights, None, running, api_name="weights", api_visibility="undocumented")
     embed_page(demo, weights)

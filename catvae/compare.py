@@ -6,14 +6,13 @@ import gradio as gr
 import torch
 from PIL import Image
 
-from catvae.faces import cut_face
 from catvae.images import to_pil, to_tensor
 from catvae.looks import i18n
 from catvae.metrics import psnr
 from catvae.mixing import make_strip, mix
 from catvae.model import VARIANTS, CatVAE, kl_divergence
 from catvae.morph import data_uri
-from catvae.picker import CatPicker, read
+from catvae.picker import CatPicker, two_faces
 from catvae.serving import Weights
 from catvae.texts import TEXTS, language_of
 
@@ -84,7 +83,7 @@ def compare_tab(
     def draw(image_a: str, image_b: str, request: gr.Request) -> str:
         texts = TEXTS[language_of(request.headers)]
         current = weights.current
-        faces = [cut_face(read(path, letter, texts)) for letter, path in (("A", image_a), ("B", image_b))]
+        faces = two_faces(image_a, image_b, texts)
         rows = measure(current.models, faces)
         strips = {name: make_strip(mix(current.models[name], *faces, COMPARED_STEPS)) for name in rows}
         return format_page(rows, strips, faces, current.metrics, texts)

@@ -1,14 +1,13 @@
 """The small page at /embed, made for a frame of 700×420 pixels in a blog post."""
 
-import base64
 from html import escape
-from io import BytesIO
 
 import gradio as gr
 from PIL import Image
 
 from catvae.mixing import mix
 from catvae.model import VARIANTS
+from catvae.morph import data_uri
 from catvae.picker import unguarded
 from catvae.serving import Weights
 from catvae.share import CATS, MAX_STEPS, MIN_STEPS, app_address, app_link, example_face, read_state
@@ -136,11 +135,8 @@ def frames_html(images: list[Image.Image], texts: dict[str, str]) -> str:
     """The frames in one row or two."""
     tags = []
     for i, image in enumerate(images):
-        file = BytesIO()
-        image.save(file, "png")
         percent = texts["share"].format(percent=round(100 * i / (len(images) - 1)))
-        source = base64.b64encode(file.getvalue()).decode()
-        tags.append(f'<img src="data:image/png;base64,{source}" alt="{percent}" title="{percent}">')
+        tags.append(f'<img src="{data_uri(image)}" alt="{percent}" title="{percent}">')
     return f'<div class="grid" style="--columns: {min(len(images), FRAMES_PER_ROW)}">{"".join(tags)}</div>'
 
 

@@ -10,7 +10,7 @@ from catvae.images import to_pil
 from catvae.latents import sample_latents
 from catvae.mixing import make_strip, mix
 from catvae.model import CatVAE
-from catvae.picker import CatPicker, read
+from catvae.picker import CatPicker, read, two_faces
 from catvae.serving import Weights
 from catvae.texts import TEXTS, language_of
 
@@ -34,7 +34,7 @@ def add_endpoints(weights: Weights, model: gr.Dropdown, cat_a: CatPicker, cat_b:
         """
         texts = TEXTS[language_of(request.headers)]
         models = weights.current.models
-        faces = [cut_face(read(path, letter, texts)) for letter, path in (("A", image_a), ("B", image_b))]
+        faces = two_faces(image_a, image_b, texts)
         rows = measure(models, faces)
         strips = [(make_strip(mix(models[name], *faces, COMPARED_STEPS)), name) for name in rows]
         return strips, {name: {key: row[key] for key in ("beta", "psnr", "kl")} for name, row in rows.items()}

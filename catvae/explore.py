@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from catvae.endpoints import known_model
 from catvae.faces import cut_face
 from catvae.images import ImageError, open_image, to_pil, to_tensor
 from catvae.looks import i18n
@@ -98,12 +99,10 @@ def explore_tab(weights: Weights, model: gr.Dropdown, cats: list[str], cat_a: Ca
     charts: WeakKeyDictionary[CatVAE, Chart] = WeakKeyDictionary()  # gone with their set of weights
 
     def chart_of(name: str, texts: dict[str, str]) -> tuple[CatVAE, Chart]:
-        models = weights.current.models
-        if not isinstance(name, str) or name not in models:
-            raise gr.Error(texts["unknown_model"].format(names=", ".join(models)), print_exception=False)
-        if models[name] not in charts:
-            charts[models[name]] = make_chart(models[name], pixels)
-        return models[name], charts[models[name]]
+        model = known_model(weights, name, texts)
+        if model not in charts:
+            charts[model] = make_chart(model, pixels)
+        return model, charts[model]
 
     def names(texts: dict[str, str]) -> list[str]:
         """What the cats are called, for those who do not see them."""

@@ -13,14 +13,13 @@ from catvae.compare import compare_tab
 from catvae.embed import EMBED_CSS, embed_page
 from catvae.endpoints import add_endpoints, known_model, new_kittens
 from catvae.explore import explore_tab
-from catvae.faces import cut_face
 from catvae.images import example_cats
 from catvae.limits import Limits
 from catvae.looks import CSS, THEME, i18n
 from catvae.mixing import mix
 from catvae.model import VARIANTS
 from catvae.morph import FILE_KINDS, MORPH_FRAMES, SAVE, make_file, morph_value, morph_view
-from catvae.picker import cat_picker, read, unguarded
+from catvae.picker import cat_picker, two_faces, unguarded
 from catvae.serving import Weights
 from catvae.share import DEFAULT_STEPS, DEFAULT_VARIANT, MAX_STEPS, MIN_STEPS, share_tools
 from catvae.texts import TEXTS, language_of
@@ -67,9 +66,6 @@ def build() -> gr.Blocks:
         frames = mix(chosen, *faces, count)
         captions = [texts["share"].format(percent=round(100 * i / (len(frames) - 1))) for i in range(len(frames))]
         return [(faces[0], texts["cat_a"]), *zip(frames, captions, strict=True), (faces[1], texts["cat_b"])]
-
-    def two_faces(image_a: str, image_b: str, texts: dict[str, str]) -> list[Image.Image]:
-        return [cut_face(read(path, letter, texts)) for letter, path in (("A", image_a), ("B", image_b))]
 
     def morph_cats(model: str, image_a: str, image_b: str, request: gr.Request) -> str:
         texts = TEXTS[language_of(request.headers)]

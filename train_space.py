@@ -13,6 +13,7 @@ from catvae.checkpoints import CheckpointError
 from catvae.data import PUBLISHED_DATASET, DataError, load_faces, stream_faces
 from catvae.hub import HubError, check_write_access, push_checkpoints
 from catvae.model import VARIANTS
+from catvae.processes import from_first, join_processes, leave_processes, rank, world_size
 from catvae.train import TrainConfig, TrainingError, pick_device, train_variant
 
 
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=TrainConfig.lr, help="peak learning rate of Adam; Muon's is 10×")
     parser.add_argument("--seed", type=int, default=TrainConfig.seed)
     parser.add_argument("--start-from", metavar="vN", help="begin with the weights of this variant in --out")
+    parser.add_argument("--jitter", type=float, default=TrainConfig.jitter, help="move, turn and recolour faces; try 1")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--out", type=Path, default=Path("checkpoints"))
     parser.add_argument("--limit", type=int, help="read only this many images, to try things out")
@@ -41,20 +43,24 @@ def main() -> None:
     args = parser.parse_args()
 
     try:
-        config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from)
+        config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter)
         device = pick_device(args.device)
-        if args.push_to_hub:
+        join_processes(device)
+        if args.push_to_hub and rank() == 0:
             check_write_access(args.push_to_hub, private=args.private)  # now, not after hours of training
         if args.streaming:
             faces = stream_faces(args.data, column=args.column)
         else:
-            faces = load_faces(args.data, column=args.column, limit=args.limit, seed=args.seed)
-        print(f"{faces.report}; device {device}", flush=True)
+            faces = from_first(lambda: load_faces(args.data, column=args.column, limit=args.limit, seed=args.seed))
+        if rank() == 0:
+            print(f"{faces.report}; device {device}, {world_size()} process(es)", flush=True)
         for name in args.variants:
             metrics = train_variant(name, faces, args.out, config, device=device, resume=args.resume)
-            print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
-        if args.push_to_hub:
+            if rank() == 0:
+                print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
+        if args.push_to_hub and rank() == 0:
             push(args)
+        leave_processes()
     except (DataError, TrainingError, CheckpointError, HubError, ValueError) as error:
         sys.exit(f"train_space.py: {error}")
     except KeyboardInterrupt:

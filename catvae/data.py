@@ -66,20 +66,28 @@ class FaceStream:
     def __len__(self) -> int:
         return self.length
 
-    def batches(self, size: int, seed: int) -> Iterator[Tensor]:
+    def batches(self, size: int, seed: int, part: int = 0, parts: int = 1) -> Iterator[Tensor]:
         """One epoch of uint8 batches (at most `size`, 3, 64, 64) in an order that follows from `seed`.
 
-        Broken images are left out. Raises DataError when the source cannot be read further.
+        Of several `parts` no two share a face. Broken images are left out. Raises DataError when the
+        source cannot be read further, or has no usable face.
         """
-        rows = self.rows.shuffle(seed=seed, buffer_size=SHUFFLE_BUFFER).batch(size)
+        from datasets.distributed import split_dataset_by_node
+
+        rows = self.rows.shuffle(seed=seed, buffer_size=SHUFFLE_BUFFER)
+        rows = split_dataset_by_node(rows, rank=part, world_size=parts).batch(size)
+        usable = False
         try:
             with ThreadPoolExecutor() as pool:
                 for batch in rows:
                     faces = [face for face in pool.map(_try_decode, batch[self.column]) if face is not None]
                     if faces:
+                        usable = True
                         yield torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2)
         except (OSError, RuntimeError) as error:
             raise DataError(f"the stream of faces broke off ({error}); go on with --resume") from error
+        if not usable:
+            raise DataError("the stream holds no readable image")
 
 
 @dataclass(frozen=True)

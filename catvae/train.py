@@ -1,21 +1,30 @@
-"""Training one variant: Muon on the matrices, Adam on the rest, one cosine, EMA, exact resume."""
+"""Training one variant: Muon on the matrices, Adam on the rest, one cosine, EMA, exact resume.
+
+On one device, or on many as processes of torchrun or `accelerate launch`: each takes its part of
+every batch, and the sum of their gradients is that of one process with the whole batch.
+"""
 
 import csv
 import math
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
 from tqdm import tqdm
 
 from catvae.checkpoints import load_checkpoint, read_json, save_checkpoint, write_json
 from catvae.data import Faces, FaceStream
-from catvae.latents import fit_latents, save_latents
+from catvae.latents import align_latents, fit_latents, save_latents
 from catvae.metrics import evaluate_model
 from catvae.model import VARIANTS, CatVAE, beta_elbo
+from catvae.muon import Muon
+from catvae.processes import add_up, from_first, rank, world_size
 
 WARMUP = 0.05  # of all steps
 EMA_DECAY = 0.995
@@ -39,22 +48,30 @@ class TrainConfig:
     lr: float = 2e-3  # peak, of Adam
     seed: int = 0
     start_from: str | None = None  # variant in the same folder whose weights to begin with
+    jitter: float = 0.0  # strength of `augment`; helps small β, which otherwise learns faces by heart
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or not 0 < self.lr < math.inf:
             raise ValueError(f"epochs, batch size and learning rate must be positive: {self}")
+        if not 0 <= self.jitter < math.inf:
+            raise ValueError(f"jitter must not be negative: {self}")
 
 
 def pick_device(name: str = "auto") -> torch.device:
     """The device of that name; "auto" prefers CUDA, then Apple's MPS, then the CPU.
 
+    Of several processes on a machine with several GPUs each gets its own.
     Raises TrainingError when that device is not here.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
+        if device == torch.device("cuda"):
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.empty(1, device=device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # NCCL asks for it
     except (RuntimeError, AssertionError) as error:
         raise TrainingError(f"device {name!r} cannot be used here ({error}); try --device cpu") from error
     return device
@@ -68,20 +85,24 @@ def has_fast_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def make_optimizers(model: CatVAE, lr: float) -> tuple[list[torch.optim.Optimizer], list[tuple[Tensor, nn.Parameter]]]:
-    """Adam and Muon, and the matrix views through which Muon updates the weights it has.
-
-    Muon (Jordan 2024, https://kellerjordan.github.io/posts/muon/) takes the convolutions, flattened,
-    and the linear layers, except the log variances, which do better under Adam.
-    """
-    matrices = [p for p in model.parameters() if p.ndim > 1 and p is not model.to_logvar.weight]
-    views = [(p.detach().flatten(1), p) for p in matrices]  # share storage: stepping one moves the other
-    rest = [p for p in model.parameters() if not any(p is matrix for matrix in matrices)]
+def make_optimizers(model: CatVAE, lr: float) -> list[torch.optim.Optimizer]:
+    """Muon for the weights, Adam for the biases and the log variances, which do better under it."""
+    for_muon = [p for p in model.parameters() if p.ndim > 1 and p is not model.to_logvar.weight]
+    rest = [p for p in model.parameters() if not any(p is weight for weight in for_muon)]
     adam = torch.optim.Adam(rest, lr=lr, betas=(0.9, 0.99), fused=next(model.parameters()).device.type != "mps")
-    muon = torch.optim.Muon([view for view, _ in views], lr=MUON_LR_RATIO * lr, weight_decay=0.0)
-    for optimizer in (adam, muon):
+    optimizers = [adam, Muon(for_muon, lr=MUON_LR_RATIO * lr)]
+    for optimizer in optimizers:
         optimizer.param_groups[0]["peak_lr"] = optimizer.param_groups[0]["lr"]
-    return [adam, muon], views
+    return optimizers
+
+
+def flat_gradients(model: CatVAE) -> Tensor:
+    """Zeros (number of parameters,) of which every gradient is from now on a part, to clear and add up as one."""
+    parameters = list(model.parameters())
+    flat = torch.zeros(sum(p.numel() for p in parameters), device=parameters[0].device)
+    for p, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+        p.grad = part.view_as(p)
+    return flat
 
 
 def lr_factor(step: int, steps: int) -> float:
@@ -109,8 +130,11 @@ def train_variant(
     loss. A finished run is left alone under `resume`.
 
     With `start_from` training begins not at random but with the weights of a variant of the same
-    architecture, best the next smaller β: fewer latents then die before they have learned
-    anything. It is KL annealing in steps (Bowman et al. 2015, https://arxiv.org/abs/1511.06349).
+    architecture, best the next smaller β, its latent space turned to principal axes
+    (`align_latents`): fewer latents then die before they have learned anything. It is KL annealing
+    in steps (Bowman et al. 2015, https://arxiv.org/abs/1511.06349).
+
+    Several processes (`join_processes`) share each batch; `batch_size` counts the faces of all.
 
     Raises TrainingError when the loss is no longer finite, when the run to resume had other
     settings or other data, or when the variant to start from has another architecture;
@@ -119,34 +143,20 @@ def train_variant(
     folder = out / name
     variant = VARIANTS[name]
     run = {"variant": name, "beta": variant.beta, **asdict(config), "data": faces.report.as_dict()}
-    state_file = folder / "training.pt"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not resume:
-        for file in ("training.pt", "history.csv"):
-            (folder / file).unlink(missing_ok=True)
-    elif not state_file.exists() and (folder / "metrics.json").exists():
-        metrics = read_json(folder / "metrics.json")
-        if metrics.get("training") != run:
-            raise TrainingError(f"{folder} was trained with other settings or data; drop --resume to train anew")
-        return metrics
+    finished, state = from_first(lambda: read_progress(folder, run, resume))
+    if finished:
+        return finished
 
     torch.manual_seed(config.seed)
     model = CatVAE(variant.config)
-    if config.start_from:
-        start = load_checkpoint(out / config.start_from)
-        if start.config != model.config:
-            raise TrainingError(f"{name} cannot start from {config.start_from}: they differ in architecture")
-        model.load_state_dict(start.state_dict())
+    if config.start_from and not state:
+        model.load_state_dict(from_first(lambda: starting_weights(name, faces, out, config.start_from)))
     model = model.to(device)
     ema = CatVAE(variant.config).to(device).requires_grad_(False).eval()
     ema.load_state_dict(model.state_dict())
-    optimizers, views = make_optimizers(model, config.lr)
+    optimizers, gradients = make_optimizers(model, config.lr), flat_gradients(model)
     history: list[dict] = []
-
-    if state_file.exists():
-        state = torch.load(state_file, map_location=device, weights_only=True)
-        if state["run"] != run:
-            raise TrainingError(f"{state_file} comes from other settings or data; drop --resume to train anew")
+    if state:
         model.load_state_dict(state["model"])
         ema.load_state_dict(state["ema"])
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
@@ -155,6 +165,7 @@ def train_variant(
 
     train = faces.train if isinstance(faces.train, FaceStream) else faces.train.to(device)
     validation = faces.validation.to(device)
+    mine = slice(rank(), None, world_size())
     steps_per_epoch = math.ceil(len(train) / config.batch_size)
     steps = config.epochs * steps_per_epoch
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device))
@@ -162,8 +173,8 @@ def train_variant(
     for epoch in range(len(history), config.epochs):
         # all chance in an epoch follows from its number, so no generator state needs saving
         torch.manual_seed(config.seed * 1_000_003 + epoch + 1)
-        seen, started = 0, time.monotonic()
-        total = torch.zeros(3, device=device)  # read once an epoch: no wait for the device per step
+        started = time.monotonic()
+        totals = torch.zeros(4, device=device)  # read once an epoch: no wait for the device per step
         progress = tqdm(
             epoch_batches(train, config.batch_size),
             total=steps_per_epoch,
@@ -172,33 +183,39 @@ def train_variant(
             unit="img",
             leave=False,
             mininterval=1,
+            disable=rank() > 0,
         )
-        for i, batch in enumerate(progress):
+        for i, (batch, size) in enumerate(progress):
             step = epoch * steps_per_epoch + i
+            # chance is drawn for the faces of all processes, so that their number changes nothing
+            chance = torch.randn(size, 10)[mine][: len(batch)].to(device)
+            noise = torch.randn(size, variant.config.latent_dim, device=device)[mine][: len(batch)]
             x = batch.to(device).to(memory_format=torch.channels_last).float() / 255
-            mirrored = torch.rand(len(x), 1, 1, 1).to(device) < 0.5
-            x = torch.where(mirrored, x.flip(-1), x)
+            x = augment(x, chance, config.jitter)
 
             with autocast:
-                logits, mu, logvar = model(x)
+                mu, logvar = model.encode(x)
+                logits = model.decoder(mu + torch.exp(0.5 * logvar) * noise)
             losses = beta_elbo(logits, x, mu, logvar, variant.beta)
-            losses[0].mean().backward()
-            for view, parameter in views:
-                view.grad = parameter.grad.flatten(1)
+            (losses[0].sum() / size).backward()
+            add_up(gradients)
             for optimizer in optimizers:
                 group = optimizer.param_groups[0]
                 group["lr"] = group["peak_lr"] * lr_factor(step, steps)
                 optimizer.step()
-            model.zero_grad(set_to_none=True)
+            gradients.zero_()
 
             decay = min(EMA_DECAY, (step + 1) / (step + 10))  # short memory while weights still race
             torch._foreach_lerp_(list(ema.parameters()), [p.detach() for p in model.parameters()], 1 - decay)
-            total += torch.stack([part.detach().sum() for part in losses])
-            seen += len(x)
+            totals += torch.stack([*(part.detach().sum() for part in losses), totals.new_tensor(len(x))])
 
-        loss, bce, kl = (total / seen).tolist()
+        add_up(totals)
+        *sums, seen = totals.tolist()
+        loss, bce, kl = (value / seen for value in sums)
         if not math.isfinite(loss):
             raise TrainingError(f"{name}: the loss is no longer finite in epoch {epoch + 1}; try a lower --lr")
+        if rank() > 0:
+            continue  # the first process measures and writes
         speed = seen / (time.monotonic() - started)
         row = {"epoch": epoch + 1, "loss": loss, "bce": bce, "kl": kl}
         scores = evaluate_model(ema, validation)
@@ -215,27 +232,91 @@ def train_variant(
         if row["val_loss"] < best:
             save_checkpoint(folder, ema, variant.beta, {**scores, "training": run})
         write_history(folder / "history.csv", history)
-        partial = state_file.with_suffix(".partial")
         state = {"run": run, "model": model.state_dict(), "ema": ema.state_dict(), "history": history}
-        torch.save({**state, "optimizers": [optimizer.state_dict() for optimizer in optimizers]}, partial)
-        partial.replace(state_file)
+        state |= {"optimizers": [optimizer.state_dict() for optimizer in optimizers]}
+        partial = folder / "training.partial"
+        torch.save(state, partial)
+        partial.replace(folder / "training.pt")
 
-    # figures are those of the weights as saved, rounded to fp16
-    metrics = {**evaluate_model(load_checkpoint(folder), faces.validation), "training": run}
+    return from_first(lambda: finish(folder, faces, run))
+
+
+def read_progress(folder: Path, run: dict, resume: bool) -> tuple[dict | None, dict | None]:
+    """(metrics, None) of a finished run, (None, state) of one to continue, or (None, None) for a clean start.
+
+    Raises TrainingError when what is there comes from other settings or data.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state_file = folder / "training.pt"
+    if not resume:
+        for file in ("training.pt", "history.csv"):
+            (folder / file).unlink(missing_ok=True)
+    elif state_file.exists():
+        state = torch.load(state_file, map_location="cpu", weights_only=True)
+        if state["run"] != run:
+            raise TrainingError(f"{state_file} comes from other settings or data; drop --resume to train anew")
+        return None, state
+    elif (folder / "metrics.json").exists():
+        metrics = read_json(folder / "metrics.json")
+        if metrics.get("training") != run:
+            raise TrainingError(f"{folder} was trained with other settings or data; drop --resume to train anew")
+        return metrics, None
+    return None, None
+
+
+def starting_weights(name: str, faces: Faces, out: Path, start_from: str) -> dict[str, Tensor]:
+    """The weights of `out/start_from`, latents aligned. Raises TrainingError for another architecture."""
+    start = load_checkpoint(out / start_from)
+    if start.config != VARIANTS[name].config:
+        raise TrainingError(f"{name} cannot start from {start_from}: they differ in architecture")
+    align_latents(start, faces.validation if isinstance(faces.train, FaceStream) else faces.train[:8192])
+    return start.state_dict()
+
+
+def finish(folder: Path, faces: Faces, run: dict) -> dict:
+    """Measure the weights as saved, rounded to fp16, fit their latents, and drop the state."""
+    model = load_checkpoint(folder)
+    metrics = {**evaluate_model(model, faces.validation), "training": run}
     write_json(folder / "metrics.json", metrics)
-    if not isinstance(train, FaceStream):
-        save_latents(folder, fit_latents(load_checkpoint(folder), faces.train))
-    state_file.unlink()
+    if not isinstance(faces.train, FaceStream):
+        save_latents(folder, fit_latents(model, faces.train))
+    (folder / "training.pt").unlink()
     return metrics
 
 
-def epoch_batches(train: Tensor | FaceStream, size: int) -> Iterator[Tensor]:
-    """The training faces in uint8 batches, in an order drawn from torch's generator."""
+def epoch_batches(train: Tensor | FaceStream, size: int) -> Iterator[tuple[Tensor, int]]:
+    """This process's part of every batch of an epoch, uint8 (n, 3, 64, 64), with the size of the whole batch.
+
+    The order is drawn from torch's generator, which must be in the same state in all processes.
+    Raises DataError when a stream holds no usable face.
+    """
     if isinstance(train, FaceStream):
-        yield from train.batches(size, seed=int(torch.randint(2**31, ())))
+        seed, share = int(torch.randint(2**31, ())), len(range(rank(), size, world_size()))
+        laps = (train.batches(share, seed + lap, rank(), world_size()) for lap in count())
+        batches = chain.from_iterable(laps)  # parts differ in length: who is through first begins again
+        for _ in range(math.ceil(len(train) / size)):
+            yield next(batches), size
     else:
-        for chosen in torch.randperm(len(train)).to(train.device).split(size):
-            yield train[chosen]
+        for chosen in torch.randperm(len(train)).split(size):
+            yield train[chosen[rank() :: world_size()].to(train.device)], len(chosen)
+
+
+def augment(x: Tensor, chance: Tensor, jitter: float) -> Tensor:
+    """Faces (N, 3, 64, 64) in [0, 1], half of them mirrored, as standard normal `chance` (N, 10) decides.
+
+    With a jitter of 1 they are also moved by 1 pixel, turned by 3°, scaled by 3 %, and changed in
+    contrast by 10 %, in each colour by 5 % more and in brightness by 5 % (standard deviations).
+    """
+    x = torch.where(chance[:, 0, None, None, None] < 0, x.flip(-1), x)
+    if not jitter:
+        return x
+    move, angle, scale = chance[:, 1:3] / 32, chance[:, 3] * math.radians(3), (0.03 * jitter * chance[:, 4]).exp()
+    cos, sin = scale * torch.cos(jitter * angle), scale * torch.sin(jitter * angle)
+    affine = torch.stack([cos, -sin, jitter * move[:, 0], sin, cos, jitter * move[:, 1]], dim=1).view(-1, 2, 3)
+    grid = F.affine_grid(affine, list(x.shape), align_corners=False)
+    x = F.grid_sample(x, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
+    gain = 1 + jitter * (0.1 * chance[:, 5:6] + 0.05 * chance[:, 6:9])
+    return (x * gain[:, :, None, None] + 0.05 * jitter * chance[:, 9, None, None, None]).clamp(0, 1)
 
 
 @torch.inference_mode()

@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 import os
 import signal
 import subprocess
@@ -12,7 +13,8 @@ import torch
 from catvae import load_checkpoint
 from catvae.data import Faces, load_faces
 from catvae.metrics import evaluate_model
-from catvae.train import TrainConfig, TrainingError, lr_factor, pick_device, train_variant
+from catvae.muon import Muon, orthogonalize
+from catvae.train import TrainConfig, TrainingError, augment, lr_factor, pick_device, train_variant
 from tests.conftest import ROOT
 
 CONFIG = TrainConfig(epochs=3, batch_size=16)
@@ -121,8 +123,8 @@ def test_schedule_warms_up_then_falls_to_zero():
 def test_unusable_settings_are_refused():
     with pytest.raises(TrainingError, match="try --device cpu"):
         pick_device("cuda:77" if torch.cuda.is_available() else "cuda")
-    for bad in ({"epochs": 0}, {"batch_size": 0}, {"lr": 0}, {"lr": float("nan")}):
-        with pytest.raises(ValueError, match="positive"):
+    for bad in ({"epochs": 0}, {"batch_size": 0}, {"lr": 0}, {"lr": float("nan")}, {"jitter": -1}):
+        with pytest.raises(ValueError, match="positive|negative"):
             TrainConfig(**bad)
 
 
@@ -130,3 +132,54 @@ def test_command_line_errors_are_one_line(tmp_path):
     done = subprocess.run(command(tmp_path / "nothing", tmp_path), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     assert "no such file or folder" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_jitter_moves_turns_and_recolours():
+    x = torch.rand(4, 3, 64, 64).clamp(0.2, 0.8)
+    still = torch.zeros(4, 10)
+    assert torch.equal(augment(x, still, 0.0), x)
+    assert torch.allclose(augment(x, still, 1.0), x, atol=1e-5)
+
+    def changed(column: int, value: float = 1.0) -> torch.Tensor:
+        chance = still.clone()
+        chance[:, column] = value
+        return augment(x, chance, 1.0)
+
+    assert torch.equal(augment(x, still - 1, 0.0), x.flip(-1))
+    assert torch.allclose(changed(1)[..., 1:-2], x[..., 2:-1], atol=1e-4)  # one pixel
+    assert torch.allclose(changed(2)[..., 1:-2, :], x[..., 2:-1, :], atol=1e-4)
+    dot = torch.zeros(1, 3, 64, 64)
+    dot[..., 31:33, 55] = 1  # turned by 30° about the centre it lies at (20.4, 11.75)
+    turned = augment(dot, torch.tensor([[0, 0, 0, 10.0, 0, 0, 0, 0, 0, 0]]), 1.0)[0, 0]
+    row, column = (turned > 0.3).nonzero().float().mean(0).tolist()
+    assert column - 31.5 == pytest.approx(23.5 * math.cos(math.radians(30)), abs=0.6)
+    assert abs(row - 31.5) == pytest.approx(23.5 * math.sin(math.radians(30)), abs=0.6)
+    assert torch.allclose(changed(5), x * 1.1, atol=1e-5)
+    assert torch.allclose(changed(7), x * torch.tensor([1, 1.05, 1])[:, None, None], atol=1e-5)
+    assert torch.allclose(changed(9), x + 0.05, atol=1e-5)
+    assert augment(x, torch.randn(4, 10), 5.0).amin() >= 0
+
+
+def test_muon_step_is_orthogonal_and_flattens_convolutions():
+    for shape in ((20, 50), (50, 20), (8, 3, 4, 4)):
+        matrix = torch.randn(shape).flatten(1)
+        u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+        ours = orthogonalize(matrix)
+        assert torch.linalg.svdvals(ours).min() > 0.6 and torch.linalg.svdvals(ours).max() < 1.3
+        assert torch.cosine_similarity(ours.flatten(), (u @ v).flatten(), dim=0) > 0.97
+
+        weight, plain = torch.nn.Parameter(torch.zeros(shape)), torch.nn.Parameter(torch.zeros(matrix.shape))
+        muon, reference = Muon([weight], lr=0.1), torch.optim.Muon([plain], lr=0.1, weight_decay=0.0)
+        for _ in range(3):
+            weight.grad = torch.randn(shape)
+            plain.grad = weight.grad.flatten(1)
+            muon.step()
+            reference.step()
+        assert torch.allclose(weight.flatten(1), plain, atol=0.02)  # the library's runs in bf16
+    assert not orthogonalize(torch.zeros(4, 6)).any()
+
+
+def test_muon_stands_gradients_of_low_rank():
+    thin = torch.randn(500, 2) @ torch.randn(2, 4096)
+    assert orthogonalize(thin).isfinite().all()
+    assert torch.linalg.svdvals(orthogonalize(thin))[2] < 0.2

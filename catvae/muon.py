@@ -1,0 +1,53 @@
+"""Muon: momentum whose every matrix is made orthogonal before the step.
+
+Jordan (2024), https://kellerjordan.github.io/posts/muon/. torch.optim.Muon takes matrices only and
+iterates on them whole. Here convolutions are flattened, and the iteration runs on the Gram matrix,
+500×500 instead of 500×4096, in float32: in bfloat16 its smallest eigenvalues turn negative and grow.
+"""
+
+import torch
+from torch import Tensor
+
+# quintic whose five-fold composition sends every singular value from 0.01 to 1 into 0.7 to 1.2
+A, B, C = 3.4445, -4.7750, 2.0315
+STEPS = 5
+MOMENTUM = 0.95
+
+
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """The matrix (M, N) with all singular values brought near 1, float32; zero stays zero.
+
+    Newton-Schulz: X ← p(XXᵀ)X with p(G) = A + BG + CG². All p commute with G, so their product is
+    gathered on the smaller side, and the matrix itself is multiplied only once.
+    """
+    x = matrix.float()
+    if x.shape[0] > x.shape[1]:
+        return orthogonalize(x.T).T
+    x = x / x.norm().clamp_min(1e-7)
+    gram = x @ x.T
+    product = None
+    for step in range(STEPS):
+        p = torch.addmm(gram, gram, gram, beta=B, alpha=C)
+        p.diagonal().add_(A)
+        product = p if product is None else product @ p
+        if step < STEPS - 1:
+            gram = p @ gram @ p
+    return product @ x
+
+
+class Muon(torch.optim.Optimizer):
+    """Muon with Nesterov momentum for parameters of two or more dimensions, the first one against the rest."""
+
+    def __init__(self, params, lr: float) -> None:
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if "momentum" not in self.state[p]:
+                    self.state[p]["momentum"] = torch.zeros_like(p)
+                buffer = self.state[p]["momentum"].lerp_(p.grad, 1 - MOMENTUM)
+                update = orthogonalize(p.grad.lerp(buffer, MOMENTUM).flatten(1))
+                rows, columns = update.shape
+                p.add_(update.view_as(p), alpha=-group["lr"] * max(1, rows / columns) ** 0.5)

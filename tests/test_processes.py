@@ -1,0 +1,94 @@
+"""Several Gloo processes on this machine train as one would."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.conftest import ROOT
+from tests.test_train import command, history
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+ACCELERATE += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+
+GENTLE = ["--lr", "1e-3"]  # else the first steps on so few faces are chaotic, and rounding to bf16 shows
+
+
+def launch(launcher: list[str], data: Path, out: Path, *options) -> subprocess.Popen:
+    words = [*launcher, *command(data, out, *GENTLE, *options)[1:]]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def alone(cat_folder, tmp_path_factory) -> Path:
+    """One process, three epochs; its last batch of each has an odd number of faces."""
+    out = tmp_path_factory.mktemp("alone")
+    subprocess.run(command(cat_folder, out, *GENTLE), cwd=ROOT, check=True, capture_output=True)
+    return out
+
+
+def assert_same_training(out: Path, alone: Path) -> None:
+    rows, expected = history(out / "v3"), history(alone / "v3")
+    assert len(rows) == len(expected) == 3
+    for row, wanted in zip(rows, expected, strict=True):
+        for name in ("loss", "bce", "kl", "val_loss", "val_psnr", "val_kl"):
+            assert float(row[name]) == pytest.approx(float(wanted[name]), rel=3e-3), (row["epoch"], name)
+    weights = [load_file(folder / "v3" / "model.safetensors") for folder in (out, alone)]
+    ours, theirs = (torch.cat([tensor.float().flatten() for tensor in weight.values()]) for weight in weights)
+    assert (ours - theirs).norm() < 0.02 * theirs.norm()
+
+
+@pytest.mark.parametrize("launcher", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
+def test_two_processes_train_as_one(launcher, cat_folder, alone, tmp_path):
+    run = launch(launcher, cat_folder, tmp_path)
+    said, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, said
+    assert "2 process(es)" in said
+    assert said.count("epoch 3/3:") == 1  # one speaks, one writes
+    assert_same_training(tmp_path, alone)
+
+
+def test_resumes_after_one_of_two_processes_is_killed(cat_folder, alone, tmp_path):
+    run = launch(TORCHRUN, cat_folder, tmp_path)
+    for line in run.stdout:
+        if "epoch 1/3:" in line:
+            break
+    while not (tmp_path / "v3" / "training.pt").exists():
+        time.sleep(0.01)
+    workers = [p for p in psutil.Process(run.pid).children() if "train_space.py" in " ".join(p.cmdline())]
+    assert len(workers) == 2
+    workers[1].send_signal(signal.SIGKILL)
+    run.communicate(timeout=120)
+    assert run.returncode != 0  # the launcher stops the other one and says so
+    assert 1 <= len(history(tmp_path / "v3")) < 3
+
+    again = launch(TORCHRUN, cat_folder, tmp_path, "--resume")
+    said, _ = again.communicate(timeout=300)
+    assert again.returncode == 0, said
+    assert "epoch 1/3:" not in said
+    assert_same_training(tmp_path, alone)
+
+
+def test_gradients_are_parts_of_one_buffer():
+    from catvae import CatVAE, VAEConfig
+    from catvae.train import flat_gradients
+
+    model = CatVAE(VAEConfig(channels=(3, 4), latent_dim=2))
+    flat = flat_gradients(model)
+    logits, mu, _ = model(torch.rand(2, 3, 64, 64))
+    (logits.sum() + mu.sum()).backward()
+    assert torch.equal(flat, torch.cat([p.grad.flatten() for p in model.parameters()]))
+    assert flat.abs().sum() > 0
+    flat.zero_()
+    assert all(not p.grad.any() for p in model.parameters())

@@ -60,7 +60,8 @@ def load_checkpoint(folder: Path) -> CatVAE:
         raise CheckpointError(f"{path}: does not fit {folder / 'config.json'} ({error}); {_ADVICE}") from error
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise CheckpointError(f"{path}: holds NaN or infinite weights; {_ADVICE}")
-    return model.eval().requires_grad_(False)
+    # the order in which CPUs convolve: a tenth faster, same pictures
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def load_variant(name: str, source: str | Path | None = None) -> CatVAE:

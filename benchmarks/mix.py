@@ -21,7 +21,6 @@ from torch import Tensor
 
 from benchmarks.load import KITTENS, PHOTO, ROOT
 from catvae import VARIANTS, CatVAE, load_variant, mix, open_image
-from catvae.checkpoints import BUNDLED
 from catvae.faces import cut_face
 
 STEPS = 9
@@ -58,39 +57,36 @@ def published_mix(model: CatVAE, image_a: Image.Image, image_b: Image.Image, ste
     return frames
 
 
-def alternate(functions: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
-    """Median milliseconds of each function, all taking turns so that other work on the machine hits all."""
-    times: dict[str, list[float]] = {name: [] for name in functions}
+def alternate(functions: dict[str, Callable[[], object]], runs: int) -> dict[str, tuple[float, float]]:
+    """Median milliseconds of each function by the clock and of processor time, all taking turns, so that
+    other work on the machine hits all. Processor time, of all threads, hardly depends on that work."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in functions}
     for _ in range(runs + 2):  # the first two warm up
         for name, function in functions.items():
-            started = time.perf_counter()
+            clock, processor = time.perf_counter(), time.process_time()
             function()
-            times[name].append(1000 * (time.perf_counter() - started))
-    return {name: statistics.median(values[2:]) for name, values in times.items()}
+            times[name].append((1000 * (time.perf_counter() - clock), 1000 * (time.process_time() - processor)))
+    return {name: tuple(map(statistics.median, zip(*rows[2:], strict=True))) for name, rows in times.items()}
 
 
 def compare_functions(runs: int) -> None:
     models = {name: load_variant(name) for name in VARIANTS}
-    plain = CatVAE.from_pretrained(str(BUNDLED), "v6").to(
-        memory_format=torch.contiguous_format
-    )  # as it was loaded there
+    plain = load_variant("v6").to(memory_format=torch.contiguous_format)  # as torch.load left it there
     cats = [Image.open(path).convert("RGB") for path in (KITTENS[0], KITTENS[3])]
     ms = alternate(
         {
-            "published": lambda: published_mix(plain, *cats, STEPS),
+            "published function": lambda: published_mix(plain, *cats, STEPS),
             "ours": lambda: mix(models["v6"], *cats, STEPS),
-            "six": lambda: [mix(model, *cats, STEPS) for model in models.values()],
-            "photo": lambda: cut_face(open_image(PHOTO)),
+            "ours, all six models": lambda: [mix(model, *cats, STEPS) for model in models.values()],
+            f"the face in {PHOTO.name}": lambda: cut_face(open_image(PHOTO)),
         },
         runs,
     )
-    print(f"{STEPS} frames of two 64×64 pictures, v6, medians of {runs} runs, {torch.get_num_threads()} threads:")
-    print(f"published function {ms['published']:.1f} ms, ours {ms['ours']:.1f} ms: {ms['published'] / ms['ours']:.1f}×")
-    print(
-        f"all six models {ms['six']:.1f} ms: {ms['six'] / ms['ours']:.1f}× one of ours, "
-        f"{ms['six'] / ms['published']:.1f}× the published function with one"
-    )
-    print(f"finding and cutting the face in a photo, {PHOTO.name}: {ms['photo']:.1f} ms more")
+    print(f"{STEPS} frames of two 64×64 pictures, v6, medians of {runs} runs, threads: {torch.get_num_threads()}")
+    print(f"{'':22}{'clock':>10}{'÷ ours':>9}{'processor':>13}{'÷ ours':>9}")
+    for name, (clock, processor) in ms.items():
+        shares = [value / ours for value, ours in zip((clock, processor), ms["ours"], strict=True)]
+        print(f"{name:22}{clock:7.1f} ms{shares[0]:8.1f}×{processor:10.1f} ms{shares[1]:8.1f}×")
 
 
 def ask_for_mix(url: str) -> None:

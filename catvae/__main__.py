@@ -9,7 +9,7 @@ from catvae.data import PUBLISHED_DATASET, load_faces
 from catvae.evaluate import evaluate_variants, format_table
 from catvae.figures import make_figures
 from catvae.mixing import METHODS, mix, save_frames
-from catvae.model import VARIANTS
+from catvae.model import ACTIVATIONS, VARIANTS
 
 
 def run_mix(args: argparse.Namespace) -> None:
@@ -45,6 +45,13 @@ def run_evaluate_faces(args: argparse.Namespace) -> None:
     for key, value in report.items():
         print(f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}")
     print(f"to look at: {args.out}")
+
+
+def run_import_published(args: argparse.Namespace) -> None:
+    from catvae.published import import_published
+
+    config = import_published(args.weights, args.out, args.activation).config
+    print(f"{args.out}: channels {config.channels}, {config.latent_dim} latents, {config.activation}")
 
 
 def run_push(args: argparse.Namespace) -> None:
@@ -114,6 +121,14 @@ def main() -> None:
     face_evaluation.add_argument("--variant", default="v6", choices=list(VARIANTS))
     face_evaluation.add_argument("--data", help="faces whose validation split gives the ELBO to compare with")
     face_evaluation.set_defaults(run=run_evaluate_faces)
+
+    published = commands.add_parser(
+        "import-published", help="read the published project's weights; no code in them runs"
+    )
+    published.add_argument("weights", type=Path, help="what its torch.save(model.state_dict(), ...) wrote")
+    published.add_argument("--out", type=Path, required=True, help="folder for CatVAE.from_pretrained")
+    published.add_argument("--activation", default="leaky_relu", choices=sorted(ACTIVATIONS), help="relu for its v3")
+    published.set_defaults(run=run_import_published)
 
     push = commands.add_parser("push", help="push the checkpoints to a model repo on the Hub")
     push.add_argument("checkpoints", type=Path)

@@ -1,6 +1,6 @@
 """Weights on disk: `checkpoints/v6/{config.json, model.safetensors, metrics.json}` and so on.
 
-The same tree is the model repo on the Hub. Weights are fp16 safetensors: no code in them runs.
+The same tree is the model repo on the Hub. Weights are fp16 safetensors, imported ones float32: no code in them runs.
 """
 
 import json
@@ -20,16 +20,19 @@ class CheckpointError(RuntimeError):
     """A checkpoint that cannot be used; the message names the file and says what to do."""
 
 
-def save_checkpoint(folder: Path, model: CatVAE, beta: float, metrics: dict) -> None:
-    """Write config, fp16 weights and metrics; each file is replaced whole or not at all."""
+def save_checkpoint(
+    folder: Path, model: CatVAE, beta: float | None, metrics: dict | None, dtype: torch.dtype = torch.float16
+) -> None:
+    """Write config, weights and, where there are any, metrics; each file is replaced whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {"beta": beta, **asdict(model.config)}
-    weights = {name: p.detach().to("cpu", torch.float16).contiguous() for name, p in model.state_dict().items()}
+    weights = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
     partial = folder / "model.safetensors.partial"
     save_file(weights, partial, metadata={"format": "pt"})
     partial.replace(folder / "model.safetensors")
     write_json(folder / "config.json", config)
-    write_json(folder / "metrics.json", metrics)
+    if metrics is not None:
+        write_json(folder / "metrics.json", metrics)
 
 
 def load_checkpoint(folder: Path) -> CatVAE:
@@ -57,7 +60,8 @@ def load_checkpoint(folder: Path) -> CatVAE:
         raise CheckpointError(f"{path}: does not fit {folder / 'config.json'} ({error}); {_ADVICE}") from error
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise CheckpointError(f"{path}: holds NaN or infinite weights; {_ADVICE}")
-    return model.eval().requires_grad_(False)
+    # the order in which CPUs convolve: a tenth faster, same pictures
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def load_variant(name: str, source: str | Path | None = None) -> CatVAE:

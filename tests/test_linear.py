@@ -23,7 +23,9 @@ def test_components_are_those_of_the_exact_decomposition_of_faces_and_mirror_ima
 
 
 def test_the_randomised_decomposition_is_good_where_it_is_not_exact():
-    octaves = [torch.nn.functional.interpolate(torch.randn(400, 3, n, n) / n, 32, mode="bicubic") for n in (2, 4, 8, 16)]
+    octaves = [
+        torch.nn.functional.interpolate(torch.randn(400, 3, n, n) / n, 32, mode="bicubic") for n in (2, 4, 8, 16)
+    ]
     faces = (sum(octaves).sigmoid() * 255).byte()  # like pictures: the smaller the detail, the less of it
     found = principal_components(faces, 30)
     x = torch.cat([faces, faces.flip(-1)]).float().flatten(1) / 255

@@ -254,7 +254,7 @@ TABLES = {
         "active": ("active_units", None),
         "parameters": ("parameters", None),
         "components": ("components", None),
-        "rate (nats)": ("rate", 0),
+        "rate (nats)": ("rate", 4),
         "PSNR over linear": ("psnr_over_linear", 2),
         "LPIPS over linear": ("lpips_over_linear", 3),
     },
@@ -290,7 +290,7 @@ def _table(report: dict, columns: dict[str, tuple[str, int | None]], intervals: 
 
 def _cell(value: float | list[float] | None, digits: int | None, interval: bool) -> str:
     if not isinstance(value, list):
-        return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:g}"
+        return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.{digits or 6}g}"
     middle, low, high = value
     return f"{middle:.{digits}f}" + (f" ± {(high - low) / 2:.{digits}f}" if interval else "")
 
@@ -323,8 +323,9 @@ are pixel cross-fades.
 {tables}
 
 Sharpness is the mean squared step between neighbouring grey pixels over that of the original, of a mix over that of its
-path's own ends, of new kittens over the mean of real faces. “LPIPS to the nearest” of {looked_at} training faces tells
-faces from mush less well than it sounds, as averages are near to everything: read it beside sharpness.
+path's own ends, of new kittens over the mean of real faces. “LPIPS to the nearest” of {looked_at} training faces can be
+smaller for a smooth picture than for a real face: read it beside sharpness. The rate is the KL of the linear optimum on
+its training faces, ½ ln(4λ / β) summed over components.
 
 Mixes under LPIPS and paths are of {pairs} fixed pairs, {frames} frames each. A step is √LPIPS, a Euclidean distance:
 “path” is the sum of the steps over the distance between the ends, at least 1; “spread” is the standard deviation of the

@@ -43,7 +43,7 @@ def rate_distortion(report: dict) -> Image.Image:
     if len(curve) > 1:
         _line(draw, [place(*point) for point in curve], GREY)
         x, y = place(*min(curve, key=lambda point: abs(point[0] - math.sqrt(min(rates) * max(rates)))))
-        _text(draw, (x - 12, y - 14), "linear optimum, 500 components", "rm", GREY)
+        _text(draw, (x - 12, y - 14), "linear optimum", "rm", GREY)
     for name, point in points.items():
         ours = name in report["variants"]
         x, y = place(*point)

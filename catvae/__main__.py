@@ -4,12 +4,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from catvae.checkpoints import BUNDLED, load_variant, write_json
-from catvae.data import PUBLISHED_DATASET, load_faces
-from catvae.evaluate import evaluate_variants, format_table
+from PIL import Image
+
+from catvae.checkpoints import BUNDLED, load_variant
+from catvae.data import PUBLISHED_DATASET, DataError, load_faces
+from catvae.evaluate import evaluate_fully, evaluate_variants, format_summary, format_table, write_report
 from catvae.figures import make_figures
 from catvae.mixing import METHODS, mix, save_frames
-from catvae.model import ACTIVATIONS, VARIANTS
+from catvae.model import ACTIVATIONS, VARIANTS, CatVAE
+from catvae.plots import make_plots
 
 
 def run_mix(args: argparse.Namespace) -> None:
@@ -21,18 +24,30 @@ def run_mix(args: argparse.Namespace) -> None:
 def run_evaluate(args: argparse.Namespace) -> None:
     faces = load_faces(args.data, column=args.column, limit=args.limit)
     print(faces.report, file=sys.stderr)
-    report = evaluate_variants(faces, args.split, args.checkpoints)
-    if args.out:
-        write_json(args.out, report)
-    print(format_table(report))
+    if not args.out:
+        return print(format_table(evaluate_variants(faces, args.split, args.checkpoints)))
+    if args.split != "validation":
+        raise DataError("--out measures the validation split against training faces; drop --split")
+    report = evaluate_fully(faces, args.checkpoints, args.also)
+    args.out.mkdir(parents=True, exist_ok=True)
+    write_report(report, args.out)
+    save_figures(make_figures(load_models(args.checkpoints)) | make_plots(report, args.checkpoints), args.out)
+    print(format_summary(report))
 
 
 def run_figures(args: argparse.Namespace) -> None:
-    models = {name: load_variant(name, args.checkpoints) for name in VARIANTS}
-    args.out.mkdir(parents=True, exist_ok=True)
-    for name, figure in make_figures(models).items():
-        figure.save(args.out / f"{name}.png", optimize=True)
-        print(args.out / f"{name}.png")
+    save_figures(make_figures(load_models(args.checkpoints)), args.out)
+
+
+def load_models(checkpoints: Path | None) -> dict[str, CatVAE]:
+    return {name: load_variant(name, checkpoints) for name in VARIANTS}
+
+
+def save_figures(figures: dict[str, Image.Image], out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        figure.save(out / f"{name}.png", optimize=True)
+        print(out / f"{name}.png", file=sys.stderr)
 
 
 def run_evaluate_faces(args: argparse.Namespace) -> None:
@@ -108,7 +123,8 @@ def main() -> None:
     evaluation.add_argument("--column", default="image")
     evaluation.add_argument("--split", default="validation", choices=["train", "validation", "all"])
     evaluation.add_argument("--limit", type=int, help="read only this many images")
-    evaluation.add_argument("--out", type=Path, help="also write the figures to this JSON file")
+    evaluation.add_argument("--out", type=Path, help="folder for much more: tables, JSON, plots and pictures; minutes")
+    evaluation.add_argument("--also", type=Path, nargs="+", metavar="FOLDER", help="with --out: more checkpoints")
     evaluation.set_defaults(run=run_evaluate)
 
     figures = commands.add_parser("figures", help="compare all variants on the example kittens, as pictures")

@@ -70,10 +70,14 @@ def load_variant(name: str, source: str | Path | None = None) -> CatVAE:
     `source` is a folder with one subfolder per variant; by default `CATVAE_CHECKPOINTS` or the
     `checkpoints/` beside the package. Raises CheckpointError for an unknown name or a bad file.
     """
-    folder = Path(source or os.environ.get("CATVAE_CHECKPOINTS") or BUNDLED)
     if name not in VARIANTS:
         raise CheckpointError(f"unknown variant {name!r}: choose one of {', '.join(VARIANTS)}")
-    return load_checkpoint(folder / name)
+    return load_checkpoint(find_checkpoints(source) / name)
+
+
+def find_checkpoints(source: str | Path | None = None) -> Path:
+    """The folder with one subfolder per variant that `load_variant` reads."""
+    return Path(source or os.environ.get("CATVAE_CHECKPOINTS") or BUNDLED)
 
 
 def read_json(path: Path) -> dict:

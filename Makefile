@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 app: $(VENV)/app.done
 	$(BIN)/python app.py
 
-test: $(VENV)/dev.done lint
+test: $(VENV)/dev.done tests/node_modules/.package-lock.json lint
 	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/dev.done
@@ -25,4 +25,8 @@ $(VENV)/app.done: requirements.txt constraints.txt
 
 $(VENV)/dev.done: $(VENV)/app.done pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[dev]' -c constraints.txt
+	touch $@
+
+tests/node_modules/.package-lock.json: tests/package.json tests/package-lock.json $(VENV)/dev.done
+	$(BIN)/npm ci --prefix tests --ignore-scripts --silent
 	touch $@

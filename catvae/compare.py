@@ -147,7 +147,8 @@ def format_numbers(rows: dict, metrics: dict, texts: dict[str, str]) -> str:
         of_all = f"{known['psnr']:.1f}|{known['kl']:.0f}|{known['active_units']}".split("|") if known else ["–"] * 3
         cells = [name, f"{row['beta']:g}", f"{row['psnr']:.1f}", f"{row['kl']:.0f}", *of_all]
         body += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+    attributes = f'class="scroll" role="region" tabindex="0" aria-label="{escape(texts["the_numbers"])}"'
+    return f"<div {attributes}><table><tr>{head}</tr>{body}</table></div>"
 
 
 def plot(metrics: dict, texts: dict[str, str], width: int = 640, height: int = 300) -> str:

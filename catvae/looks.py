@@ -60,6 +60,7 @@ CSS = """
 #results table { width: 100%; margin: 0; font-variant-numeric: tabular-nums; }
 #results th, #results td { padding: 6px 4px; text-align: right; border-width: 0 0 1px; white-space: normal; }
 #results th:first-child { text-align: left; }
+#tabs button.selected { color: var(--link-text-color); }  /* the accent is too pale for small letters */
 @media (max-width: 480px) {
     #tabs .tab-container button { padding-inline: 4px; font-size: 12.5px; }  /* all four at once */
     #results table { font-size: 12px; }

@@ -101,7 +101,6 @@ def share_tools(demo: gr.Blocks, model: gr.Dropdown, steps: gr.Slider, cat_a: Ca
             small, whole = (
                 gr.Code(
                     label=i18n(key),
-                    language="html",
                     interactive=False,
                     buttons=["copy"],
                     show_line_numbers=False,

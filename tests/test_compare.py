@@ -23,8 +23,6 @@ from catvae.mixing import make_strip
 from catvae.model import VARIANTS
 from catvae.morph import FILE_KINDS, make_file, morph_value
 from catvae.texts import TEXTS
-from tests.test_page import browser, open_page  # noqa: F401
-from tests.test_page import pytestmark as needs_chromium
 
 A, B = (open_image(kitten) for kitten in example_kittens()[:2])
 TINY = VAEConfig(channels=(3, 8, 8), latent_dim=6)
@@ -120,8 +118,7 @@ def test_programs_can_compare_reconstruct_and_draw(client):
         client.predict("v9", api_name="/random")
 
 
-@needs_chromium
-def test_the_morph_is_scrubbed_without_the_server(open_page):  # noqa: F811
+def test_the_morph_is_scrubbed_without_the_server(open_page):
     page = open_page()
     page.wait_for_selector("#morph canvas[data-ready='33']")
     picture = "document.querySelector('#morph canvas').toDataURL()"
@@ -140,8 +137,7 @@ def test_the_morph_is_scrubbed_without_the_server(open_page):  # noqa: F811
     assert [url for url in asked if "queue" in url] == []
 
 
-@needs_chromium
-def test_files_are_downloaded_by_one_click(open_page, tmp_path):  # noqa: F811
+def test_files_are_downloaded_by_one_click(open_page, tmp_path):
     page = open_page()
     with page.expect_download() as download:
         page.get_by_role("button", name="Strip (PNG)").click()
@@ -150,8 +146,7 @@ def test_files_are_downloaded_by_one_click(open_page, tmp_path):  # noqa: F811
     assert Image.open(tmp_path / "strip.png").size == (9 * 256, 256)
 
 
-@needs_chromium
-def test_models_are_compared_and_a_row_opens_one(open_page):  # noqa: F811
+def test_models_are_compared_and_a_row_opens_one(open_page):
     page = open_page()
     page.get_by_role("tab", name="Compare β").click()
     rows = page.locator("#compare .row")
@@ -166,8 +161,7 @@ def test_models_are_compared_and_a_row_opens_one(open_page):  # noqa: F811
     expect(page.locator("#mix")).to_be_visible()
 
 
-@needs_chromium
-def test_surprises_are_other_cats(open_page):  # noqa: F811
+def test_surprises_are_other_cats(open_page):
     page = open_page()
     for button in ("Surprise me", "Newborn kittens"):
         before = page.locator("#mix img").first.get_attribute("src")

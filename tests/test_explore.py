@@ -12,8 +12,7 @@ from catvae.faces import cut_face
 from catvae.images import example_cats, open_image, to_pil, to_tensor
 from catvae.lesson import LESSON
 from catvae.understand import results
-from tests.test_page import browser, expect_other_frames, frames, open_page  # noqa: F401
-from tests.test_page import pytestmark as needs_chromium
+from tests.test_page import expect_other_frames, frames
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +96,7 @@ def points_chosen(page: Page):
     return page.locator("#map .cat-point:not([data-letters=''])")
 
 
-@needs_chromium
-def test_clicking_two_cats_on_the_map_mixes_them(open_page):  # noqa: F811
+def test_clicking_two_cats_on_the_map_mixes_them(open_page):
     page = open_page()
     before = frames(page)
     explore(page)
@@ -117,8 +115,7 @@ def test_clicking_two_cats_on_the_map_mixes_them(open_page):  # noqa: F811
     expect_other_frames(page, before)
 
 
-@needs_chromium
-def test_the_map_follows_the_model_and_a_visitors_cat(open_page):  # noqa: F811
+def test_the_map_follows_the_model_and_a_visitors_cat(open_page):
     page = open_page()
     explore(page)
     places = page.locator("#map").inner_html()
@@ -133,8 +130,7 @@ def test_the_map_follows_the_model_and_a_visitors_cat(open_page):  # noqa: F811
     expect(page.locator("#model input")).to_have_value(re.compile("v2"))
 
 
-@needs_chromium
-def test_sums_of_cats_change_with_each_click(open_page):  # noqa: F811
+def test_sums_of_cats_change_with_each_click(open_page):
     page = open_page()
     explore(page)
     total = page.locator("#sum .total img")
@@ -146,9 +142,8 @@ def test_sums_of_cats_change_with_each_click(open_page):  # noqa: F811
     expect(page.locator("#sum .shelf [aria-pressed=true]")).to_have_attribute("data-cat", str(FIRST_SUM[0]))
 
 
-@needs_chromium
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_phone_shows_both_tabs_in_spanish_without_sideways_scrolling(open_page, theme):  # noqa: F811
+def test_a_phone_shows_both_tabs_in_spanish_without_sideways_scrolling(open_page, theme):
     page = open_page(360, 740, "es-AR", f"/?__theme={theme}")
     explore(page, "Explorar")
     expect(page.locator("#map .turn")).to_have_text("Toca un gato: será el gato A.")

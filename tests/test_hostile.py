@@ -8,13 +8,11 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import TimeoutError as PageTimeout
-from playwright.sync_api import sync_playwright
 
 from catvae.images import ImageError, open_image
 from catvae.texts import TEXTS
 from tests.conftest import ROOT, running_app
 from tests.hostile import hostile_files
-from tests.test_page import CHROMIUM, FLAGS
 
 
 @pytest.fixture(scope="module")
@@ -116,23 +114,20 @@ def test_the_api_answers_each_with_a_picture_or_a_message(folder, app):
     assert "Traceback" not in (temp / "app.log").read_text()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
-def test_the_page_survives_them_all_and_goes_on_mixing(folder, app):
+def test_the_page_survives_them_all_and_goes_on_mixing(browser, folder, app):
     url, temp = app
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(locale="es-ES")
-        page.goto(url)
-        page.wait_for_function("document.querySelectorAll('#mix img').length === 11")
-        for path in sorted(folder.iterdir()):
-            try:
-                with page.expect_response("**/queue/join*", timeout=2500):
-                    page.locator("input[type=file]").first.set_input_files(path)
-            except PageTimeout:
-                pass  # the page itself refused it
-        page.wait_for_timeout(1000)
-        page.locator(".cat").first.locator(".gallery-item").nth(5).click()
-        page.wait_for_timeout(2000)
-        assert page.locator("#mix img").count() == 11
-        browser.close()
+    page = browser.new_page(locale="es-ES")
+    page.goto(url)
+    page.wait_for_function("document.querySelectorAll('#mix img').length === 11")
+    for path in sorted(folder.iterdir()):
+        try:
+            with page.expect_response("**/queue/join*", timeout=2500):
+                page.locator("input[type=file]").first.set_input_files(path)
+        except PageTimeout:
+            pass  # the page itself refused it
+    page.wait_for_timeout(1000)
+    page.locator(".cat").first.locator(".gallery-item").nth(5).click()
+    page.wait_for_timeout(2000)
+    assert page.locator("#mix img").count() == 11
+    page.close()
     assert "Traceback" not in (temp / "app.log").read_text()

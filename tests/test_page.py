@@ -1,45 +1,10 @@
 """The page in a real browser; skipped where there is no Chromium."""
 
-import shutil
-
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from catvae.images import EXAMPLES
 from catvae.ui import example_cats
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_page(browser, app_url):
-    """Opens the page and fails the test on errors in the browser's console."""
-    contexts, errors = [], []
-
-    def open_page(width: int = 1280, height: int = 900, locale: str = "en-US", query: str = "") -> Page:
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, locale=locale))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(app_url + query)
-        expect(page.locator("#mix img")).to_have_count(11, timeout=30_000)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
 
 
 def frames(page: Page) -> list[str]:

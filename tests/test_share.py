@@ -1,4 +1,3 @@
-# ruff: noqa: F811 (fixtures)
 import re
 import shutil
 from functools import partial
@@ -14,9 +13,8 @@ from starlette.datastructures import URL
 from catvae.images import EXAMPLES, example_cats
 from catvae.share import State, app_address, app_link, example_name, iframe, read_state
 from tests.conftest import ROOT, draw_cat
-from tests.test_page import CHROMIUM, browser, expect_other_frames, frames, open_page  # noqa: F401
+from tests.test_page import expect_other_frames, frames
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 PROXY = {"x-forwarded-host": "cats.example, inner", "x-forwarded-proto": "https,http"}
 BLOG = ROOT / "examples" / "blog"
 
@@ -95,7 +93,6 @@ def test_the_iframe_carries_the_state_in_valid_html():
     assert 'src="http://x/embed?a=kitten-01&amp;b=kitten-04&amp;model=v6&amp;steps=9"' in iframe("http://x", State())
 
 
-@needs_chromium
 def test_the_link_reopens_what_the_page_shows(open_page):
     page = open_page()
     page.get_by_role("button", name="Share and embed").click()
@@ -123,7 +120,6 @@ def test_the_link_reopens_what_the_page_shows(open_page):
     expect(page.locator(".note").first).to_have_text("Cat face found.")  # as after a click on Chelsea
 
 
-@needs_chromium
 def test_a_hostile_link_opens_the_fresh_page(open_page):
     page = open_page(query="/?a=../../etc/passwd&b=%3Cscript%3E&model=v9&steps=99999999999")
     page.get_by_role("button", name="Share and embed").click()
@@ -132,7 +128,6 @@ def test_a_hostile_link_opens_the_fresh_page(open_page):
     )
 
 
-@needs_chromium
 def test_an_uploaded_photo_is_in_no_link(open_page, tmp_path):
     page = open_page(locale="es-ES")
     draw_cat(1).save(tmp_path / "kitten-01.png")  # named as an example
@@ -155,7 +150,6 @@ def blog_url():
         server.shutdown()
 
 
-@needs_chromium
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("file", "locale", "label"), [("index.html", "en-US", "Gato A"), ("en.html", "es-ES", "Cat A")]
@@ -182,7 +176,6 @@ def test_the_post_shows_the_small_page_in_its_language_and_theme(
     expect(page.locator("gradio-app #mix img")).to_have_count(11, timeout=30_000)
 
 
-@needs_chromium
 @pytest.mark.parametrize("steps", [2, 9, 12, 13, 24])
 def test_the_small_page_needs_no_scrollbar(open_page, app_url, steps):
     page = open_page(700, 420)
@@ -193,7 +186,6 @@ def test_the_small_page_needs_no_scrollbar(open_page, app_url, steps):
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
-@needs_chromium
 def test_the_post_stands_without_the_app(browser, blog_url):
     page = browser.new_page()
     page.goto(f"{blog_url}/en.html?app=http://127.0.0.1:9")

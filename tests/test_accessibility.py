@@ -1,0 +1,42 @@
+"""Every view of the page under axe-core, the checker that browsers' own tools use."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+SIZES = ((1280, 900), (360, 740))
+STILL = "*, ::before, ::after { transition: none !important; animation: none !important; }"  # colours half-way fade
+
+
+def find_barriers(page: Page, view: str, node_modules: Path) -> list[str]:
+    """What axe finds of impact serious or critical on a desktop and a phone, in words."""
+    page.add_style_tag(content=STILL)
+    page.evaluate((node_modules / "axe-core" / "axe.min.js").read_text())
+    barriers = []
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        for rule in page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]:
+            if rule["impact"] in ("serious", "critical"):
+                barriers += [f"{view} {width}: {rule['id']} {node['html']}" for node in rule["nodes"]]
+    return barriers
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_view_has_serious_barriers(open_page, app_url, node_modules, theme):
+    page = open_page(query=f"/?__theme={theme}")
+    page.get_by_role("spinbutton").fill("4")
+    page.get_by_role("spinbutton").press("Enter")
+    expect(page.get_by_role("button", name="33 % B")).to_be_visible(timeout=30_000)
+    barriers = find_barriers(page, "mix", node_modules)
+    for tab, shown in (("Compare β", "#compare .row"), ("Explore", "#map svg"), ("Understand", "#lesson img")):
+        page.get_by_role("tab", name=tab).click()
+        expect(page.locator(shown).first).to_be_visible(timeout=30_000)
+        barriers += find_barriers(page, tab, node_modules)
+    page.get_by_role("button", name="Share and embed").click()
+    expect(page.locator("#share textarea").first).to_be_visible()
+    barriers += find_barriers(page, "share", node_modules)
+    page.goto(f"{app_url}/embed?theme={theme}")
+    expect(page.locator(".grid img")).to_have_count(9, timeout=30_000)
+    barriers += find_barriers(page, "embed", node_modules)
+    assert not barriers, "\n".join(barriers)

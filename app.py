@@ -4,6 +4,8 @@ import ctypes
 import os
 from contextlib import suppress
 
+import torch
+
 from catvae.ui import build, launch_options
 
 # Tensors of ever other sizes leave holes that glibc would keep: fewer arenas, and large pieces given back
@@ -12,6 +14,9 @@ with suppress(OSError, AttributeError):
     libc = ctypes.CDLL("libc.so.6")
     for option, value in ((-8, 2), (-3, 1 << 20), (-1, 16 << 20)):
         libc.mallopt(option, value)
+
+# Two requests run at once, as many as a free Space has cores: threads within them would wait for each other.
+torch.set_num_threads(1)
 
 demo = build()
 

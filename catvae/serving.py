@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
@@ -18,6 +18,7 @@ from catvae.hub import HUB_ERRORS, HubError, download_variant
 from catvae.latents import FILE as LATENTS
 from catvae.latents import load_latents
 from catvae.model import VARIANTS, CatVAE
+from catvae.recent import Recent
 
 POLL_SECONDS = 300
 
@@ -30,6 +31,7 @@ class WeightSet:
     source: str  # "checkpoints" or "owner/name@0123abc"
     metrics: dict[str, dict]  # of the variants that have them, as `latents`
     latents: dict[str, dict[str, Tensor]]
+    recent: Recent = field(default_factory=Recent)  # what these models drew of late
 
 
 class Weights:

@@ -6,9 +6,9 @@ import gradio as gr
 from PIL import Image
 
 from catvae.checkpoints import BUNDLED, read_json
+from catvae.images import data_uri
 from catvae.looks import i18n
 from catvae.model import VARIANTS
-from catvae.morph import data_uri
 
 FIGURES = Path(__file__).resolve().parent.parent / "figures"
 

@@ -21,4 +21,4 @@ torch.set_num_threads(1)
 demo = build()
 
 if __name__ == "__main__":
-    demo.launch(server_port=int(os.environ.get("PORT", 7860)), **launch_options())
+    demo.launch(server_port=int(os.environ.get("PORT", 7860)), **launch_options(demo))

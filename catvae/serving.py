@@ -21,6 +21,7 @@ from catvae.model import VARIANTS, CatVAE
 from catvae.recent import Recent
 
 POLL_SECONDS = 300
+RUNNING_AT_ONCE = 2  # as many as a free Space has cores
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,10 @@ def share_tools(
     private = {"api_visibility": "private", "show_progress": "hidden"}
     chosen, photos = [model, steps, path], [cat_a.photo, cat_b.photo]
     seen = when_seen([component.change for component in (*chosen, *photos)], "#share textarea")
-    demo.load(restore, None, [*chosen, cat_a.photo, *cat_a.follow, cat_b.photo, *cat_b.follow], **private)
+    # many outputs make a page slow, in Gradio, from the first time they are asked for: only where there is a state
+    asked = gr.Number(0, visible="hidden")
+    demo.load(None, asked, asked, js="() => /[?&](a|b|model|steps|path)=/.test(location.search) ? 1 : 0", **private)
+    asked.change(restore, None, [*chosen, cat_a.photo, *cat_a.follow, cat_b.photo, *cat_b.follow], **private)
     gr.on(
         [fold.expand, seen.change],
         tell,

@@ -3,7 +3,7 @@
 import os
 import random
 from collections.abc import Callable
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -14,21 +14,20 @@ from catvae.compare import compare_tab
 from catvae.embed import EMBED_CSS, embed_page
 from catvae.endpoints import add_endpoints, allow_no_path, check_path, check_steps, known_model, new_kittens
 from catvae.explore import explore_tab
+from catvae.first_look import FirstLook, first_look
 from catvae.images import example_cats
 from catvae.limits import Limits
 from catvae.looks import CSS, THEME, i18n
 from catvae.mixing import METHODS, mix
 from catvae.model import VARIANTS
-from catvae.morph import FILE_KINDS, MORPH_FRAMES, SAVE, frames_html, frames_view, make_file, morph_value, morph_view
+from catvae.morph import FILE_FRAMES, FILE_KINDS, SAVE, draw_mix, frames_view, make_file, morph_view
 from catvae.picker import cat_picker, two_faces, unguarded
-from catvae.serving import Weights
+from catvae.serving import RUNNING_AT_ONCE, Weights
 from catvae.share import DEFAULT_PATH, DEFAULT_STEPS, DEFAULT_VARIANT, MAX_STEPS, MIN_STEPS, share_tools
 from catvae.texts import TEXTS, language_of
 from catvae.understand import understand_tab
 
 MAX_WAITING = 60  # in the queue; who comes then is told to try again
-RUNNING_AT_ONCE = 2  # as many as a free Space has cores
-
 
 # Gradio's examples are buttons without a name, which screen readers cannot announce
 NAME_EXAMPLES = """() => document.querySelectorAll('.cat').forEach(cat => {
@@ -51,24 +50,16 @@ def build() -> gr.Blocks:
         """The frames; the morph, unless it is the one `shown`; which one it is."""
         language = language_of(request.headers)
         texts, current = TEXTS[language], weights.current
-        model, count, method = known_model(current, name, texts), check_steps(steps, texts), check_path(path, texts)
+        known_model(current, name, texts)
+        count, method = check_steps(steps, texts), check_path(path, texts)
         faces = two_faces(image_a, image_b, texts)
-        pixels = (sha256(face.tobytes()).digest() for face in faces)
-        morph = (current.source, language, name, method, *pixels)
-
-        def draw_frames() -> str:
-            return frames_html(mix(model, *faces, count, method), faces, texts)
-
-        def draw_morph() -> str:
-            return morph_value(mix(model, *faces, MORPH_FRAMES, method), texts)
-
-        frames = current.recent.get((count, *morph), draw_frames)
-        return frames, gr.skip() if morph == shown else current.recent.get(morph, draw_morph), morph
+        frames, morph, shows = draw_mix(current, name, faces, count, method, language, shown)
+        return frames, gr.skip() if morph is None else morph, shows
 
     def saver(kind: str) -> Callable[..., str]:
         def save_cats(model: str, image_a: str, image_b: str, steps: int, path: str, request: gr.Request) -> str:
             texts = TEXTS[language_of(request.headers)]
-            count = check_steps(steps, texts) if kind == "png" else MORPH_FRAMES
+            count = check_steps(steps, texts) if kind == "png" else FILE_FRAMES
             chosen, method = known_model(weights.current, model, texts), check_path(path, texts)
             frames = mix(chosen, *two_faces(image_a, image_b, texts), count, method)
             return make_file(frames, kind, f"kittens-{model}")
@@ -148,6 +139,7 @@ def build() -> gr.Blocks:
             [*chosen, shown],
             [frames, morph, shown],
             trigger_mode="always_last",
+            queue=False,
             **private,
         )
         for kind, button in saves.items():
@@ -157,13 +149,14 @@ def build() -> gr.Blocks:
         newborn.click(newborn_kittens, model, both, **private)
         demo.load(None, None, None, js=NAME_EXAMPLES)
         add_endpoints(weights, model, cat_a, cat_b, steps, path)
-        demo.load(describe_weights, None, running, api_name="weights", api_visibility="undocumented")
+        demo.load(describe_weights, None, running, api_name="weights", api_visibility="undocumented", queue=False)
     embed_page(demo, weights)
     allow_no_path(demo)
+    demo.first_look = partial(first_look, weights)
     return demo.queue(max_size=MAX_WAITING, default_concurrency_limit=RUNNING_AT_ONCE, api_open=True)
 
 
-def launch_options() -> dict:
+def launch_options(demo: gr.Blocks) -> dict:
     """What `Blocks.launch` needs so that the page looks, speaks and keeps quiet as it should."""
     if os.environ.get("SYSTEM") == "spaces":
         os.environ.setdefault("FORWARDED_ALLOW_IPS", "*")  # visitors come through the Space's proxy
@@ -177,5 +170,5 @@ def launch_options() -> dict:
         "footer_links": ["api", "settings"],
         "ssr_mode": False,
         "state_session_capacity": 500,  # each holds the page's settings; ten thousand would be a gigabyte
-        "app_kwargs": {"middleware": [Middleware(Limits)]},
+        "app_kwargs": {"middleware": [Middleware(Limits), Middleware(FirstLook, look=demo.first_look)]},
     }

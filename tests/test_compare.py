@@ -123,7 +123,7 @@ def test_programs_can_compare_reconstruct_and_draw(client):
 @needs_chromium
 def test_the_morph_is_scrubbed_without_the_server(open_page):  # noqa: F811
     page = open_page()
-    page.wait_for_selector("#morph canvas[data-ready='33']")
+    page.wait_for_selector("#morph canvas[data-ready='17']")
     picture = "document.querySelector('#morph canvas').toDataURL()"
     middle = page.evaluate(picture)
     asked = []

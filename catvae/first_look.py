@@ -19,10 +19,10 @@ HTML = """
 <div id="first-look" aria-hidden="true"><style>
 #first-look {{
   position: fixed; inset: 0; z-index: 1000; display: grid; place-content: center; gap: 18px; text-align: center;
-  pointer-events: none; background: #fafaf9; color: #292524; font: 600 22px ui-rounded, Nunito, system-ui, sans-serif;
-  transition: opacity 0.25s;
+  pointer-events: none; background: var(--bg); color: var(--col); transition: opacity 0.25s;
+  font: 600 22px ui-rounded, Nunito, system-ui, sans-serif;
 }}
-#first-look.dark {{ background: #0c0a09; color: #f5f5f4; }}
+#first-look.dark {{ background: var(--bg-dark); color: var(--col-dark); }}
 #first-look div {{ width: min(320px, 78vw); aspect-ratio: 1; overflow: hidden; border-radius: 16px; }}
 #first-look img {{
   display: block; width: {count}00%; max-width: none; height: 100%;

@@ -44,7 +44,7 @@ CSS = """
 .gradio-container { max-width: 1200px !important; width: 100%; margin-inline: auto !important; }
 #cats { flex-wrap: nowrap; }
 .cat, .cat > * { min-width: 0 !important; }
-#cats .photo { height: clamp(170px, 42vw, 280px) !important; }
+#cats .photo { height: clamp(170px, 42vw, 220px) !important; }
 #cats .photo img { object-fit: cover; }
 .cat .gallery {
     display: grid; grid-template-rows: repeat(2, 60px); grid-auto-flow: column; grid-auto-columns: 60px;
@@ -64,6 +64,7 @@ CSS = """
 .choices { gap: 8px; }
 .choices button { min-width: 0; }
 #model input, #explore-model input { text-overflow: ellipsis; padding-right: 1.5em; }
+#surprises button, #saves button { min-width: 120px !important; }
 #lesson { max-width: 720px; margin-inline: auto; }
 #lesson figure { margin: 8px 0; }
 #lesson figure img { width: 100%; border-radius: 12px; margin: 0; }

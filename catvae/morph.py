@@ -19,6 +19,7 @@ from catvae.serving import RUNNING_AT_ONCE, WeightSet
 from catvae.texts import TEXTS
 
 MORPH_FRAMES = 17  # the browser fades between neighbours, which is within 54 dB of the true picture
+FRAMES_PER_ROW = 13
 FILE_FRAMES = 33  # files do not fade
 DOWNLOAD_SCALE = 4
 QUICK = {"kind": "WEBP", "quality": 95, "method": 0}  # a third of the time of the default method, a tenth larger
@@ -96,7 +97,8 @@ update();
 """
 
 FRAMES_STYLE = """
-.frames { display: grid; grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); gap: 8px; }
+.frames { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 120px)); gap: 8px;
+          justify-content: center; }
 .frames > * { position: relative; margin: 0; padding: 0; border: 0; border-radius: 10px; overflow: hidden;
               background: none; font: inherit; color: inherit; }
 .frames img { width: 100%; aspect-ratio: 1; display: block; margin: 0; }
@@ -104,6 +106,7 @@ FRAMES_STYLE = """
                background: var(--background-fill-primary); color: var(--body-text-color); opacity: 0.9; }
 .frames button { cursor: pointer; }
 .frames button:hover { filter: brightness(1.08); }
+@media (max-width: 800px) { .frames { grid-template-columns: repeat(auto-fill, minmax(60px, 1fr)); gap: 6px; } }
 .frames button:focus-visible { outline: 3px solid var(--color-accent); outline-offset: 2px; }
 """
 
@@ -148,8 +151,11 @@ def frames_html(frames: list[Image.Image], faces: Sequence[Image.Image], texts: 
         f'<figure><img src="{data_uri(face, **QUICK)}" alt="{name}"><span aria-hidden="true">{name}</span></figure>'
         for face, name in zip(faces, (escape(texts["cat_a"]), escape(texts["cat_b"])), strict=True)
     ]
-    label = escape(texts["result"])
-    return f'<div class="frames" role="group" aria-label="{label}">{ends[0]}{"".join(tags)}{ends[1]}</div>'
+    label, columns = escape(texts["result"]), min(len(frames) + 2, FRAMES_PER_ROW)
+    return (
+        f'<div class="frames" role="group" aria-label="{label}" style="--columns: {columns}">'
+        f"{ends[0]}{''.join(tags)}{ends[1]}</div>"
+    )
 
 
 def morph_view() -> gr.HTML:

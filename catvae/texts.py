@@ -27,7 +27,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "steps": "Steps",
         "steps_info": "Faces from A to B",
         "path": "Path",
-        "path_info": "An arc keeps farther from the average cat",
+        "path_info": "On an arc the middle is more vivid",
         "path_lerp": "Straight",
         "path_slerp": "Arc",
         "result": "From A to B",
@@ -141,7 +141,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "steps": "Pasos",
         "steps_info": "Caras de A a B",
         "path": "Camino",
-        "path_info": "El arco se aleja más del gato promedio",
+        "path_info": "En arco, el medio es más vivo",
         "path_lerp": "Recto",
         "path_slerp": "Arco",
         "result": "De A a B",
@@ -239,9 +239,9 @@ for language, lesson in LESSON.items():
 
 
 def language_of(headers: Mapping[str, str]) -> str:
-    """The visitor's language, "es" or "en", from the browser's Accept-Language header."""
-    header = headers.get("accept-language", "")
-    for part in header.lower().split(","):  # browsers list them best first
-        if part.strip()[:2] in TEXTS:
-            return part.strip()[:2]
-    return "en"
+    """The visitor's language, "es" or "en", from the browser's Accept-Language header.
+
+    The first one listed decides, as it does for the words that Gradio translates in the browser.
+    """
+    first = headers.get("accept-language", "").strip()[:2].lower()
+    return first if first in TEXTS else "en"

@@ -106,6 +106,7 @@ def build() -> gr.Blocks:
                         label=i18n("steps"),
                         info=i18n("steps_info"),
                         elem_id="steps",
+                        min_width=140,
                     )
                     path = gr.Radio(
                         [(i18n(f"path_{name}"), name) for name in METHODS],
@@ -113,7 +114,7 @@ def build() -> gr.Blocks:
                         label=i18n("path"),
                         info=i18n("path_info"),
                         elem_id="path",
-                        min_width=180,
+                        min_width=140,
                     )
                 unguarded(model, steps, path)
                 frames = frames_view()

@@ -141,6 +141,16 @@ def test_the_morph_is_scrubbed_without_the_server(open_page):  # noqa: F811
 
 
 @needs_chromium
+def test_a_click_on_a_frame_shows_it_large(open_page):  # noqa: F811
+    page = open_page()
+    page.wait_for_selector("#morph canvas[data-ready]")
+    page.locator("#mix button").nth(2).click()
+    expect(page.locator("#morph output")).to_have_text("25 % B")
+    page.locator("#mix button").last.press("Enter")  # by keyboard
+    expect(page.locator("#morph output")).to_have_text("100 % B")
+
+
+@needs_chromium
 def test_files_are_downloaded_by_one_click(open_page, tmp_path):  # noqa: F811
     page = open_page()
     with page.expect_download() as download:

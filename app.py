@@ -4,6 +4,8 @@ import ctypes
 import os
 from contextlib import suppress
 
+import torch
+
 from catvae.ui import build, launch_options
 
 # Tensors of ever other sizes leave holes that glibc would keep: fewer arenas, and large pieces given back
@@ -13,7 +15,10 @@ with suppress(OSError, AttributeError):
     for option, value in ((-8, 2), (-3, 1 << 20), (-1, 16 << 20)):
         libc.mallopt(option, value)
 
+# Two requests run at once, as many as a free Space has cores: threads within them would wait for each other.
+torch.set_num_threads(1)
+
 demo = build()
 
 if __name__ == "__main__":
-    demo.launch(server_port=int(os.environ.get("PORT", 7860)), **launch_options())
+    demo.launch(server_port=int(os.environ.get("PORT", 7860)), **launch_options(demo))

@@ -66,7 +66,11 @@ def plain_loop(folder: Path, batch_size: int, device: torch.device, workers: int
 def our_loop(faces: Faces, batch_size: int, device: torch.device) -> float:
     """Images a second of one epoch, as `train_variant` prints them."""
     said = io.StringIO()
-    with tempfile.TemporaryDirectory() as out, contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
+    with (
+        tempfile.TemporaryDirectory() as out,
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         train_variant("v6", faces, Path(out), TrainConfig(epochs=1, batch_size=batch_size), device=device)
     return images_per_second(said.getvalue())
 

@@ -6,14 +6,13 @@ import gradio as gr
 import torch
 from PIL import Image
 
-from catvae.images import to_pil, to_tensor
-from catvae.looks import i18n
+from catvae.images import data_uri, to_pil, to_tensor
+from catvae.looks import i18n, when_seen
 from catvae.metrics import psnr
 from catvae.mixing import make_strip, mix
 from catvae.model import VARIANTS, CatVAE, kl_divergence
-from catvae.morph import data_uri
 from catvae.picker import CatPicker, two_faces
-from catvae.serving import Weights
+from catvae.serving import Weights, WeightSet
 from catvae.texts import TEXTS, language_of
 
 COMPARED_STEPS = 7
@@ -64,16 +63,16 @@ def measure(models: dict[str, CatVAE], faces: list[Image.Image]) -> dict[str, di
     return rows
 
 
+def compare(current: WeightSet, faces: list[Image.Image]) -> tuple[dict[str, dict], dict[str, Image.Image]]:
+    """Two cats' faces through each model: what `measure` gives, and strips of seven frames."""
+    rows = measure(current.models, faces)
+    return rows, {name: make_strip(mix(current.models[name], *faces, COMPARED_STEPS)) for name in rows}
+
+
 def compare_tab(
-    weights: Weights,
-    model: gr.Dropdown,
-    tabs: gr.Tabs,
-    tab: gr.Tab,
-    selected: gr.State,
-    cat_a: CatPicker,
-    cat_b: CatPicker,
+    weights: Weights, model: gr.Dropdown, tabs: gr.Tabs, tab: gr.Tab, cat_a: CatPicker, cat_b: CatPicker
 ) -> None:
-    """The contents of `tab`, drawn when it is opened, and anew for other cats while `selected` says it is open.
+    """The contents of `tab`, drawn when it is opened, and anew for other cats while it is open.
 
     A click on a row opens that model in the tab "mix".
     """
@@ -84,22 +83,17 @@ def compare_tab(
         texts = TEXTS[language_of(request.headers)]
         current = weights.current
         faces = two_faces(image_a, image_b, texts)
-        rows = measure(current.models, faces)
-        strips = {name: make_strip(mix(current.models[name], *faces, COMPARED_STEPS)) for name in rows}
-        return format_page(rows, strips, faces, current.metrics, texts)
+        return format_page(*compare(current, faces), faces, current.metrics, texts)
 
-    def compare_if_open(selected: str, image_a: str, image_b: str, request: gr.Request) -> str:
-        return draw(image_a, image_b, request) if selected == "compare" else gr.skip()
-
-    def open_model(event: gr.EventData) -> tuple[gr.Dropdown, gr.Tabs, str]:
+    def open_model(event: gr.EventData) -> tuple[gr.Dropdown, gr.Tabs]:
         name = event._data.get("model") if isinstance(event._data, dict) else None
-        return (gr.Dropdown(value=name), gr.Tabs(selected="mix"), "mix") if name in VARIANTS else (gr.skip(),) * 3
+        return (gr.Dropdown(value=name), gr.Tabs(selected="mix")) if name in VARIANTS else (gr.skip(),) * 2
 
     faces = [cat_a.face, cat_b.face]
     private = {"api_visibility": "private", "show_progress": "minimal"}
-    tab.select(draw, faces, view, **private)
-    gr.on([face.change for face in faces], compare_if_open, [selected, *faces], view, **private)
-    view.click(open_model, None, [model, tabs, selected], **private)
+    seen = when_seen([face.change for face in faces], "#compare")
+    gr.on([tab.select, seen.change], draw, faces, view, trigger_mode="always_last", **private)
+    view.click(open_model, None, [model, tabs], **private)
 
 
 def format_page(rows: dict, strips: dict, faces: list[Image.Image], metrics: dict, texts: dict[str, str]) -> str:

@@ -1,13 +1,15 @@
 """The small page at /embed, made for a frame of 700×420 pixels in a blog post."""
 
+from dataclasses import asdict
 from html import escape
 
 import gradio as gr
 from PIL import Image
 
+from catvae.images import data_uri
 from catvae.mixing import mix
 from catvae.model import VARIANTS
-from catvae.morph import data_uri
+from catvae.morph import QUICK, shares
 from catvae.picker import unguarded
 from catvae.serving import Weights
 from catvae.share import CATS, MAX_STEPS, MIN_STEPS, app_address, app_link, example_face, read_state
@@ -67,7 +69,7 @@ SET_THEME = """() => {
 
 
 def embed_page(demo: gr.Blocks, weights: Weights) -> None:
-    """Add the page /embed?a=…&b=…&model=…&steps=…&lang=es|en&theme=light|dark to the app.
+    """Add the page /embed?a=…&b=…&model=…&steps=…&path=…&lang=es|en&theme=light|dark to the app.
 
     What a parameter leaves open is as on a fresh main page, language and theme as the browser says.
     """
@@ -91,13 +93,15 @@ def embed_page(demo: gr.Blocks, weights: Weights) -> None:
             steps = gr.Slider(MIN_STEPS, MAX_STEPS, step=1, min_width=200, scale=2)
         frames = gr.HTML(padding=False, elem_classes="frames")
         more = gr.HTML(padding=False, elem_classes="more")
-        cats = [gr.State(), gr.State()]
+        cats, path = [gr.State(), gr.State()], gr.State()
         unguarded(model, steps)
 
-        def show(a: str, b: str, model: str, steps: int, request: gr.Request) -> tuple[str, str]:
+        def show(a: str, b: str, model: str, steps: int, path: str, request: gr.Request) -> tuple[str, str]:
             """The frames and the link to the whole app."""
-            state, texts = read_state({"a": a, "b": b, "model": model, "steps": steps}), texts_for(request)
-            images = mix(weights.current.models[state.model], example_face(state.a), example_face(state.b), state.steps)
+            chosen = {"a": a, "b": b, "model": model, "steps": steps, "path": path}
+            state, texts = read_state(chosen), texts_for(request)
+            faces = example_face(state.a), example_face(state.b)
+            images = mix(weights.current.models[state.model], *faces, state.steps, state.path)
             return frames_html(images, texts), more_html(app_link(app_address(request), state), texts)
 
         def start(request: gr.Request) -> list:
@@ -107,11 +111,12 @@ def embed_page(demo: gr.Blocks, weights: Weights) -> None:
             return [
                 state.a,
                 state.b,
+                state.path,
                 gr.Gallery(label=texts["cat_a"], selected_index=names.index(state.a)),
                 gr.Gallery(label=texts["cat_b"], selected_index=names.index(state.b)),
                 gr.Dropdown(models, value=state.model, label=texts["model"]),
                 gr.Slider(value=state.steps, label=texts["steps"]),
-                *show(state.a, state.b, state.model, state.steps, request),
+                *show(**asdict(state), request=request),
             ]
 
         def choose(event: gr.SelectData) -> str:
@@ -119,8 +124,8 @@ def embed_page(demo: gr.Blocks, weights: Weights) -> None:
 
         private = {"api_visibility": "private", "show_progress": "hidden"}
         demo.load(None, js=SET_THEME)
-        demo.load(start, None, [*cats, *choosers, model, steps, frames, more], **private)
-        shown = [*cats, model, steps], [frames, more]
+        demo.load(start, None, [*cats, path, *choosers, model, steps, frames, more], **private)
+        shown = [*cats, model, steps, path], [frames, more]
         for chooser, cat in zip(choosers, cats, strict=True):
             chooser.select(choose, None, cat, queue=False, **private).success(show, *shown, **private)
         gr.on([model.input, steps.input], show, *shown, trigger_mode="always_last", **private)
@@ -133,10 +138,10 @@ def texts_for(request: gr.Request) -> dict[str, str]:
 
 def frames_html(images: list[Image.Image], texts: dict[str, str]) -> str:
     """The frames in one row or two."""
-    tags = []
-    for i, image in enumerate(images):
-        percent = texts["share"].format(percent=round(100 * i / (len(images) - 1)))
-        tags.append(f'<img src="{data_uri(image)}" alt="{percent}" title="{percent}">')
+    tags = [
+        f'<img src="{data_uri(image, **QUICK)}" alt="{share}" title="{share}">'
+        for image, share in zip(images, shares(len(images), texts), strict=True)
+    ]
     return f'<div class="grid" style="--columns: {min(len(images), FRAMES_PER_ROW)}">{"".join(tags)}</div>'
 
 

@@ -1,27 +1,56 @@
-"""What programs may ask beside the page's own /mix and /cut: /compare, /reconstruct and /random."""
+"""What programs may ask beside the page's own /cut: /mix, /compare, /reconstruct and /random."""
 
 import gradio as gr
 import torch
+from gradio.block_function import BlockFunction
 from PIL import Image
 
-from catvae.compare import COMPARED_STEPS, measure
+from catvae.compare import compare, measure
 from catvae.faces import cut_face
 from catvae.images import to_pil
 from catvae.latents import sample_latents
-from catvae.mixing import make_strip, mix
+from catvae.mixing import METHODS, mix
 from catvae.model import CatVAE
+from catvae.morph import shares
 from catvae.picker import CatPicker, read, two_faces
-from catvae.serving import Weights
+from catvae.serving import Weights, WeightSet
+from catvae.share import DEFAULT_PATH, MAX_STEPS, MIN_STEPS
 from catvae.texts import TEXTS, language_of
 
 
-def add_endpoints(weights: Weights, model: gr.Dropdown, cat_a: CatPicker, cat_b: CatPicker) -> None:
+def add_endpoints(
+    weights: Weights, model: gr.Dropdown, cat_a: CatPicker, cat_b: CatPicker, steps: gr.Slider, path: gr.Radio
+) -> None:
     """Register the endpoints on the page being built; nothing of them is seen there."""
     with gr.Row(visible=False):
         trigger = gr.Button()
         image, gallery, numbers = gr.Image(format="png"), gr.Gallery(format="png"), gr.JSON()
 
-    def compare(image_a: str, image_b: str, request: gr.Request) -> tuple[list[tuple[Image.Image, str]], dict]:
+    def mix_cats(
+        model: str, image_a: str, image_b: str, steps: int, path: str, request: gr.Request
+    ) -> list[tuple[Image.Image, str]]:
+        """Turn cat A into cat B.
+
+        Args:
+            model: "v1" to "v6"; they differ in the weight β of the KL term.
+            image_a: Picture of the first cat. Its best face is cut out; pictures of 64×64 pixels are
+                taken as they are, where there is no face the centre square.
+            image_b: Picture of the second cat.
+            steps: Number of frames, 2 to 24.
+            path: The way through latent space, "lerp" (straight, also when left out) or "slerp" (an arc).
+
+        Returns:
+            The cut face A, the frames, the cut face B, each with its share of B as caption.
+        """
+        texts = TEXTS[language_of(request.headers)]
+        chosen, count = known_model(weights.current, model, texts), check_steps(steps, texts)
+        method = check_path(path, texts)
+        faces = two_faces(image_a, image_b, texts)
+        frames = mix(chosen, *faces, count, method)
+        ends = zip(faces, (texts["cat_a"], texts["cat_b"]), strict=True)
+        return [next(ends), *zip(frames, shares(count, texts), strict=True), next(ends)]
+
+    def compare_models(image_a: str, image_b: str, request: gr.Request) -> tuple[list[tuple[Image.Image, str]], dict]:
         """Mix two cats through all six models.
 
         Args:
@@ -33,11 +62,9 @@ def add_endpoints(weights: Weights, model: gr.Dropdown, cat_a: CatPicker, cat_b:
             PSNR (dB) and KL (nats) of these two cats.
         """
         texts = TEXTS[language_of(request.headers)]
-        models = weights.current.models
-        faces = two_faces(image_a, image_b, texts)
-        rows = measure(models, faces)
-        strips = [(make_strip(mix(models[name], *faces, COMPARED_STEPS)), name) for name in rows]
-        return strips, {name: {key: row[key] for key in ("beta", "psnr", "kl")} for name, row in rows.items()}
+        rows, strips = compare(weights.current, two_faces(image_a, image_b, texts))
+        figures = {name: {key: row[key] for key in ("beta", "psnr", "kl")} for name, row in rows.items()}
+        return [(strip, name) for name, strip in strips.items()], figures
 
     def reconstruct(model: str, image: str, request: gr.Request) -> tuple[Image.Image, dict]:
         """Show a cat as a model sees it.
@@ -50,7 +77,7 @@ def add_endpoints(weights: Weights, model: gr.Dropdown, cat_a: CatPicker, cat_b:
             The reconstruction at 64×64 from the posterior mean; β, PSNR (dB) and KL (nats).
         """
         texts = TEXTS[language_of(request.headers)]
-        chosen = known_model(weights, model, texts)
+        chosen = known_model(weights.current, model, texts)
         row = measure({model: chosen}, [cut_face(read(image, "A", texts))])[model]
         return row["faces"][0], {key: row[key] for key in ("beta", "psnr", "kl")}
 
@@ -63,29 +90,54 @@ def add_endpoints(weights: Weights, model: gr.Dropdown, cat_a: CatPicker, cat_b:
         Returns:
             A face at 64×64, decoded from a latent drawn where the model's faces lie.
         """
-        known_model(weights, model, TEXTS[language_of(request.headers)])
-        return new_kittens(weights, model, 1)[0]
+        return new_kittens(weights.current, model, 1, TEXTS[language_of(request.headers)])[0]
 
-    trigger.click(compare, [cat_a.face, cat_b.face], [gallery, numbers], api_name="compare")
+    trigger.click(mix_cats, [model, cat_a.face, cat_b.face, steps, path], gallery, api_name="mix")
+    trigger.click(compare_models, [cat_a.face, cat_b.face], [gallery, numbers], api_name="compare")
     trigger.click(reconstruct, [model, cat_a.face], [image, numbers], api_name="reconstruct")
     trigger.click(random, [model], [image], api_name="random")
 
 
-def known_model(weights: Weights, name: str, texts: dict[str, str]) -> CatVAE:
+def allow_no_path(demo: gr.Blocks) -> None:
+    """Let raw calls of /mix leave out the path, as those of Gradio's clients that know its default may."""
+    validate = demo.validate_inputs
+
+    def validate_inputs(called: BlockFunction, inputs: list) -> None:
+        if called.api_name == "mix" and len(inputs) == len(called.inputs) - 1:
+            inputs.append(DEFAULT_PATH)
+        validate(called, inputs)
+
+    demo.validate_inputs = validate_inputs
+
+
+def known_model(current: WeightSet, name: str, texts: dict[str, str]) -> CatVAE:
     """The model of that name. Raises gr.Error in the visitor's words for any other."""
-    models = weights.current.models
-    if not isinstance(name, str) or name not in models:
-        raise gr.Error(texts["unknown_model"].format(names=", ".join(models)), print_exception=False)
-    return models[name]
+    if not isinstance(name, str) or name not in current.models:
+        raise gr.Error(texts["unknown_model"].format(names=", ".join(current.models)), print_exception=False)
+    return current.models[name]
+
+
+def check_steps(steps: float, texts: dict[str, str]) -> int:
+    """The number of steps, 2 to 24. Raises gr.Error in the visitor's words for anything else."""
+    if not isinstance(steps, (int, float)) or not MIN_STEPS <= steps <= MAX_STEPS or steps != int(steps):
+        raise gr.Error(texts["bad_steps"].format(low=MIN_STEPS, high=MAX_STEPS), print_exception=False)
+    return int(steps)
+
+
+def check_path(path: str, texts: dict[str, str]) -> str:
+    """A method of `mix`. Raises gr.Error in the visitor's words for anything else."""
+    if not isinstance(path, str) or path not in METHODS:
+        raise gr.Error(texts["unknown_path"].format(names=", ".join(METHODS)), print_exception=False)
+    return path
 
 
 @torch.inference_mode()
-def new_kittens(weights: Weights, model: str, count: int) -> list[Image.Image]:
+def new_kittens(current: WeightSet, name: str, count: int, texts: dict[str, str]) -> list[Image.Image]:
     """Kittens decoded from latents drawn where the model's training faces lie, or from the prior where
-    the weights do not tell."""
-    current = weights.current
-    if model in current.latents:
-        z = sample_latents(current.latents[model], count)
+    the weights do not tell. Raises gr.Error as `known_model` does."""
+    model = known_model(current, name, texts)
+    if name in current.latents:
+        z = sample_latents(current.latents[name], count)
     else:
-        z = torch.randn(count, current.models[model].config.latent_dim)
-    return to_pil(current.models[model].decode(z))
+        z = torch.randn(count, model.config.latent_dim)
+    return to_pil(model.decode(z))

@@ -3,8 +3,6 @@
 import html
 import math
 import time
-from base64 import b64encode
-from io import BytesIO
 from pathlib import Path
 from statistics import fmean, median
 
@@ -15,7 +13,7 @@ from torch import Tensor
 from catvae.checkpoints import load_variant, write_json
 from catvae.data import IMAGE_SUFFIXES, DataError
 from catvae.faces import Face, align, find_faces
-from catvae.images import ImageError, open_image, to_pil, to_tensor
+from catvae.images import ImageError, data_uri, open_image, to_pil, to_tensor
 from catvae.model import IMAGE_SIZE, VARIANTS, CatVAE, beta_elbo
 
 THUMBNAIL = 220
@@ -128,16 +126,10 @@ def draw_faces(photo: Image.Image, faces: list[Face]) -> Image.Image:
 
 def format_figure(row: dict, pictures: list[Image.Image]) -> str:
     """One photo of the page as HTML, its pictures inline."""
-    images = "".join(f'<img src="{to_data_uri(picture)}" alt="">' for picture in pictures)
+    images = "".join(f'<img src="{data_uri(picture, "JPEG", quality=85)}" alt="">' for picture in pictures)
     caption = html.escape(row["file"])
     if row["faces"]:
         caption += f": score {row['score']:.2f}, {row['rotation']:.0f}°, ELBO {row['elbo_per_pixel']:.3f}"
         caption += f", {row['faces']} faces" if row["faces"] > 1 else ""
         return f"<figure>{images}<figcaption>{caption}</figcaption></figure>"
     return f'<figure class="none">{images}<figcaption>{caption}: no face found</figcaption></figure>'
-
-
-def to_data_uri(picture: Image.Image) -> str:
-    buffer = BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{b64encode(buffer.getvalue()).decode()}"

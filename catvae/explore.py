@@ -12,11 +12,11 @@ from torch import Tensor
 
 from catvae.endpoints import known_model
 from catvae.faces import cut_face
-from catvae.images import ImageError, open_image, to_pil, to_tensor
-from catvae.looks import i18n
+from catvae.images import ImageError, data_uri, open_image, to_pil, to_tensor
+from catvae.looks import i18n, when_seen
 from catvae.mixing import mix
 from catvae.model import VARIANTS, CatVAE
-from catvae.morph import data_uri
+from catvae.morph import shares
 from catvae.picker import CatPicker
 from catvae.serving import Weights
 from catvae.texts import TEXTS, language_of
@@ -99,7 +99,7 @@ def explore_tab(weights: Weights, model: gr.Dropdown, cats: list[str], cat_a: Ca
     charts: WeakKeyDictionary[CatVAE, Chart] = WeakKeyDictionary()  # gone with their set of weights
 
     def chart_of(name: str, texts: dict[str, str]) -> tuple[CatVAE, Chart]:
-        model = known_model(weights, name, texts)
+        model = known_model(weights.current, name, texts)
         if model not in charts:
             charts[model] = make_chart(model, pixels)
         return model, charts[model]
@@ -142,8 +142,7 @@ def explore_tab(weights: Weights, model: gr.Dropdown, cats: list[str], cat_a: Ca
         (x1, y1), (x2, y2) = ends
         frames = mix(model, chosen["A"], chosen["B"], WAY) if len(chosen) == 2 else []
         way = "".join(
-            f'<img src="{webp(frame)}" alt="{escape(texts["share"].format(percent=round(100 * i / (WAY - 1))))}">'
-            for i, frame in enumerate(frames)
+            f'<img src="{webp(frame)}" alt="{share}">' for frame, share in zip(frames, shares(WAY, texts), strict=False)
         )
         words = texts["variance"].format(percent=round(100 * chart.share), count=len(cats))
         return (
@@ -228,23 +227,21 @@ def explore_tab(weights: Weights, model: gr.Dropdown, cats: list[str], cat_a: Ca
     gr.Markdown(i18n("sum_intro"))
     sums = gr.HTML(css_template=SUM_CSS, js_on_load=SUM_JS, elem_id="sum")
     turn, terms, slot = gr.State("A"), gr.State(FIRST_SUM), gr.State(2)
-    stale = gr.Number(0, visible="hidden", elem_id="stale")  # counts up while the map is to be seen
 
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    # in the browser, so that those who never open this tab ask nothing of the server for it
-    seen = "count => document.querySelector('#map')?.offsetParent ? count + 1 : count"
-    gr.on([cat_a.face.change, cat_b.face.change], None, stale, stale, js=seen, **quiet)
+    other_cats = when_seen([cat_a.face.change, cat_b.face.change], "#map")
+    other_model = when_seen([here.change], "#map")
     here.input(None, here, model, js="name => name", **quiet)
     model.change(None, model, here, js="name => name", **quiet)
     gr.on(
-        [tab.select, here.change, stale.change, turn.change],
+        [tab.select, other_model.change, other_cats.change, turn.change],
         draw_map,
         [here, cat_a.face, cat_b.face, turn],
         board,
         trigger_mode="always_last",
         **quiet,
     )
-    gr.on([tab.select, here.change], draw_sum, [here, terms, slot], sums, trigger_mode="always_last", **quiet)
+    gr.on([tab.select, other_model.change], draw_sum, [here, terms, slot], sums, trigger_mode="always_last", **quiet)
     board.click(choose, turn, [cat_a.photo, *cat_a.follow, cat_b.photo, *cat_b.follow, turn], **quiet)
     sums.click(choose_term, [here, terms, slot], [sums, terms, slot], **quiet)
 

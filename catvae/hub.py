@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from io import BytesIO
 from pathlib import Path
 
 import httpx2
@@ -15,10 +14,10 @@ from huggingface_hub import (
     hf_hub_download,
 )
 from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
-from PIL import Image
 
 from catvae.checkpoints import CheckpointError, load_checkpoint, read_json
 from catvae.figures import make_figures
+from catvae.images import to_bytes
 from catvae.latents import FILE as LATENTS
 from catvae.model import VARIANTS
 
@@ -100,7 +99,8 @@ def push_checkpoints(
             if (path / file).exists()
         ]
         operations += [
-            CommitOperationAdd(f"figures/{name}.png", _png(figure)) for name, figure in make_figures(models).items()
+            CommitOperationAdd(f"figures/{name}.png", to_bytes(figure, optimize=True))
+            for name, figure in make_figures(models).items()
         ]
         card = make_model_card(repo_id, metrics)
         card.validate()
@@ -185,12 +185,6 @@ def _is_intact(downloaded: str) -> bool:
     path = Path(downloaded).resolve()
     expected = path.name  # the cache names a large file by its sha256, a small one by git's sha1
     return not re.fullmatch("[0-9a-f]{64}", expected) or hashlib.sha256(path.read_bytes()).hexdigest() == expected
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
 
 
 def first_line(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """Pictures in and out: any file to an RGB image, images to tensors and back."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -115,6 +116,18 @@ def to_face(image: Image.Image) -> Image.Image:
     if image.size == (IMAGE_SIZE, IMAGE_SIZE):
         return image
     return ImageOps.fit(image, (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
+
+
+def to_bytes(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    """A picture as a file of that kind, with Pillow's options for it."""
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def data_uri(image: Image.Image, kind: str = "PNG", **options) -> str:
+    """A picture inside an address, for HTML that needs no file."""
+    return f"data:image/{kind.lower()};base64,{b64encode(to_bytes(image, kind, **options)).decode()}"
 
 
 def to_tensor(faces: Sequence[Image.Image]) -> Tensor:

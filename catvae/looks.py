@@ -1,5 +1,7 @@
 """How the page looks and speaks: theme, style sheet, languages."""
 
+from collections.abc import Sequence
+
 import gradio as gr
 
 from catvae.texts import TEXTS
@@ -26,11 +28,23 @@ THEME = gr.themes.Soft(
     block_title_background_fill_dark="*primary_800",
 )
 
+
+def when_seen(triggers: Sequence, selector: str) -> gr.Number:
+    """Something whose `change` says that one of `triggers` fired while an element was to be seen.
+
+    Told in the browser, so that nothing is asked of the server for those who do not see the element.
+    """
+    seen = gr.Number(0, visible="hidden")
+    count = f"count => document.querySelector('{selector}')?.offsetParent ? count + 1 : count"
+    gr.on(triggers, None, seen, seen, js=count, api_visibility="private", show_progress="hidden")
+    return seen
+
+
 CSS = """
 .gradio-container { max-width: 1200px !important; width: 100%; margin-inline: auto !important; }
 #cats { flex-wrap: nowrap; }
 .cat, .cat > * { min-width: 0 !important; }
-#cats .photo { height: clamp(170px, 42vw, 280px) !important; }
+#cats .photo { height: clamp(170px, 42vw, 220px) !important; }
 #cats .photo img { object-fit: cover; }
 .cat .gallery {
     display: grid; grid-template-rows: repeat(2, 60px); grid-auto-flow: column; grid-auto-columns: 60px;
@@ -50,9 +64,7 @@ CSS = """
 .choices { gap: 8px; }
 .choices button { min-width: 0; }
 #model input, #explore-model input { text-overflow: ellipsis; padding-right: 1.5em; }
-#mix, #mix .grid-wrap { height: auto !important; min-height: 0 !important; max-height: none !important; }
-#mix .grid-container { grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)) !important; }
-#mix .caption-label { font-size: 11px; padding: 1px 5px; }
+#surprises button, #saves button { min-width: 120px !important; }
 #lesson { max-width: 720px; margin-inline: auto; }
 #lesson figure { margin: 8px 0; }
 #lesson figure img { width: 100%; border-radius: 12px; margin: 0; }

@@ -91,6 +91,13 @@ def cat_picker(letter: str, cats: list[str], first: int) -> CatPicker:
         unguarded(zoom, right, down, turn, number)
         examples = gr.Examples([[cat] for cat in cats], photo, label=i18n("examples"), examples_per_page=len(cats))
 
+    def choose(photo: str, number: int, texts: dict[str, str]) -> tuple[Image.Image, list[Face], int, Face]:
+        """The photo, the faces in it, the number of the one that is meant, and its square."""
+        image = read(photo, letter, texts)
+        found = find_faces(image)
+        number = (number - 1) % len(found) + 1 if number and found else 0
+        return image, found, number, found[number - 1] if number else whole_picture(image)
+
     def cut(
         photo: str, number: int, zoom: float, right: float, down: float, turn: float, request: gr.Request
     ) -> tuple[Image.Image, str, int]:
@@ -111,10 +118,7 @@ def cat_picker(letter: str, cats: list[str], first: int) -> CatPicker:
         allowed = ((number, 0, MAX_NUMBER), (zoom, 0.5, 4), (right, -1, 1), (down, -1, 1), (turn, -180, 180))
         if not all(isinstance(value, (int, float)) and low <= value <= high for value, low, high in allowed):
             raise gr.Error(texts["bad_adjustment"], print_exception=False)
-        image = read(photo, letter, texts)
-        found = find_faces(image)
-        number = (int(number) - 1) % len(found) + 1 if number and found else 0
-        square = found[number - 1] if number else whole_picture(image)
+        image, found, number, square = choose(photo, int(number), texts)
         if (zoom, right, down, turn) != (1, 0, 0, 0):
             square = adjust(square, zoom=zoom, right=right, down=down, turn=turn)
         try:
@@ -128,12 +132,10 @@ def cat_picker(letter: str, cats: list[str], first: int) -> CatPicker:
         if not photo:
             return None, "", gr.Button(), gr.Column(elem_classes=IDLE), *neutral
         texts = TEXTS[language_of(request.headers)]
-        image = read(photo, letter, texts)
-        found = find_faces(image)
-        square = found[0] if found else whole_picture(image)
+        image, found, number, square = choose(photo, 1, texts)
         return (
             align(image, square),
-            describe(found, min(1, len(found)), texts),
+            describe(found, number, texts),
             gr.Button(visible=len(found) > 1),
             gr.Column(elem_classes=IDLE if is_cut(image) else TOOLS),
             *neutral,

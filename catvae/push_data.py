@@ -7,7 +7,7 @@ from torch import Tensor
 
 from catvae.data import Faces, FaceStream
 from catvae.hub import HUB_ERRORS, HubError, first_line
-from catvae.images import to_pil
+from catvae.images import to_bytes, to_pil
 
 SHARD = 20_000  # faces; about 160 MB
 
@@ -95,11 +95,7 @@ the Kitten Mixer's own set comes, states no licence: before you publish or use s
 def _to_parquet(images: Tensor) -> bytes:
     import datasets  # slow to import
 
-    rows = []
-    for image in to_pil(images.float() / 255):
-        buffer = BytesIO()
-        image.save(buffer, "PNG")
-        rows.append({"bytes": buffer.getvalue(), "path": None})
+    rows = [{"bytes": to_bytes(image), "path": None} for image in to_pil(images.float() / 255)]
     features = datasets.Features({"image": datasets.Image()})
     parquet = BytesIO()
     datasets.Dataset.from_dict({"image": rows}, features=features).to_parquet(parquet)

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
@@ -18,8 +18,10 @@ from catvae.hub import HUB_ERRORS, HubError, download_variant
 from catvae.latents import FILE as LATENTS
 from catvae.latents import load_latents
 from catvae.model import VARIANTS, CatVAE
+from catvae.recent import Recent
 
 POLL_SECONDS = 300
+RUNNING_AT_ONCE = 2  # as many as a free Space has cores
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class WeightSet:
     source: str  # "checkpoints" or "owner/name@0123abc"
     metrics: dict[str, dict]  # of the variants that have them, as `latents`
     latents: dict[str, dict[str, Tensor]]
+    recent: Recent = field(default_factory=Recent)  # what these models drew of late
 
 
 class Weights:

@@ -14,36 +14,40 @@ from PIL import Image
 
 from catvae.faces import cut_face
 from catvae.images import example_cats, open_image
-from catvae.looks import i18n
+from catvae.looks import i18n, when_seen
+from catvae.mixing import METHODS
 from catvae.model import VARIANTS
 from catvae.picker import CatPicker
 from catvae.texts import TEXTS, language_of
 
 MIN_STEPS, MAX_STEPS, DEFAULT_STEPS = 2, 24, 9
-DEFAULT_VARIANT = "v6"
+DEFAULT_VARIANT, DEFAULT_PATH = "v6", "lerp"
 CATS = {Path(path).stem: path for path in example_cats()}
 FIRST_A, _, _, FIRST_B, *_ = CATS
 
 
 @dataclass(frozen=True)
 class State:
-    """What a link carries: two example cats by name (None: not an example), "v1" to "v6", 2 to 24 steps."""
+    """What a link carries: two example cats by name (None: not an example), "v1" to "v6", 2 to 24 steps,
+    "lerp" or "slerp"."""
 
     a: str | None = FIRST_A
     b: str | None = FIRST_B
     model: str = DEFAULT_VARIANT
     steps: int = DEFAULT_STEPS
+    path: str = DEFAULT_PATH
 
 
 def read_state(params: Mapping[str, str]) -> State:
     """The state that query parameters name; what is missing or wrong in them is as on a fresh page."""
-    a, b, model, steps = (str(params.get(key, "")) for key in ("a", "b", "model", "steps"))
+    a, b, model, steps, path = (str(params.get(key, "")) for key in ("a", "b", "model", "steps", "path"))
     number = int(steps) if re.fullmatch("[0-9]{1,2}", steps) else 0
     return State(
         a if a in CATS else FIRST_A,
         b if b in CATS else FIRST_B,
         model if model in VARIANTS else DEFAULT_VARIANT,
         number if MIN_STEPS <= number <= MAX_STEPS else DEFAULT_STEPS,
+        path if path in METHODS else DEFAULT_PATH,
     )
 
 
@@ -72,7 +76,10 @@ def app_address(request: gr.Request) -> str:
 
 def app_link(address: str, state: State, page: str = "") -> str:
     """The address of the page, or of another `page` of the app, in a state."""
-    return f"{address}/{page}?{urlencode({key: value for key, value in asdict(state).items() if value is not None})}"
+    params = {key: value for key, value in asdict(state).items() if value is not None}
+    if state.path == DEFAULT_PATH:
+        del params["path"]  # links are short
+    return f"{address}/{page}?{urlencode(params)}"
 
 
 def iframe(address: str, state: State) -> str:
@@ -92,9 +99,11 @@ def web_component(address: str) -> str:
     )
 
 
-def share_tools(demo: gr.Blocks, model: gr.Dropdown, steps: gr.Slider, cat_a: CatPicker, cat_b: CatPicker) -> None:
+def share_tools(
+    demo: gr.Blocks, model: gr.Dropdown, steps: gr.Slider, path: gr.Radio, cat_a: CatPicker, cat_b: CatPicker
+) -> None:
     """A fold with the link and the snippets for what the page shows. The page opens as its link says."""
-    with gr.Accordion(i18n("sharing"), open=False, elem_id="share"):
+    with gr.Accordion(i18n("sharing"), open=False, elem_id="share") as fold:
         note = gr.Markdown(visible=False)
         link = gr.Textbox(label=i18n("share_link"), info=i18n("share_link_info"), buttons=["copy"], interactive=False)
         with gr.Row():
@@ -110,21 +119,21 @@ def share_tools(demo: gr.Blocks, model: gr.Dropdown, steps: gr.Slider, cat_a: Ca
             )
 
     def restore(request: gr.Request) -> list:
-        """The model, steps and cats that the page's address names, where it names any."""
+        """The model, steps, path and cats that the page's address names, where it names any."""
         params = dict(request.query_params)
         state = read_state(params)
-        shown = [state.model if "model" in params else gr.skip(), state.steps if "steps" in params else gr.skip()]
+        shown = [getattr(state, key) if key in params else gr.skip() for key in ("model", "steps", "path")]
         for key, name, cat in (("a", state.a, cat_a), ("b", state.b, cat_b)):
             kept = [gr.skip()] * (1 + len(cat.follow))
             shown += [CATS[name], *cat.show(CATS[name], request)] if key in params else kept
         return shown
 
-    def tell(model: str, steps: int, photo_a: str | None, photo_b: str | None, request: gr.Request) -> tuple:
+    def tell(model: str, steps: int, path: str, photo_a: str | None, photo_b: str | None, request: gr.Request) -> tuple:
         """Which cats the link leaves out, in words; the link; the snippets."""
         texts = TEXTS[language_of(request.headers)]
         names = [example_name(photo) for photo in (photo_a, photo_b)]
         own = [texts[f"cat_{letter}"] for letter, name in zip("ab", names, strict=True) if not name]
-        state = replace(read_state({"model": model, "steps": steps}), a=names[0], b=names[1])
+        state = replace(read_state({"model": model, "steps": steps, "path": path}), a=names[0], b=names[1])
         address = app_address(request)
         return (
             gr.Markdown(texts["share_own"].format(cats=", ".join(own)), visible=bool(own)),
@@ -134,12 +143,16 @@ def share_tools(demo: gr.Blocks, model: gr.Dropdown, steps: gr.Slider, cat_a: Ca
         )
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
-    photos = [cat_a.photo, cat_b.photo]
-    demo.load(restore, None, [model, steps, cat_a.photo, *cat_a.follow, cat_b.photo, *cat_b.follow], **private)
+    chosen, photos = [model, steps, path], [cat_a.photo, cat_b.photo]
+    seen = when_seen([component.change for component in (*chosen, *photos)], "#share textarea")
+    # many outputs make a page slow, in Gradio, from the first time they are asked for: only where there is a state
+    asked = gr.Number(0, visible="hidden")
+    demo.load(None, asked, asked, js="() => /[?&](a|b|model|steps|path)=/.test(location.search) ? 1 : 0", **private)
+    asked.change(restore, None, [*chosen, cat_a.photo, *cat_a.follow, cat_b.photo, *cat_b.follow], **private)
     gr.on(
-        [demo.load, model.change, steps.change, cat_a.photo.change, cat_b.photo.change],
+        [fold.expand, seen.change],
         tell,
-        [model, steps, *photos],
+        [*chosen, *photos],
         [note, link, small, whole],
         trigger_mode="always_last",
         queue=False,

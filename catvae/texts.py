@@ -26,6 +26,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "model_v6": "v6 · β = 0.005 · closest to each cat",
         "steps": "Steps",
         "steps_info": "Faces from A to B",
+        "path": "Path",
+        "path_info": "On an arc the middle is more vivid",
+        "path_lerp": "Straight",
+        "path_slerp": "Arc",
         "result": "From A to B",
         "share": "{percent} % B",
         "morph": "Morph from cat A to cat B",
@@ -72,7 +76,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "turn": "Turn (°)",
         "sharing": "Share and embed",
         "share_link": "Link to this mix",
-        "share_link_info": "Opens these cats, model and steps",
+        "share_link_info": "Opens these cats, model, steps and path",
         "share_iframe": "Embed: small",
         "share_component": "Embed: whole app",
         "share_own": "Only example cats travel in a link; your own pictures stay private. Left out: {cats}.",
@@ -90,6 +94,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "outside": "That is outside the picture: move the square back.",
         "bad_adjustment": "The adjustment must be of numbers: zoom 0.5 to 4, right and down -1 to 1, turn -180 to 180.",
         "unknown_model": "There is no such model: choose one of {names}.",
+        "unknown_path": "There is no such path: choose one of {names}.",
         "bad_steps": "The number of steps must be a whole number from {low} to {high}.",
         "explore_intro": "### A map of cats\n"
         "A model turns a cat into hundreds of numbers. Here the example cats lie where those numbers put them, seen "
@@ -135,6 +140,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "model_v6": "v6 · β = 0,005 · el más fiel a cada gato",
         "steps": "Pasos",
         "steps_info": "Caras de A a B",
+        "path": "Camino",
+        "path_info": "En arco, el medio es más vivo",
+        "path_lerp": "Recto",
+        "path_slerp": "Arco",
         "result": "De A a B",
         "share": "{percent} % B",
         "morph": "Del gato A al gato B",
@@ -181,7 +190,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "turn": "Giro (°)",
         "sharing": "Compartir e insertar",
         "share_link": "Enlace a esta mezcla",
-        "share_link_info": "Abre estos gatos, modelo y pasos",
+        "share_link_info": "Abre estos gatos, modelo, pasos y camino",
         "share_iframe": "Insertar: pequeña",
         "share_component": "Insertar: entera",
         "share_own": "En un enlace solo viajan los gatos de ejemplo; tus fotos son privadas. Se queda fuera: {cats}.",
@@ -199,6 +208,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "outside": "Eso queda fuera de la foto: vuelve a mover el cuadrado.",
         "bad_adjustment": "El ajuste debe ser de números: zoom 0,5 a 4, derecha y abajo -1 a 1, giro -180 a 180.",
         "unknown_model": "No existe ese modelo: elige uno de {names}.",
+        "unknown_path": "No existe ese camino: elige uno de {names}.",
         "bad_steps": "Los pasos deben ser un número entero de {low} a {high}.",
         "explore_intro": "### Un mapa de gatos\n"
         "Un modelo convierte un gato en cientos de números. Aquí los gatos de ejemplo están donde esos números los "
@@ -229,9 +239,9 @@ for language, lesson in LESSON.items():
 
 
 def language_of(headers: Mapping[str, str]) -> str:
-    """The visitor's language, "es" or "en", from the browser's Accept-Language header."""
-    header = headers.get("accept-language", "")
-    for part in header.lower().split(","):  # browsers list them best first
-        if part.strip()[:2] in TEXTS:
-            return part.strip()[:2]
-    return "en"
+    """The visitor's language, "es" or "en", from the browser's Accept-Language header.
+
+    The first one listed decides, as it does for the words that Gradio translates in the browser.
+    """
+    first = headers.get("accept-language", "").strip()[:2].lower()
+    return first if first in TEXTS else "en"

@@ -6,9 +6,9 @@ import gradio as gr
 from PIL import Image
 
 from catvae.checkpoints import BUNDLED, read_json
+from catvae.images import data_uri
 from catvae.looks import i18n
 from catvae.model import VARIANTS
-from catvae.morph import data_uri
 
 FIGURES = Path(__file__).resolve().parent.parent / "figures"
 
@@ -50,7 +50,7 @@ def understand_tab() -> None:
 def figure(name: str, text: str) -> None:
     """One of the project's figures, with the texts `text` as caption and `text`_alt as description."""
     with Image.open(FIGURES / f"{name}.png") as image:
-        source = data_uri(image.convert("RGB"), "WEBP", quality=90)
+        source = data_uri(image.convert("RGB"), "WEBP", quality=75, method=6)
     gr.HTML(i18n(text), label=i18n(f"{text}_alt"), html_template=FIGURE, source=source)
 
 

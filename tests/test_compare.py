@@ -120,7 +120,7 @@ def test_programs_can_compare_reconstruct_and_draw(client):
 
 def test_the_morph_is_scrubbed_without_the_server(open_page):
     page = open_page()
-    page.wait_for_selector("#morph canvas[data-ready='33']")
+    page.wait_for_selector("#morph canvas[data-ready='17']")
     picture = "document.querySelector('#morph canvas').toDataURL()"
     middle = page.evaluate(picture)
     asked = []
@@ -135,6 +135,15 @@ def test_the_morph_is_scrubbed_without_the_server(open_page):
     page.locator("#morph .play").click()
     assert page.evaluate(picture) != start
     assert [url for url in asked if "queue" in url] == []
+
+
+def test_a_click_on_a_frame_shows_it_large(open_page):
+    page = open_page()
+    page.wait_for_selector("#morph canvas[data-ready]")
+    page.locator("#mix button").nth(2).click()
+    expect(page.locator("#morph output")).to_have_text("25 % B")
+    page.locator("#mix button").last.press("Enter")  # by keyboard
+    expect(page.locator("#morph output")).to_have_text("100 % B")
 
 
 def test_files_are_downloaded_by_one_click(open_page, tmp_path):

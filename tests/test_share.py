@@ -20,8 +20,8 @@ BLOG = ROOT / "examples" / "blog"
 
 
 def test_a_link_says_what_it_was_made_of():
-    state = State("chelsea", "kitten-16", "v2", 24)
-    assert read_state(dict(parse_qsl(urlsplit(app_link("http://x", state)).query))) == state
+    for state in (State("chelsea", "kitten-16", "v2", 24), State(path="slerp")):
+        assert read_state(dict(parse_qsl(urlsplit(app_link("http://x", state)).query))) == state
 
 
 @pytest.mark.parametrize("key", ["a", "b"])
@@ -56,6 +56,11 @@ def test_steps_out_of_range_are_the_default(value):
 @pytest.mark.parametrize("value", ["v0", "v7", "V6", "", "v6/../v5", None])
 def test_an_unknown_model_is_the_default(value):
     assert read_state({"model": value}) == State()
+
+
+@pytest.mark.parametrize("value", ["", "arc", "SLERP", "__class__", None])
+def test_an_unknown_path_is_the_straight_one(value):
+    assert read_state({"path": value}) == State()
 
 
 def test_what_is_right_is_taken_beside_what_is_wrong():
@@ -108,6 +113,10 @@ def test_the_link_reopens_what_the_page_shows(open_page):
     page.get_by_role("spinbutton").first.press("Enter")
     expect(link).to_have_value(re.compile(r"/\?a=chelsea&b=kitten-04&model=v2&steps=4$"), timeout=30_000)
     expect(page.locator("#mix img")).to_have_count(6, timeout=30_000)
+    before = frames(page)
+    page.get_by_label("Arc").click()
+    expect_other_frames(page, before)
+    expect(link).to_have_value(re.compile(r"&steps=4&path=slerp$"), timeout=30_000)
     shown = frames(page)
 
     page.goto(link.input_value())
@@ -192,3 +201,13 @@ def test_the_post_stands_without_the_app(browser, blog_url):
     expect(page.locator(".app")).to_have_count(0)
     expect(page.get_by_role("link", name="open it on its own page")).to_have_attribute("href", "http://127.0.0.1:9")
     page.close()
+
+
+def test_the_small_page_takes_the_path(open_page, app_url):
+    page, shown = open_page(700, 420), []
+    for path in ("lerp", "slerp"):
+        page.goto(f"{app_url}/embed?steps=3&path={path}")
+        expect(page.locator(".grid img")).to_have_count(3, timeout=30_000)
+        shown.append(page.locator(".grid img").nth(1).get_attribute("src"))
+    assert shown[0] != shown[1]
+    expect(page.get_by_role("link")).to_have_attribute("href", re.compile("&steps=3&path=slerp$"))

@@ -26,6 +26,8 @@ THEME = gr.themes.Soft(
     block_info_text_color_dark="*neutral_300",
     block_label_background_fill_dark="*primary_800",
     block_title_background_fill_dark="*primary_800",
+    checkbox_label_background_fill_selected="*primary_700",
+    checkbox_label_background_fill_selected_dark="*primary_700",
 )
 
 

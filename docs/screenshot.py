@@ -15,6 +15,7 @@ def open_page(browser: Browser, width: int, height: int, locale: str, theme: str
     page.goto(f"{URL}/?__theme={theme}")
     page.wait_for_function("document.querySelectorAll('#mix img').length === 11")
     page.wait_for_selector("#morph canvas[data-ready]")
+    page.wait_for_selector("#first-look", state="detached")
     page.wait_for_function("[...document.querySelectorAll('#mix img')].every(image => image.complete)")
     return page
 

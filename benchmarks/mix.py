@@ -21,6 +21,7 @@ from torch import Tensor
 
 from benchmarks.load import KITTENS, PHOTO, ROOT
 from catvae import VARIANTS, CatVAE, load_variant, mix, open_image
+from catvae.compare import compare
 from catvae.faces import cut_face
 
 STEPS = 9
@@ -57,12 +58,13 @@ def published_mix(model: CatVAE, image_a: Image.Image, image_b: Image.Image, ste
     return frames
 
 
-def alternate(functions: dict[str, Callable[[], object]], runs: int) -> dict[str, tuple[float, float]]:
-    """Median milliseconds of each function by the clock and of processor time, all taking turns, so that
-    other work on the machine hits all. Processor time, of all threads, hardly depends on that work."""
+def alternate(functions: dict[str, tuple[int, Callable[[], object]]], runs: int) -> dict[str, tuple[float, float]]:
+    """Median milliseconds of each function, in its number of threads, by the clock and of processor time,
+    all taking turns, so that other work on the machine hits all. Processor time hardly depends on that work."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in functions}
     for _ in range(runs + 2):  # the first two warm up
-        for name, function in functions.items():
+        for name, (threads, function) in functions.items():
+            torch.set_num_threads(threads)
             clock, processor = time.perf_counter(), time.process_time()
             function()
             times[name].append((1000 * (time.perf_counter() - clock), 1000 * (time.process_time() - processor)))
@@ -70,19 +72,22 @@ def alternate(functions: dict[str, Callable[[], object]], runs: int) -> dict[str
 
 
 def compare_functions(runs: int) -> None:
+    cores = torch.get_num_threads()
     models = {name: load_variant(name) for name in VARIANTS}
     plain = load_variant("v6").to(memory_format=torch.contiguous_format)  # as torch.load left it there
     cats = [Image.open(path).convert("RGB") for path in (KITTENS[0], KITTENS[3])]
     ms = alternate(
         {
-            "published function": lambda: published_mix(plain, *cats, STEPS),
-            "ours": lambda: mix(models["v6"], *cats, STEPS),
-            "ours, all six models": lambda: [mix(model, *cats, STEPS) for model in models.values()],
-            f"the face in {PHOTO.name}": lambda: cut_face(open_image(PHOTO)),
+            "published function": (cores, lambda: published_mix(plain, *cats, STEPS)),
+            "ours": (1, lambda: mix(models["v6"], *cats, STEPS)),
+            "all six, compared": (1, lambda: compare(models, cats, STEPS)),
+            f"the face in {PHOTO.name}": (1, lambda: cut_face(open_image(PHOTO))),
         },
         runs,
     )
-    print(f"{STEPS} frames of two 64×64 pictures, v6, medians of {runs} runs, threads: {torch.get_num_threads()}")
+    print(
+        f"{STEPS} frames of two 64×64 pictures, v6, medians of {runs} runs; ours in one thread, as in app.py, theirs in {cores}"
+    )
     print(f"{'':22}{'clock':>10}{'÷ ours':>9}{'processor':>13}{'÷ ours':>9}")
     for name, (clock, processor) in ms.items():
         shares = [value / ours for value, ours in zip((clock, processor), ms["ours"], strict=True)]

@@ -62,9 +62,9 @@ def add_endpoints(
             PSNR (dB) and KL (nats) of these two cats.
         """
         texts = TEXTS[language_of(request.headers)]
-        rows, strips = compare(weights.current, two_faces(image_a, image_b, texts))
+        rows = compare(weights.current.models, two_faces(image_a, image_b, texts))
         figures = {name: {key: row[key] for key in ("beta", "psnr", "kl")} for name, row in rows.items()}
-        return [(strip, name) for name, strip in strips.items()], figures
+        return [(row["strip"], name) for name, row in rows.items()], figures
 
     def reconstruct(model: str, image: str, request: gr.Request) -> tuple[Image.Image, dict]:
         """Show a cat as a model sees it.
@@ -78,7 +78,7 @@ def add_endpoints(
         """
         texts = TEXTS[language_of(request.headers)]
         chosen = known_model(weights.current, model, texts)
-        row = measure({model: chosen}, [cut_face(read(image, "A", texts))])[model]
+        row = measure(model, chosen, [cut_face(read(image, "A", texts))])
         return row["faces"][0], {key: row[key] for key in ("beta", "psnr", "kl")}
 
     def random(model: str, request: gr.Request) -> Image.Image:

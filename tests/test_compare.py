@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from catvae import CatVAE, VAEConfig, load_variant, mix
-from catvae.compare import BY_BETA, format_page, measure, plot
+from catvae.compare import BY_BETA, compare, format_page, measure, plot
 from catvae.images import example_kittens, open_image
 from catvae.latents import fit_latents, load_latents, sample_latents, save_latents
 from catvae.metrics import evaluate_model, psnr
@@ -34,10 +34,12 @@ def bytes_of(uri: str) -> bytes:
 
 def test_measured_figures_are_those_of_the_evaluation():
     model = load_variant("v4")
-    row = measure({"v4": model}, [A, B])["v4"]
+    row = measure("v4", model, [A, B], 5)
     pixels = torch.stack([torch.from_numpy(np.array(face)).permute(2, 0, 1) for face in (A, B)])
     known = evaluate_model(model, pixels)
     assert row["psnr"] == pytest.approx(known["psnr"], abs=1e-3) and row["kl"] == pytest.approx(known["kl"], rel=1e-4)
+    assert row["strip"].tobytes() == make_strip(mix(model, A, B, 5)).tobytes()
+    assert measure("v4", model, [A])["psnr"] == pytest.approx(evaluate_model(model, pixels[:1])["psnr"], abs=1e-3)
     shown = torch.stack([torch.from_numpy(np.array(face)).permute(2, 0, 1) / 255 for face in row["faces"]])
     assert psnr(shown, pixels / 255).mean().item() == pytest.approx(known["psnr"], abs=0.2)
 
@@ -45,10 +47,9 @@ def test_measured_figures_are_those_of_the_evaluation():
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_the_comparison_shows_every_model_in_order_of_beta(language):
     models = {name: CatVAE(TINY).eval() for name in VARIANTS}
-    rows = measure(models, [A, B])
-    strips = {name: make_strip(mix(models[name], A, B, 3)) for name in rows}
+    rows = compare(models, [A, B])
     metrics = {name: {"psnr": 20.0 + i, "kl": 50.0 * 2**i, "active_units": 7} for i, name in enumerate(BY_BETA)}
-    page = format_page(rows, strips, [A, B], metrics, TEXTS[language])
+    page = format_page(rows, [A, B], metrics, TEXTS[language])
     assert re.findall(r'data-model="(v\d)"', page) == ["v6", "v5", "v4", "v1", "v3", "v2"]
     assert TEXTS[language]["v3_story"] in page and page.count("<circle") == 6
     assert all('alt="' in image for image in re.findall("<img[^>]*>", page))

@@ -1,7 +1,17 @@
-"""What programs may ask beside the page's own /mix and /cut: /compare, /reconstruct and /random."""
+"""What programs may ask beside the page's own /mix and /cut, and what is kept of it.
+
+The docstrings of endpoints are also the descriptions of the MCP tools: Gradio reads one line per argument.
+"""
+
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import gradio as gr
+import gradio.mcp
 import torch
+from gradio.utils import get_upload_folder
 from PIL import Image
 
 from catvae.compare import COMPARED_STEPS, measure
@@ -25,12 +35,12 @@ def add_endpoints(weights: Weights, model: gr.Dropdown, cat_a: CatPicker, cat_b:
         """Mix two cats through all six models.
 
         Args:
-            image_a: Picture of the first cat, cut as for /mix.
-            image_b: Picture of the second cat.
+            image_a: First cat, cut as for /mix.
+            image_b: Second cat, likewise.
 
         Returns:
-            One strip of seven frames per model, from the smallest β to the largest; and for each model β, and
-            PSNR (dB) and KL (nats) of these two cats.
+            One strip of seven frames per model, from the smallest β to the largest;
+            for each model β, and PSNR (dB) and KL (nats) of these two cats.
         """
         texts = TEXTS[language_of(request.headers)]
         models = weights.current.models
@@ -69,6 +79,27 @@ def add_endpoints(weights: Weights, model: gr.Dropdown, cat_a: CatPicker, cat_b:
     trigger.click(compare, [cat_a.face, cat_b.face], [gallery, numbers], api_name="compare")
     trigger.click(reconstruct, [model, cat_a.face], [image, numbers], api_name="reconstruct")
     trigger.click(random, [model], [image], api_name="random")
+
+
+def forget_pictures(age: int = 3600, every: int = 600) -> Path:
+    """Delete, in the background, pictures that MCP clients sent as data: URIs, when they are `age` seconds old.
+
+    Gradio writes them to its temp folder and then knows nothing of them, `delete_cache` neither, so
+    they get a folder of their own, which is returned.
+    """
+    folder = Path(get_upload_folder()) / "catvae-mcp"
+    gradio.mcp.DEFAULT_TEMP_DIR = str(folder)
+
+    def forget() -> None:
+        while True:
+            for path in folder.glob("*/*"):
+                with suppress(OSError):  # another process of the app was faster
+                    if time.time() - path.stat().st_mtime > age:
+                        path.unlink()
+            time.sleep(every)
+
+    threading.Thread(target=forget, daemon=True).start()
+    return folder
 
 
 def known_model(weights: Weights, name: str, texts: dict[str, str]) -> CatVAE:

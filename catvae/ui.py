@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 
 from catvae.compare import compare_tab
 from catvae.embed import EMBED_CSS, embed_page
-from catvae.endpoints import add_endpoints, known_model, new_kittens
+from catvae.endpoints import add_endpoints, forget_pictures, known_model, new_kittens
 from catvae.explore import explore_tab
 from catvae.images import example_cats
 from catvae.limits import Limits
@@ -55,9 +55,8 @@ def build() -> gr.Blocks:
 
         Args:
             model: "v1" to "v6"; they differ in the weight β of the KL term.
-            image_a: Picture of the first cat. Its best face is cut out; pictures of 64×64 pixels are
-                taken as they are, where there is no face the centre square.
-            image_b: Picture of the second cat.
+            image_a: First cat; its best face is cut out, 64×64 pixels are taken as they are, else the centre square.
+            image_b: Second cat, likewise.
             steps: Number of frames, 2 to 24.
 
         Returns:
@@ -150,6 +149,7 @@ def build() -> gr.Blocks:
         gr.Markdown(i18n("credits"))
         running = gr.Markdown(elem_id="weights")
 
+        mix_cats.__name__ = "mix"  # MCP tools are called as their functions, not as api_name
         gr.on(
             [demo.load, model.change, steps.change, cat_a.face.change, cat_b.face.change],
             mix_cats,
@@ -180,6 +180,7 @@ def build() -> gr.Blocks:
         add_endpoints(weights, model, cat_a, cat_b)
         demo.load(describe_weights, None, running, api_name="weights", api_visibility="undocumented")
     embed_page(demo, weights)
+    forget_pictures()
     return demo.queue(max_size=MAX_WAITING, default_concurrency_limit=RUNNING_AT_ONCE, api_open=True)
 
 
@@ -198,6 +199,7 @@ def launch_options() -> dict:
         "theme": THEME,
         "css": CSS + EMBED_CSS,
         "i18n": i18n,
+        "mcp_server": True,
         "run_history": False,  # it would keep visitors' photos in their browsers
         "show_error": True,
         "max_file_size": "15mb",

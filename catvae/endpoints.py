@@ -1,8 +1,18 @@
-"""What programs may ask beside the page's own /cut: /mix, /compare, /reconstruct and /random."""
+"""What programs may ask beside the page's own /cut, and what is kept of it.
+
+The docstrings of endpoints are also the descriptions of the MCP tools: Gradio reads one line per argument.
+"""
+
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import gradio as gr
+import gradio.mcp
 import torch
 from gradio.block_function import BlockFunction
+from gradio.utils import get_upload_folder
 from PIL import Image
 
 from catvae.compare import compare, measure
@@ -33,9 +43,8 @@ def add_endpoints(
 
         Args:
             model: "v1" to "v6"; they differ in the weight β of the KL term.
-            image_a: Picture of the first cat. Its best face is cut out; pictures of 64×64 pixels are
-                taken as they are, where there is no face the centre square.
-            image_b: Picture of the second cat.
+            image_a: First cat; its best face is cut out, 64×64 pixels are taken as they are, else the centre square.
+            image_b: Second cat, likewise.
             steps: Number of frames, 2 to 24.
             path: The way through latent space, "lerp" (straight, also when left out) or "slerp" (an arc).
 
@@ -54,12 +63,12 @@ def add_endpoints(
         """Mix two cats through all six models.
 
         Args:
-            image_a: Picture of the first cat, cut as for /mix.
-            image_b: Picture of the second cat.
+            image_a: First cat, cut as for /mix.
+            image_b: Second cat, likewise.
 
         Returns:
-            One strip of seven frames per model, from the smallest β to the largest; and for each model β, and
-            PSNR (dB) and KL (nats) of these two cats.
+            One strip of seven frames per model, from the smallest β to the largest;
+            for each model β, and PSNR (dB) and KL (nats) of these two cats.
         """
         texts = TEXTS[language_of(request.headers)]
         rows = compare(weights.current.models, two_faces(image_a, image_b, texts))
@@ -92,10 +101,32 @@ def add_endpoints(
         """
         return new_kittens(weights.current, model, 1, TEXTS[language_of(request.headers)])[0]
 
+    mix_cats.__name__, compare_models.__name__ = "mix", "compare"  # MCP tools are called as functions, not as api_name
     trigger.click(mix_cats, [model, cat_a.face, cat_b.face, steps, path], gallery, api_name="mix")
     trigger.click(compare_models, [cat_a.face, cat_b.face], [gallery, numbers], api_name="compare")
     trigger.click(reconstruct, [model, cat_a.face], [image, numbers], api_name="reconstruct")
     trigger.click(random, [model], [image], api_name="random")
+
+
+def forget_pictures(age: int = 3600, every: int = 600) -> Path:
+    """Delete, in the background, pictures that MCP clients sent as data: URIs, when they are `age` seconds old.
+
+    Gradio writes them to its temp folder and then knows nothing of them, `delete_cache` neither, so
+    they get a folder of their own, which is returned.
+    """
+    folder = Path(get_upload_folder()) / "catvae-mcp"
+    gradio.mcp.DEFAULT_TEMP_DIR = str(folder)
+
+    def forget() -> None:
+        while True:
+            for path in folder.glob("*/*"):
+                with suppress(OSError):  # another process of the app was faster
+                    if time.time() - path.stat().st_mtime > age:
+                        path.unlink()
+            time.sleep(every)
+
+    threading.Thread(target=forget, daemon=True).start()
+    return folder
 
 
 def allow_no_path(demo: gr.Blocks) -> None:

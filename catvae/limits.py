@@ -15,7 +15,7 @@ RATE = float(os.environ.get("CATVAE_RATE", 5))  # requests a second, on average
 BURST = 8 * RATE  # at once: more than one who plays with every slider
 MAX_BODY = int(MAX_MEGABYTES * 1.4e6)  # a photo as base64, which programs may send inside JSON
 MAX_VISITORS = 10_000
-LIMITED = ("/queue/join", "/call/", "/run/", "/api/", "/upload")
+LIMITED = ("/queue/join", "/call/", "/run/", "/api/", "/upload", "/mcp")
 
 
 class Limits:

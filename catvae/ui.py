@@ -12,7 +12,15 @@ from starlette.middleware import Middleware
 
 from catvae.compare import compare_tab
 from catvae.embed import EMBED_CSS, embed_page
-from catvae.endpoints import add_endpoints, allow_no_path, check_path, check_steps, known_model, new_kittens
+from catvae.endpoints import (
+    add_endpoints,
+    allow_no_path,
+    check_path,
+    check_steps,
+    forget_pictures,
+    known_model,
+    new_kittens,
+)
 from catvae.explore import explore_tab
 from catvae.first_look import FirstLook, first_look
 from catvae.images import example_cats
@@ -153,6 +161,7 @@ def build() -> gr.Blocks:
         demo.load(describe_weights, None, running, api_name="weights", api_visibility="undocumented", queue=False)
     embed_page(demo, weights)
     allow_no_path(demo)
+    forget_pictures()
     demo.first_look = partial(first_look, weights)
     return demo.queue(max_size=MAX_WAITING, default_concurrency_limit=RUNNING_AT_ONCE, api_open=True)
 
@@ -165,6 +174,7 @@ def launch_options(demo: gr.Blocks) -> dict:
         "theme": THEME,
         "css": CSS + EMBED_CSS,
         "i18n": i18n,
+        "mcp_server": True,
         "run_history": False,  # it would keep visitors' photos in their browsers
         "show_error": True,
         "max_file_size": "15mb",

@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -78,6 +79,12 @@ def client(hub, tmp_path) -> Iterator[HfApi]:
     """The Hub's client of a user with a token that may write, on `hub`."""
     with hub.client(tmp_path / "home") as api:
         yield api
+
+
+def readme_block(language: str, containing: str) -> str:
+    """The first of the README's programs in that language that contains a text."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    return next(block for block in blocks if containing in block)
 
 
 @pytest.fixture

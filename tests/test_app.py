@@ -15,7 +15,7 @@ from catvae import VARIANTS, align, find_faces, load_variant, mix
 from catvae.images import open_image, to_face
 from catvae.texts import TEXTS
 from catvae.ui import example_cats
-from tests.conftest import NODE, ROOT
+from tests.conftest import NODE, ROOT, readme_block
 
 CATS = example_cats()
 CHELSEA = ROOT / "examples" / "chelsea.jpg"
@@ -180,11 +180,6 @@ def test_both_languages_have_the_same_texts():
     assert TEXTS["en"].keys() == TEXTS["es"].keys()
     for key, english in TEXTS["en"].items():
         assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", TEXTS["es"][key])), key
-
-
-def readme_block(language: str, containing: str) -> str:
-    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    return next(block for block in blocks if containing in block)
 
 
 def test_the_programs_of_the_readme_work(app_url, monkeypatch):

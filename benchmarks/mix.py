@@ -85,9 +85,7 @@ def compare_functions(runs: int) -> None:
         },
         runs,
     )
-    print(
-        f"{STEPS} frames of two 64×64 pictures, v6, medians of {runs} runs; ours in one thread, as in app.py, theirs in {cores}"
-    )
+    print(f"{STEPS} frames of two 64×64 pictures, v6, medians of {runs} runs; theirs in {cores} threads, ours in one")
     print(f"{'':22}{'clock':>10}{'÷ ours':>9}{'processor':>13}{'÷ ours':>9}")
     for name, (clock, processor) in ms.items():
         shares = [value / ours for value, ours in zip((clock, processor), ms["ours"], strict=True)]

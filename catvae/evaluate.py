@@ -339,3 +339,15 @@ def write_report(report: dict, out: Path) -> None:
     """`evaluation.json` and `evaluation.md` in the folder `out`."""
     write_json(out / "evaluation.json", report)
     (out / "evaluation.md").write_text(format_report(report), encoding="utf-8")
+
+
+def insert_table(page: Path, table: str) -> None:
+    """Put the table between the lines `<!-- table -->` and `<!-- /table -->` of a Markdown page.
+
+    Raises ValueError where these are not.
+    """
+    before, start, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
+    _, end, after = rest.partition("<!-- /table -->\n")
+    if not start or not end:
+        raise ValueError(f"{page}: lacks the lines <!-- table --> and <!-- /table -->")
+    page.write_text(f"{before}{start}{table}\n{end}{after}", encoding="utf-8")

@@ -38,8 +38,10 @@ def test_one_command_writes_everything_twice_the_same(
             (checkpoints / name / file.name).symlink_to(file)
         (checkpoints / name / "history.csv").write_text(history)
     arguments = ["evaluate", "--data", cat_folder, "--checkpoints", checkpoints, "--also", checkpoints / "v2"]
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- table -->\nold\n<!-- /table -->\nafter\n")
     for out in ("once", "again"):
-        run(monkeypatch, *arguments, "--out", tmp_path / out)
+        run(monkeypatch, *arguments, "--out", tmp_path / out, "--readme", page)
     pictures = {"reconstruction.png", "interpolation.png", "rate_distortion.png", "training_curves.png"}
     assert {path.name for path in (tmp_path / "once").iterdir()} == pictures | {"evaluation.json", "evaluation.md"}
     for path in (tmp_path / "once").iterdir():
@@ -58,6 +60,7 @@ def test_one_command_writes_everything_twice_the_same(
     assert report["variants"]["v1"]["psnr_over_linear"][0] == pytest.approx(gain, abs=2e-4)
     document = (tmp_path / "once" / "evaluation.md").read_text()
     assert document == format_report(report) and format_summary(report) in capsys.readouterr().out
+    assert page.read_text() == f"before\n<!-- table -->\n{format_summary(report)}\n<!-- /table -->\nafter\n"
     assert "| v2 | 2 |" in document and "| real, cross-fade |" in document and "None" not in document
 
 

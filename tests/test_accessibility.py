@@ -36,6 +36,7 @@ def test_no_view_has_serious_barriers(open_page, app_url, node_modules, theme):
     page.get_by_role("button", name="Share and embed").click()
     expect(page.locator("#share textarea").first).to_be_visible()
     barriers += find_barriers(page, "share", node_modules)
+    page = page.context.new_page()
     page.goto(f"{app_url}/embed?theme={theme}")
     expect(page.locator(".grid img")).to_have_count(9, timeout=30_000)
     barriers += find_barriers(page, "embed", node_modules)

@@ -97,32 +97,38 @@ def test_what_is_no_picture_is_refused_in_words(app_url, picture, words):
         call(app_url, "mix", model="v6", image_a=picture, image_b=data_uri(B), steps=3)
 
 
-def test_no_sent_picture_is_kept(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def slow_app(tmp_path_factory):
+    """An app that lets a visitor ask 1.5 times a second, and its folder."""
+    temp = tmp_path_factory.mktemp("app")
+    with running_app(temp, {"PATH": os.environ["PATH"], "CATVAE_RATE": "1.5"}) as url:
+        yield url, temp
+
+
+def test_no_sent_picture_is_kept(slow_app, tmp_path, monkeypatch):
     """All that Gradio does not delete by itself lies in the folder that is emptied."""
-    env = {"PATH": os.environ["PATH"], "CATVAE_RATE": "1000"}
+    url, temp = slow_app
     sent = tmp_path / "sent.png"
     draw_cat(3).save(sent)
-    with running_app(tmp_path, env) as url:
-        call(url, "cut", photo=data_uri(sent))
-        copies = [p for p in (tmp_path / "gradio").rglob("*") if p.is_file() and p.read_bytes() == sent.read_bytes()]
-    inside = [path for path in copies if "catvae-mcp" in path.parts]
-    assert inside
+    call(url, "cut", photo=data_uri(sent))
+    copies = [p for p in (temp / "gradio").rglob("*") if p.is_file() and p.read_bytes() == sent.read_bytes()]
+    old = next(path for path in copies if "catvae-mcp" in path.parts)
 
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
-    os.utime(inside[0], times=(time.time() - 4000,) * 2)
-    young = inside[0].with_name("young.png")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(temp / "gradio"))
+    os.utime(old, times=(time.time() - 4000,) * 2)
+    young = old.with_name("young.png")
     young.write_bytes(b"")
     forget_pictures()
-    while inside[0].exists():
+    while old.exists():
         time.sleep(0.05)
     assert young.exists()
 
 
-def test_a_flood_of_calls_is_told_to_wait(tmp_path):
-    with running_app(tmp_path, {"PATH": os.environ["PATH"], "CATVAE_RATE": "1.5"}) as url:
-        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-        headers = {"accept": "application/json, text/event-stream", "x-forwarded-for": "203.0.113.7"}
-        with httpx.Client(headers=headers) as visitor:
-            answers = [visitor.post(f"{url}/gradio_api/mcp/", json=body).status_code for _ in range(100)]
-        assert {200, 429} == set(answers)
-        assert len(call(url, "random", model="v6")) == 2  # others are served
+def test_a_flood_of_calls_is_told_to_wait(slow_app):
+    url, _ = slow_app
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    headers = {"accept": "application/json, text/event-stream", "x-forwarded-for": "203.0.113.7"}
+    with httpx.Client(headers=headers) as visitor:
+        answers = [visitor.post(f"{url}/gradio_api/mcp/", json=body).status_code for _ in range(100)]
+    assert {200, 429} == set(answers)
+    assert len(call(url, "random", model="v6")) == 2  # others are served

@@ -18,6 +18,7 @@ NEEDED = (
         "examples/*",
         "examples/blog/*",
         "figures/*.png",
+        "figures/*.md",
         "checkpoints/*/latents.safetensors",
     ),
 )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from catvae.data import DataError, load_faces, near_copy_groups
+from catvae.data import DataError, FaceStream, load_faces, near_copy_groups
 from tests.conftest import SHARED, draw_cat
 
 
@@ -144,3 +144,15 @@ def test_the_published_faces_have_8259_groups():
         pytest.skip(f"needs {parquet.name} of the shared data")
     report = load_faces(parquet).report
     assert (report.read, report.exact_copies, report.train + report.validation) == (14060, 5763, 8259)
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_parts_of_a_stream_share_no_face(shards):
+    pictures = [BytesIO() for _ in range(10)]
+    for seed, picture in enumerate(pictures):
+        draw_cat(seed).save(picture, "PNG")
+    rows = datasets.Dataset.from_dict({"image": [{"bytes": picture.getvalue(), "path": None} for picture in pictures]})
+    stream = FaceStream(rows.to_iterable_dataset(num_shards=shards), "image", 10)
+    parts = [torch.cat(list(stream.batches(2, seed=3, part=part, parts=2))) for part in range(2)]
+    seen = [{bytes(face.numpy()) for face in part} for part in parts]
+    assert not seen[0] & seen[1] and len(seen[0] | seen[1]) == sum(map(len, parts)) == 10 and all(seen)

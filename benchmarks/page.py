@@ -4,22 +4,15 @@ python -m benchmarks.page
 """
 
 import argparse
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
 
-import httpx
 import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.load import running_app
+
 MODELS = ("v1", "v2", "v3", "v4", "v5", "v6")
 STEPS = range(2, 25)
 
@@ -93,28 +86,6 @@ window.expectChange = morph => {
 """
 
 
-@contextmanager
-def running_app() -> Iterator[str]:
-    """The app on a free port, warm: its address, once it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    env = {**os.environ, "PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False", "CATVAE_RATE": "1000"}
-    app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        while True:
-            try:
-                httpx.get(url, timeout=5)
-                break
-            except httpx.HTTPError:
-                time.sleep(0.2)
-        yield url
-    finally:
-        app.terminate()
-        app.wait()
-
-
 def open_page(browser: Browser, url: str) -> Page:
     """A fresh visitor's page, once all of it is there."""
     page = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US").new_page()
@@ -180,7 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=8, help="cats of which five models are asked each")
     args = parser.parse_args()
-    with running_app() as url, sync_playwright() as playwright:
+    with running_app(CATVAE_RATE="1000") as (url, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )

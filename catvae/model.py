@@ -110,18 +110,18 @@ class CatVAE(nn.Module):
         h = self.encoder(x)
         return self.to_mu(h), self.to_logvar(h)
 
-    def reparameterize(self, mu: Tensor, logvar: Tensor) -> Tensor:
-        """A sample of N(mu, exp(logvar)) through which gradients flow."""
-        return mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
+    def reparameterize(self, mu: Tensor, logvar: Tensor, noise: Tensor | None = None) -> Tensor:
+        """A sample of N(mu, exp(logvar)) through which gradients flow; standard normal `noise` is drawn if None."""
+        return mu + torch.exp(0.5 * logvar) * (torch.randn_like(mu) if noise is None else noise)
 
     def decode(self, z: Tensor) -> Tensor:
         """Latents (N, latent_dim) to images in [0, 1], (N, 3, 64, 64)."""
         return self.decoder(z).sigmoid()
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Pixel logits of a sampled reconstruction, mu and logvar: the arguments of `beta_elbo`."""
         mu, logvar = self.encode(x)
-        return self.decoder(self.reparameterize(mu, logvar)), mu, logvar
+        return self.decoder(self.reparameterize(mu, logvar, noise)), mu, logvar
 
 
 def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:

@@ -63,10 +63,8 @@ def training_curves(histories: dict[str, list[dict]]) -> Image.Image:
         left, top = i % 3 * width, i // 3 * height + 30
         epochs = [row["epoch"] for row in history]
         curves = {color: [row[key] for row in history] for key, color in (("loss", GREY), ("val_loss", BLUE))}
-        low, high = (
-            min(map(min, curves.values())),
-            max(curves[BLUE]),
-        )  # a first epoch from random weights towers over all
+        low = min(map(min, curves.values()))
+        high = max(curves[BLUE])  # the training loss of a first epoch from random weights towers over all
         margin = 0.08 * (high - low) or 1
         box = (left + 60, top + 24, left + width - 10, top + height - 34)
         place = _axes(draw, box, (1, max(2, max(epochs))), (low - margin, high + margin), ticks=4)

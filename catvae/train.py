@@ -194,8 +194,7 @@ def train_variant(
             x = augment(x, chance, config.jitter)
 
             with autocast:
-                mu, logvar = model.encode(x)
-                logits = model.decoder(mu + torch.exp(0.5 * logvar) * noise)
+                logits, mu, logvar = model(x, noise)
             losses = beta_elbo(logits, x, mu, logvar, variant.beta)
             (losses[0].sum() / size).backward()
             add_up(gradients)

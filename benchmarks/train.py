@@ -2,14 +2,12 @@
 
 python -m benchmarks.train --data ../shared/data/cat-faces-64/train.parquet
 
-The plain loop is what the published project does: a DataLoader over JPEG files, float32, Adam, the
-loss read after each step. Ours is `train_variant` itself, Muon included. Also: operations counted
-against the measured peak of the device, five variants stacked into one program, and two processes.
+The plain loop is `benchmarks.plain`, ours `train_space.py` itself, Muon included; each is a new process.
+Also: operations counted against the measured peak of the device, five variants stacked into one
+program, and two processes.
 """
 
 import argparse
-import contextlib
-import io
 import os
 import re
 import subprocess
@@ -21,58 +19,35 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from PIL import Image
 from torch.func import functional_call, stack_module_state
-from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from catvae.data import Faces, load_faces
-from catvae.images import to_pil, to_tensor
+from catvae.data import load_faces
+from catvae.images import to_pil
 from catvae.model import CatVAE, beta_elbo
-from catvae.train import TrainConfig, has_fast_bf16, pick_device, train_variant
+from catvae.train import has_fast_bf16, pick_device
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-class JpegFolder(Dataset):
-    def __init__(self, folder: Path) -> None:
-        self.files = sorted(folder.glob("*.jpg"))
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return to_tensor([Image.open(self.files[index]).convert("RGB").resize((64, 64))])[0]
-
-
 def plain_loop(folder: Path, batch_size: int, device: torch.device, workers: int) -> float:
-    """Images a second of one epoch."""
-    model = CatVAE().to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    loader = DataLoader(JpegFolder(folder), batch_size, shuffle=True, num_workers=workers)
-    started, seen, total = time.monotonic(), 0, 0.0
-    for x in loader:
-        x = x.to(device)
-        optimizer.zero_grad()
-        logits, mu, logvar = model(x)
-        loss = beta_elbo(logits, x, mu, logvar, 0.005)[0].mean()
-        loss.backward()
-        optimizer.step()
-        total += loss.item()
-        seen += len(x)
-    return seen / (time.monotonic() - started)
+    """Images a second of one epoch of `benchmarks.plain`."""
+    options = ["--batch-size", str(batch_size), "--workers", str(workers), "--device", str(device)]
+    command = [sys.executable, "-m", "benchmarks.plain", str(folder), *options]
+    return images_per_second(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
 
 
-def our_loop(faces: Faces, batch_size: int, device: torch.device) -> float:
-    """Images a second of one epoch, as `train_variant` prints them."""
-    said = io.StringIO()
-    with (
-        tempfile.TemporaryDirectory() as out,
-        contextlib.redirect_stdout(said),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        train_variant("v6", faces, Path(out), TrainConfig(epochs=1, batch_size=batch_size), device=device)
-    return images_per_second(said.getvalue())
+def our_loop(data: str, limit: int, batch_size: int, device: torch.device, processes: int = 0) -> float:
+    """Images a second of one epoch of v6 in `train_space.py`; with `processes`, in so many of one thread each."""
+    launcher = [sys.executable]
+    if processes:
+        launcher += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"} if processes else None
+    with tempfile.TemporaryDirectory() as out:
+        options = ["--data", data, "--limit", str(limit), "--variants", "v6", "--epochs", "1", "--device", str(device)]
+        command = [*launcher, "train_space.py", *options, "--batch-size", str(batch_size), "--out", out]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    return images_per_second(done.stdout)
 
 
 def share_of_peak(images_per_second: float, device: torch.device) -> str:
@@ -131,17 +106,6 @@ def stacked(batch_size: int, device: torch.device, models: int = 5, rounds: int 
     return median(a / b for a, b in pairs)
 
 
-def in_processes(data: str, limit: int, batch_size: int, processes: int) -> float:
-    """Images a second of `train_space.py` on the CPU in so many processes of one thread each."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    with tempfile.TemporaryDirectory() as out:
-        options = ["--data", data, "--limit", str(limit), "--variants", "v6", "--epochs", "1", "--device", "cpu"]
-        command = [*launcher, "train_space.py", *options, "--batch-size", str(batch_size), "--out", out]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    return images_per_second(done.stdout)
-
-
 def images_per_second(said: str) -> float:
     return float(re.search(r"([\d.]+) images/s", said).group(1))
 
@@ -149,7 +113,7 @@ def images_per_second(said: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default=str(ROOT.parent / "shared/data/cat-faces-64/train.parquet"))
-    parser.add_argument("--limit", type=int, default=2000, help="images to read; copies among them go")
+    parser.add_argument("--limit", type=int, default=6000, help="images to read; copies among them go")
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=0, help="of the plain loop's DataLoader")
@@ -165,14 +129,14 @@ def main() -> None:
             face.save(Path(folder) / f"{i:05d}.jpg", quality=95)
         for _ in range(args.rounds):
             plain.append(plain_loop(Path(folder), args.batch_size, device, args.workers))
-            ours.append(our_loop(faces, args.batch_size, device))
+            ours.append(our_loop(args.data, args.limit, args.batch_size, device))
             print(f"plain {plain[-1]:.0f} images/s, ours {ours[-1]:.0f} images/s", flush=True)
     ratio = median(b / a for a, b in zip(plain, ours, strict=True))
     print(f"median: plain {median(plain):.0f} images/s, ours {median(ours):.0f} images/s, {ratio:.2f} times as many")
     print(share_of_peak(median(ours), device))
     print(f"five variants stacked take {stacked(args.batch_size, device):.2f} times as long as one after the other")
     if device.type == "cpu":
-        one, two = (in_processes(args.data, args.limit, args.batch_size, count) for count in (1, 2))
+        one, two = (our_loop(args.data, args.limit, args.batch_size, device, count) for count in (1, 2))
         print(f"one process of one thread {one:.0f} images/s, two processes {two:.0f}: {two / one:.2f} times")
 
 

@@ -3,6 +3,7 @@
 Jordan (2024), https://kellerjordan.github.io/posts/muon/. torch.optim.Muon takes matrices only and
 iterates on them whole. Here convolutions are flattened, and the iteration runs on the Gram matrix,
 500×500 instead of 500×4096, in float32: in bfloat16 its smallest eigenvalues turn negative and grow.
+A group of matrices may also step only `every` so many times, then so many times as far.
 """
 
 import torch
@@ -36,18 +37,26 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon with Nesterov momentum for parameters of two or more dimensions, the first one against the rest."""
+    """Muon with Nesterov momentum for parameters of two or more dimensions, the first one against the rest.
 
-    def __init__(self, params, lr: float) -> None:
-        super().__init__(params, {"lr": lr})
+    Every gradient enters the momentum, also in the steps that a group with `every` above 1 leaves out.
+    """
+
+    def __init__(self, params, lr: float, every: int = 1) -> None:
+        super().__init__(params, {"lr": lr, "every": every})
 
     @torch.no_grad()
     def step(self) -> None:
         for group in self.param_groups:
             for p in group["params"]:
-                if "momentum" not in self.state[p]:
-                    self.state[p]["momentum"] = torch.zeros_like(p)
-                buffer = self.state[p]["momentum"].lerp_(p.grad, 1 - MOMENTUM)
+                state = self.state[p]
+                if not state:
+                    state.update(step=0, momentum=torch.zeros_like(p))
+                state["step"] += 1
+                buffer = state["momentum"].lerp_(p.grad, 1 - MOMENTUM)
+                if state["step"] % group["every"]:
+                    continue
                 update = orthogonalize(p.grad.lerp(buffer, MOMENTUM).flatten(1))
                 rows, columns = update.shape
-                p.add_(update.view_as(p), alpha=-group["lr"] * max(1, rows / columns) ** 0.5)
+                length = group["lr"] * group["every"] * max(1, rows / columns) ** 0.5
+                p.add_(update.view_as(p), alpha=-length)

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from catvae.checkpoints import load_checkpoint, read_json, save_checkpoint, write_json
 from catvae.data import Faces, FaceStream
 from catvae.latents import align_latents, fit_latents, save_latents
+from catvae.memory import keep_freed_memory
 from catvae.metrics import evaluate_model
 from catvae.model import VARIANTS, CatVAE, beta_elbo
 from catvae.muon import Muon
@@ -29,10 +30,12 @@ from catvae.processes import add_up, from_first, rank, world_size
 WARMUP = 0.05  # of all steps
 EMA_DECAY = 0.995
 MUON_LR_RATIO = 10  # Muon's step is orthogonal, so its scale is not Adam's
+LINEAR_EVERY = 4  # steps: making the large matrices orthogonal costs half as much as all the gradients
 
 # Latents that collapse at high β leave momenta too small for normal floats, and CPUs add those up to
 # 7 times slower. Set on import because worker threads inherit the mode when they start.
 torch.set_flush_denormal(True)
+keep_freed_memory()
 
 
 class TrainingError(RuntimeError):
@@ -87,12 +90,14 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 def make_optimizers(model: CatVAE, lr: float) -> list[torch.optim.Optimizer]:
     """Muon for the weights, Adam for the biases and the log variances, which do better under it."""
-    for_muon = [p for p in model.parameters() if p.ndim > 1 and p is not model.to_logvar.weight]
-    rest = [p for p in model.parameters() if not any(p is weight for weight in for_muon)]
-    adam = torch.optim.Adam(rest, lr=lr, betas=(0.9, 0.99), fused=next(model.parameters()).device.type != "mps")
-    optimizers = [adam, Muon(for_muon, lr=MUON_LR_RATIO * lr)]
-    for optimizer in optimizers:
-        optimizer.param_groups[0]["peak_lr"] = optimizer.param_groups[0]["lr"]
+    convolutions = [p for p in model.parameters() if p.ndim == 4]
+    linears = [model.to_mu.weight, model.decoder[0].weight]
+    rest = [*(p for p in model.parameters() if p.ndim == 1), model.to_logvar.weight]
+    adam = torch.optim.Adam(rest, lr=lr, betas=(0.9, 0.99), fused=rest[0].device.type != "mps")
+    muon = Muon([{"params": convolutions}, {"params": linears, "every": LINEAR_EVERY}], lr=MUON_LR_RATIO * lr)
+    optimizers = [adam, muon]
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+        group["peak_lr"] = group["lr"]
     return optimizers
 
 
@@ -199,8 +204,8 @@ def train_variant(
             (losses[0].sum() / size).backward()
             add_up(gradients)
             for optimizer in optimizers:
-                group = optimizer.param_groups[0]
-                group["lr"] = group["peak_lr"] * lr_factor(step, steps)
+                for group in optimizer.param_groups:
+                    group["lr"] = group["peak_lr"] * lr_factor(step, steps)
                 optimizer.step()
             gradients.zero_()
 

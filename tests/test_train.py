@@ -179,6 +179,18 @@ def test_muon_step_is_orthogonal_and_flattens_convolutions():
     assert not orthogonalize(torch.zeros(4, 6)).any()
 
 
+def test_muon_that_steps_rarely_steps_as_far_and_forgets_no_gradient():
+    often, rarely = (torch.nn.Parameter(torch.zeros(20, 50)) for _ in range(2))
+    optimizers = [Muon([often], lr=0.1), Muon([{"params": [rarely], "every": 3}], lr=0.1)]
+    for step in range(3):
+        before = often.detach().clone()
+        often.grad = rarely.grad = torch.randn(20, 50)
+        for optimizer in optimizers:
+            optimizer.step()
+        assert rarely.any() == (step == 2)
+    assert torch.allclose(rarely, 3 * (often - before), atol=1e-6)
+
+
 def test_muon_stands_gradients_of_low_rank():
     thin = torch.randn(500, 2) @ torch.randn(2, 4096)
     assert orthogonalize(thin).isfinite().all()

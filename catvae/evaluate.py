@@ -16,6 +16,7 @@ from catvae.data import Faces
 from catvae.latents import FILE as LATENTS
 from catvae.latents import fit_latents, load_latents, sample_latents
 from catvae.linear import Components, LinearVAE, principal_components
+from catvae.memory import keep_freed_memory
 from catvae.metrics import bootstrap, evaluate_model, frechet, jackknife, psnr, sharpness, ssim
 from catvae.mixing import lerp
 from catvae.model import VARIANTS, CatVAE, kl_divergence
@@ -79,14 +80,17 @@ def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Pat
     Raises DataError for streamed faces, CheckpointError for weights that cannot be loaded,
     MissingWeightsError when those of LPIPS are not installed.
     """
+    keep_freed_memory()
     ruler = make_ruler(faces)
-    report = evaluate_variants(faces, "validation", checkpoints)
+    report = {"split": "validation", "data": faces.report.as_dict()}
     report |= {"images": len(ruler.faces), "set": len(ruler.training_features), "looked_at": len(ruler.points)}
-    report |= {"pairs": min(PAIRS, len(ruler.points) // 2), "frames": FRAMES, "linear": {}, "also": {}, "faces": {}}
-    components = principal_components(faces.train, max(row["latent_dim"] for row in report["variants"].values()))
+    report |= {"pairs": min(PAIRS, len(ruler.points) // 2), "frames": FRAMES}
+    report |= {"variants": {}, "linear": {}, "also": {}, "faces": {}}
+    components = principal_components(faces.train, max(v.config.latent_dim for v in VARIANTS.values()))
 
-    names = [*VARIANTS, *(also or [])]
-    progress = tqdm(total=len(names) + len(VARIANTS) + 1, desc="measuring", unit="row")
+    folders = [("variants", find_checkpoints(checkpoints) / name) for name in VARIANTS]
+    folders += [("also", folder) for folder in also or []]
+    progress = tqdm(total=1 + len(VARIANTS) + len(folders), desc="measuring", unit="row")
     report["faces"], _ = measure(Pixels(), {}, ruler)
     progress.update()
     singly = {}
@@ -96,16 +100,14 @@ def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Pat
         used = {"components": len(linear.variances), "rate": round(linear.rate, 2)}
         report["linear"][name] = {"beta": variant.beta, **used, **figures}
         progress.update()
-    for name in VARIANTS:
-        figures, own = measure(*load_with_samples(find_checkpoints(checkpoints) / name, faces), ruler)
-        gains = {f"{key}_over_linear": _rounded(bootstrap(own[key] - singly[name][key])) for key in own}
-        report["variants"][name] |= figures | gains
-        progress.update()
-    for folder in also or []:
+    for section, folder in folders:
         model, samples = load_with_samples(folder, faces)
+        figures, own = measure(model, samples, ruler)
         row = {"beta": read_json(folder / "config.json").get("beta"), "latent_dim": model.config.latent_dim}
-        row |= evaluate_model(model, faces.validation) | measure(model, samples, ruler)[0]
-        report["also"][folder.name] = row
+        row |= evaluate_model(model, faces.validation) | figures
+        if section == "variants":
+            row |= {f"{key}_over_linear": _rounded(bootstrap(own[key] - singly[folder.name][key])) for key in own}
+        report[section][folder.name] = row
         progress.update()
     progress.close()
     report["linear_curve"] = linear_curve(components, ruler.faces)

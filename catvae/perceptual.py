@@ -19,7 +19,7 @@ from catvae.faces import load_classifier
 BLOCKS = (2, 2, 3, 3, 3)  # convolutions before each tap: relu1_2, relu2_2, relu3_3, relu4_3, relu5_3
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 FEATURE_SIDE = 128  # pixels: of 64 too little is left after five halvings
-BATCH = 16  # larger blocks of memory come anew from the system each time, which takes longer
+BATCH = 32
 
 
 class MissingWeightsError(RuntimeError):

@@ -78,6 +78,18 @@ def test_streaming_trains_and_resumes_from_the_published_split(hub, client, cat_
     assert (tmp_path / "cut" / "v3" / "history.csv").read_text() == history
 
 
+def test_two_processes_train_from_one_stream(hub, client, cat_folder, tmp_path):
+    push_faces(load_faces(cat_folder), REPO)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "train_space.py"]
+    options = ["--data", REPO, "--streaming", "--variants", "v3", "--epochs", "3", "--batch-size", "9"]
+    done = run(hub, tmp_path, *launcher, *options, "--out", tmp_path / "out", OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 process(es)" in done.stdout and done.stdout.count("epoch 3/3:") == 1
+    rows = (tmp_path / "out" / "v3" / "history.csv").read_text().splitlines()
+    losses = [float(row.split(",")[1]) for row in rows[1:]]
+    assert len(losses) == 3 and losses[2] < losses[0]
+
+
 def test_what_cannot_be_streamed_is_named(hub, client, cat_folder, tmp_path):
     def complaint(source: str) -> str:
         done = run(hub, tmp_path, "train_space.py", "--data", source, "--streaming", "--out", tmp_path / "out")

@@ -30,34 +30,6 @@ def fit_latents(model: CatVAE, faces: Tensor) -> dict[str, Tensor]:
     return {"mean": mean, "factor": axes[:rank].T * scale[:rank] / max(1, len(mu) - 1) ** 0.5}
 
 
-@torch.no_grad()
-def align_latents(model: CatVAE, faces: Tensor) -> None:
-    """Turn and scale the latent space, in place, to the principal axes of uint8 faces (N, 3, 64, 64).
-
-    The linear heads and the decoder's first layer take up the change, so reconstructions from
-    posterior means stay what they were. Each axis gets mean 0, total variance 1 and one noise for
-    all faces. The optimum of the ELBO has such axes (Rolinek et al. 2019,
-    https://arxiv.org/abs/1812.06775); training from elsewhere hardly turns towards them, and pays
-    for each direction on many latents.
-    """
-    posteriors = [model.encode(batch.float() / 255) for batch in faces.split(256)]
-    mu, logvar = (torch.cat(parts) for parts in zip(*posteriors, strict=True))
-    mean = mu.mean(0)
-    variance, axes = torch.linalg.eigh(torch.cov(mu.T))
-    axes = axes.flip(1)  # largest first
-    noise = axes.T.square() @ logvar.exp().mean(0)
-    scale = (variance.flip(0).clamp_min(0) + noise).sqrt()
-    turn = axes.T / scale[:, None]  # new z = turn @ (old z - mean)
-
-    model.to_mu.bias.copy_(turn @ (model.to_mu.bias - mean))
-    model.to_mu.weight.copy_(turn @ model.to_mu.weight)
-    model.to_logvar.weight.zero_()
-    model.to_logvar.bias.copy_((noise / scale.square()).log())
-    first = model.decoder[0]
-    first.bias.add_(first.weight @ mean)
-    first.weight.copy_(first.weight @ (axes * scale))
-
-
 def sample_latents(latents: dict[str, Tensor], count: int, generator: torch.Generator | None = None) -> Tensor:
     """`count` latents (count, D) drawn at temperature 0.65."""
     z = torch.randn(count, latents["factor"].shape[1], generator=generator)

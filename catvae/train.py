@@ -20,13 +20,16 @@ from tqdm import tqdm
 
 from catvae.checkpoints import load_checkpoint, read_json, save_checkpoint, write_json
 from catvae.data import Faces, FaceStream
-from catvae.latents import align_latents, fit_latents, save_latents
+from catvae.latents import fit_latents, save_latents
+from catvae.linear_start import start_linear
 from catvae.memory import keep_freed_memory
 from catvae.metrics import evaluate_model
 from catvae.model import VARIANTS, CatVAE, beta_elbo
 from catvae.muon import Muon
 from catvae.processes import add_up, from_first, rank, world_size
 
+STARTS = ("linear", "random")
+SEEN_AT_START = 8192  # faces, at most, from which a linear start is computed
 WARMUP = 0.05  # of all steps
 EMA_DECAY = 0.995
 MUON_LR_RATIO = 10  # Muon's step is orthogonal, so its scale is not Adam's
@@ -47,10 +50,10 @@ class TrainConfig:
     """Settings that decide the result; a run resumes only under the same ones."""
 
     epochs: int = 30
-    batch_size: int = 64
-    lr: float = 2e-3  # peak, of Adam
+    batch_size: int = 128
+    lr: float = 1.5e-3  # peak, of Adam
     seed: int = 0
-    start_from: str | None = None  # variant in the same folder whose weights to begin with
+    start_from: str = "linear"  # `start_linear`, or "random": Kaiming-normal
     jitter: float = 0.0  # strength of `augment`; helps small β, which otherwise learns faces by heart
 
     def __post_init__(self) -> None:
@@ -58,6 +61,8 @@ class TrainConfig:
             raise ValueError(f"epochs, batch size and learning rate must be positive: {self}")
         if not 0 <= self.jitter < math.inf:
             raise ValueError(f"jitter must not be negative: {self}")
+        if self.start_from not in STARTS:
+            raise ValueError(f"training starts from one of {', '.join(STARTS)}, not from {self.start_from!r}")
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -134,16 +139,13 @@ def train_variant(
     if it had never stopped. The weights kept are the moving average with the lowest validation
     loss. A finished run is left alone under `resume`.
 
-    With `start_from` training begins not at random but with the weights of a variant of the same
-    architecture, best the next smaller β, its latent space turned to principal axes
-    (`align_latents`): fewer latents then die before they have learned anything. It is KL annealing
-    in steps (Bowman et al. 2015, https://arxiv.org/abs/1511.06349).
+    Training begins where the optimal linear VAE of the faces is (`start_linear`), at the KL that β
+    asks for: from a random start many latents die before they have learned anything.
 
     Several processes (`join_processes`) share each batch; `batch_size` counts the faces of all.
 
-    Raises TrainingError when the loss is no longer finite, when the run to resume had other
-    settings or other data, or when the variant to start from has another architecture;
-    CheckpointError when that one is not there.
+    Raises TrainingError when the loss is no longer finite, or when the run to resume had other
+    settings or other data.
     """
     folder = out / name
     variant = VARIANTS[name]
@@ -154,8 +156,8 @@ def train_variant(
 
     torch.manual_seed(config.seed)
     model = CatVAE(variant.config)
-    if config.start_from and not state:
-        model.load_state_dict(from_first(lambda: starting_weights(name, faces, out, config.start_from)))
+    if config.start_from == "linear" and not state:
+        model.load_state_dict(from_first(lambda: linear_weights(name, model, faces, config.seed)))
     model = model.to(device)
     ema = CatVAE(variant.config).to(device).requires_grad_(False).eval()
     ema.load_state_dict(model.state_dict())
@@ -268,13 +270,13 @@ def read_progress(folder: Path, run: dict, resume: bool) -> tuple[dict | None, d
     return None, None
 
 
-def starting_weights(name: str, faces: Faces, out: Path, start_from: str) -> dict[str, Tensor]:
-    """The weights of `out/start_from`, latents aligned. Raises TrainingError for another architecture."""
-    start = load_checkpoint(out / start_from)
-    if start.config != VARIANTS[name].config:
-        raise TrainingError(f"{name} cannot start from {start_from}: they differ in architecture")
-    align_latents(start, faces.validation if isinstance(faces.train, FaceStream) else faces.train[:8192])
-    return start.state_dict()
+def linear_weights(name: str, model: CatVAE, faces: Faces, seed: int) -> dict[str, Tensor]:
+    """The model's weights after `start_linear` on a sample of the training faces."""
+    print(f"{name}: starts from the linear optimum, being computed", flush=True)
+    streamed = isinstance(faces.train, FaceStream)
+    sample = next(faces.train.batches(SEEN_AT_START, seed)) if streamed else faces.train[:SEEN_AT_START]
+    start_linear(model, sample, VARIANTS[name].beta)
+    return model.state_dict()
 
 
 def finish(folder: Path, faces: Faces, run: dict) -> dict:

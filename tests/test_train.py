@@ -32,7 +32,7 @@ def command(data, out, *options) -> list[str]:
 
 def test_training_learns_and_writes_the_checkpoint_tree(cat_folder, tmp_path):
     faces = load_faces(cat_folder)
-    metrics = train_variant("v3", faces, tmp_path, TrainConfig(epochs=6, batch_size=8))
+    metrics = train_variant("v3", faces, tmp_path, TrainConfig(epochs=6, batch_size=8, start_from="random"))
     rows = history(tmp_path / "v3")
     assert [row["epoch"] for row in rows] == list("123456")
     assert float(rows[-1]["loss"]) < 0.95 * float(rows[0]["loss"])
@@ -123,9 +123,25 @@ def test_schedule_warms_up_then_falls_to_zero():
 def test_unusable_settings_are_refused():
     with pytest.raises(TrainingError, match="try --device cpu"):
         pick_device("cuda:77" if torch.cuda.is_available() else "cuda")
-    for bad in ({"epochs": 0}, {"batch_size": 0}, {"lr": 0}, {"lr": float("nan")}, {"jitter": -1}):
-        with pytest.raises(ValueError, match="positive|negative"):
+    for bad in (
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"lr": 0},
+        {"lr": float("nan")},
+        {"jitter": -1},
+        {"start_from": "v6"},
+    ):
+        with pytest.raises(ValueError, match="positive|negative|one of linear, random"):
             TrainConfig(**bad)
+
+
+def test_a_linear_start_is_ahead_of_a_random_one(cat_folder, tmp_path):
+    faces = load_faces(cat_folder)
+    losses = {}
+    for start in ("linear", "random"):
+        train_variant("v3", faces, tmp_path / start, TrainConfig(epochs=2, batch_size=16, lr=5e-4, start_from=start))
+        losses[start] = [float(row["val_loss"]) for row in history(tmp_path / start / "v3")]
+    assert losses["linear"][0] < losses["random"][1]
 
 
 def test_command_line_errors_are_one_line(tmp_path):

@@ -14,7 +14,7 @@ from catvae.data import PUBLISHED_DATASET, DataError, load_faces, stream_faces
 from catvae.hub import HubError, check_write_access, push_checkpoints
 from catvae.model import VARIANTS
 from catvae.processes import from_first, join_processes, leave_processes, rank, world_size
-from catvae.train import STARTS, TrainConfig, TrainingError, pick_device, train_variant
+from catvae.train import TrainConfig, TrainingError, pick_device, train_variant
 
 
 def main() -> None:
@@ -31,7 +31,12 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=TrainConfig.batch_size)
     parser.add_argument("--lr", type=float, default=TrainConfig.lr, help="peak learning rate of Adam; Muon's is 10×")
     parser.add_argument("--seed", type=int, default=TrainConfig.seed)
-    parser.add_argument("--start-from", default=TrainConfig.start_from, choices=STARTS, help="weights to begin with")
+    parser.add_argument(
+        "--start-from",
+        default=TrainConfig.start_from,
+        metavar="START",
+        help="weights to begin with: linear, random, or trained ones in a folder or Hub repo OWNER/NAME",
+    )
     parser.add_argument("--jitter", type=float, default=TrainConfig.jitter, help="move, turn and recolour faces; try 1")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--out", type=Path, default=Path("checkpoints"))

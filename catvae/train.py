@@ -28,7 +28,6 @@ from catvae.model import VARIANTS, CatVAE, beta_elbo
 from catvae.muon import Muon
 from catvae.processes import add_up, from_first, rank, world_size
 
-STARTS = ("linear", "random")
 SEEN_AT_START = 8192  # faces, at most, from which a linear start is computed
 WARMUP = 0.05  # of all steps
 EMA_DECAY = 0.995
@@ -53,7 +52,7 @@ class TrainConfig:
     batch_size: int = 128
     lr: float = 1.5e-3  # peak, of Adam
     seed: int = 0
-    start_from: str = "linear"  # `start_linear`, or "random": Kaiming-normal
+    start_from: str = "linear"  # `start_linear`, "random" (Kaiming-normal), or trained weights: a folder or Hub repo
     jitter: float = 0.0  # strength of `augment`; helps small β, which otherwise learns faces by heart
 
     def __post_init__(self) -> None:
@@ -61,8 +60,6 @@ class TrainConfig:
             raise ValueError(f"epochs, batch size and learning rate must be positive: {self}")
         if not 0 <= self.jitter < math.inf:
             raise ValueError(f"jitter must not be negative: {self}")
-        if self.start_from not in STARTS:
-            raise ValueError(f"training starts from one of {', '.join(STARTS)}, not from {self.start_from!r}")
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -140,12 +137,14 @@ def train_variant(
     loss. A finished run is left alone under `resume`.
 
     Training begins where the optimal linear VAE of the faces is (`start_linear`), at the KL that β
-    asks for: from a random start many latents die before they have learned anything.
+    asks for: from a random start many latents die before they have learned anything. `start_from`
+    may name trained weights to go on with instead, as `CatVAE.from_pretrained` takes them.
 
     Several processes (`join_processes`) share each batch; `batch_size` counts the faces of all.
 
-    Raises TrainingError when the loss is no longer finite, or when the run to resume had other
-    settings or other data.
+    Raises TrainingError when the loss is no longer finite, when the run to resume had other settings
+    or other data, or when the weights to start from have another architecture; CheckpointError or
+    HubError when they cannot be had.
     """
     folder = out / name
     variant = VARIANTS[name]
@@ -156,8 +155,8 @@ def train_variant(
 
     torch.manual_seed(config.seed)
     model = CatVAE(variant.config)
-    if config.start_from == "linear" and not state:
-        model.load_state_dict(from_first(lambda: linear_weights(name, model, faces, config.seed)))
+    if config.start_from != "random" and not state:
+        model.load_state_dict(from_first(lambda: starting_weights(name, model, faces, config)))
     model = model.to(device)
     ema = CatVAE(variant.config).to(device).requires_grad_(False).eval()
     ema.load_state_dict(model.state_dict())
@@ -270,11 +269,19 @@ def read_progress(folder: Path, run: dict, resume: bool) -> tuple[dict | None, d
     return None, None
 
 
-def linear_weights(name: str, model: CatVAE, faces: Faces, seed: int) -> dict[str, Tensor]:
-    """The model's weights after `start_linear` on a sample of the training faces."""
+def starting_weights(name: str, model: CatVAE, faces: Faces, config: TrainConfig) -> dict[str, Tensor]:
+    """Trained weights, or those of `start_linear` on a sample of the training faces.
+
+    Raises TrainingError for trained weights of another architecture.
+    """
+    if config.start_from != "linear":
+        start = CatVAE.from_pretrained(config.start_from, name)
+        if start.config != model.config:
+            raise TrainingError(f"{name} cannot start from {config.start_from}: they differ in architecture")
+        return start.state_dict()
     print(f"{name}: starts from the linear optimum, being computed", flush=True)
     streamed = isinstance(faces.train, FaceStream)
-    sample = next(faces.train.batches(SEEN_AT_START, seed)) if streamed else faces.train[:SEEN_AT_START]
+    sample = next(faces.train.batches(SEEN_AT_START, config.seed)) if streamed else faces.train[:SEEN_AT_START]
     start_linear(model, sample, VARIANTS[name].beta)
     return model.state_dict()
 

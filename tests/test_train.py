@@ -10,7 +10,8 @@ import time
 import pytest
 import torch
 
-from catvae import load_checkpoint
+from catvae import CatVAE, VAEConfig, load_checkpoint
+from catvae.checkpoints import save_checkpoint
 from catvae.data import Faces, load_faces
 from catvae.metrics import evaluate_model
 from catvae.muon import Muon, orthogonalize
@@ -135,6 +136,25 @@ def test_a_linear_start_is_ahead_of_a_random_one(cat_folder, tmp_path):
         train_variant("v3", faces, tmp_path / start, TrainConfig(epochs=2, batch_size=16, lr=5e-4, start_from=start))
         losses[start] = [float(row["val_loss"]) for row in history(tmp_path / start / "v3")]
     assert losses["linear"][0] < losses["random"][1]
+
+
+def test_training_goes_on_from_trained_weights(cat_folder, tmp_path):
+    faces = load_faces(cat_folder)
+    trained = train_variant("v3", faces, tmp_path / "first", TrainConfig(epochs=4, batch_size=16))
+    again = TrainConfig(epochs=1, batch_size=16, lr=1e-7, start_from=str(tmp_path / "first"))
+    assert train_variant("v3", faces, tmp_path / "second", again)["psnr"] == pytest.approx(trained["psnr"], abs=0.1)
+
+    save_checkpoint(tmp_path / "other" / "v3", CatVAE(VAEConfig(channels=(3, 4), latent_dim=2)), 1.0, None)
+    other = TrainConfig(epochs=1, start_from=str(tmp_path / "other"))
+    with pytest.raises(TrainingError, match="v3 cannot start from .*architecture"):
+        train_variant("v3", faces, tmp_path / "third", other)
+    missing = subprocess.run(
+        command(cat_folder, tmp_path / "fourth", "--start-from", tmp_path / "gone"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert missing.returncode == 1 and "gone" in missing.stderr and "Traceback" not in missing.stderr
 
 
 def test_command_line_errors_are_one_line(tmp_path):

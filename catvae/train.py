@@ -108,7 +108,7 @@ def flat_gradients(model: CatVAE) -> Tensor:
     parameters = list(model.parameters())
     flat = torch.zeros(sum(p.numel() for p in parameters), device=parameters[0].device)
     for p, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-        p.grad = part.view_as(p)
+        p.grad = part.as_strided(p.shape, p.stride(), part.storage_offset())
     return flat
 
 
@@ -157,8 +157,8 @@ def train_variant(
     model = CatVAE(variant.config)
     if config.start_from != "random" and not state:
         model.load_state_dict(from_first(lambda: starting_weights(name, model, faces, config)))
-    model = model.to(device)
-    ema = CatVAE(variant.config).to(device).requires_grad_(False).eval()
+    model = model.to(device, memory_format=torch.channels_last)  # the order in which CPUs and GPUs convolve
+    ema = CatVAE(variant.config).to(device, memory_format=torch.channels_last).requires_grad_(False).eval()
     ema.load_state_dict(model.state_dict())
     optimizers, gradients = make_optimizers(model, config.lr), flat_gradients(model)
     history: list[dict] = []

@@ -53,10 +53,12 @@ def main() -> None:
         join_processes(device)
         if args.push_to_hub and rank() == 0:
             check_write_access(args.push_to_hub, private=args.private)  # now, not after hours of training
+        if args.streaming and args.limit:
+            raise DataError("--limit is for a set in memory; leave out --streaming")
         if args.streaming:
             faces = stream_faces(args.data, column=args.column)
         else:
-            faces = from_first(lambda: load_faces(args.data, column=args.column, limit=args.limit, seed=args.seed))
+            faces = from_first(lambda: load_faces(args.data, column=args.column, limit=args.limit))
         if rank() == 0:
             print(f"{faces.report}; device {device}, {world_size()} process(es)", flush=True)
         for name in args.variants:
@@ -66,7 +68,7 @@ def main() -> None:
         if args.push_to_hub and rank() == 0:
             push(args)
         leave_processes()
-    except (DataError, TrainingError, CheckpointError, HubError, ValueError) as error:
+    except (TrainingError, CheckpointError, HubError, OSError, ValueError) as error:
         sys.exit(f"train_space.py: {error}")
     except KeyboardInterrupt:
         sys.exit("\nStopped. Every finished epoch is saved: the same command with --resume goes on from there.")

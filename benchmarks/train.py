@@ -34,7 +34,7 @@ def plain_loop(folder: Path, batch_size: int, device: torch.device, workers: int
     """Images a second of one epoch of `benchmarks.plain`."""
     options = ["--batch-size", str(batch_size), "--workers", str(workers), "--device", str(device)]
     command = [sys.executable, "-m", "benchmarks.plain", str(folder), *options]
-    return images_per_second(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    return read_speed(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
 def our_loop(data: str, limit: int, batch_size: int, device: torch.device, processes: int = 0) -> float:
@@ -44,10 +44,11 @@ def our_loop(data: str, limit: int, batch_size: int, device: torch.device, proce
         launcher += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"} if processes else None
     with tempfile.TemporaryDirectory() as out:
-        options = ["--data", data, "--limit", str(limit), "--variants", "v6", "--epochs", "1", "--device", str(device)]
-        command = [*launcher, "train_space.py", *options, "--batch-size", str(batch_size), "--out", out]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    return images_per_second(done.stdout)
+        options = ["--data", data, "--limit", str(limit), "--variants", "v6", "--epochs", "1", "--start-from", "random"]
+        options += ["--batch-size", str(batch_size), "--device", str(device), "--out", out]
+        command = [*launcher, "train_space.py", *options]
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return read_speed(done.stdout)
 
 
 def share_of_peak(images_per_second: float, device: torch.device) -> str:
@@ -106,7 +107,7 @@ def stacked(batch_size: int, device: torch.device, models: int = 5, rounds: int 
     return median(a / b for a, b in pairs)
 
 
-def images_per_second(said: str) -> float:
+def read_speed(said: str) -> float:
     return float(re.search(r"([\d.]+) images/s", said).group(1))
 
 

@@ -8,11 +8,12 @@ from PIL import Image
 
 from catvae.checkpoints import BUNDLED, load_variant
 from catvae.data import PUBLISHED_DATASET, DataError, load_faces
-from catvae.evaluate import evaluate_fully, evaluate_variants, format_summary, format_table, insert_table, write_report
+from catvae.evaluate import evaluate_fully, evaluate_variants
 from catvae.figures import make_figures
 from catvae.mixing import METHODS, mix, save_frames
 from catvae.model import ACTIVATIONS, VARIANTS, CatVAE
 from catvae.plots import make_plots
+from catvae.report import format_summary, format_table, insert_table, write_report
 
 
 def run_mix(args: argparse.Namespace) -> None:

@@ -1,9 +1,10 @@
 """Weights to begin training with: those under which the network acts as the optimal linear VAE of the faces.
 
 A random network spends most of its training on what principal components know at once. A pair of
-units w and -w under a (leaky) ReLU of slope s loses nothing, relu(a) - relu(-a) = (1 + s) a, so
-half of the channels can carry linear features: principal components of the 2×2 cells of a face, of
-the 2×2 cells of those, and so on. Channels that are left over stay random, and unread until trained.
+units w and -w under a (leaky) ReLU of slope s loses nothing, relu(a) - relu(-a) = (1 + s) a, so a
+layer can carry half as many linear features as it has channels: principal components of the 2×2
+cells of a face, of the 2×2 cells of those, and so on. Channels that are left over stay random, and
+unread until trained.
 """
 
 import torch
@@ -18,7 +19,9 @@ DARKEST = 0.01  # pixels are kept this far from 0 and 1, whose logits are infini
 
 @torch.no_grad()
 def start_linear(model: CatVAE, faces: Tensor, beta: float) -> None:
-    """Give the model, in place, the behaviour of the optimal linear VAE at β of uint8 faces (N, 3, 64, 64).
+    """Give a fresh model, in place, the behaviour of the optimal linear VAE at β of uint8 faces (N, 3, 64, 64).
+
+    Fresh: its biases are zero, and no activation precedes the sigmoid.
 
     Exactly so where the channels suffice for all cells; the decoder is the linear map from latents
     to logits, not to pixels, that is best under the posterior's noise. Latents that the linear VAE

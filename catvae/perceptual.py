@@ -80,12 +80,6 @@ def embed(images: Tensor) -> Tensor:
     return torch.cat(points)
 
 
-def lpips(x: Tensor, y: Tensor) -> Tensor:
-    """LPIPS of each pair of images in [0, 1], (N, 3, H, W) to (N,); 0 for the same image."""
-    batches = zip(x.split(BATCH), y.split(BATCH), strict=True)
-    return torch.cat([(embed(a) - embed(b)).square().sum(1) for a, b in batches])
-
-
 @torch.inference_mode()
 def features(images: Tensor) -> Tensor:
     """Images (N, 3, H, W) in [0, 1] to EfficientNet-Lite0's features (N, 1280), averaged over places."""

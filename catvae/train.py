@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from catvae.checkpoints import load_checkpoint, read_json, save_checkpoint, write_json
 from catvae.data import Faces, FaceStream
+from catvae.latents import FILE as LATENTS
 from catvae.latents import fit_latents, save_latents
 from catvae.linear_start import start_linear
 from catvae.memory import keep_freed_memory
@@ -28,7 +29,7 @@ from catvae.model import VARIANTS, CatVAE, beta_elbo
 from catvae.muon import Muon
 from catvae.processes import add_up, from_first, rank, world_size
 
-SEEN_AT_START = 8192  # faces, at most, from which a linear start is computed
+SAMPLE = 8192  # training faces, at most, from which a linear start and the place of latents are computed
 WARMUP = 0.05  # of all steps
 EMA_DECAY = 0.995
 MUON_LR_RATIO = 10  # Muon's step is orthogonal, so its scale is not Adam's
@@ -37,7 +38,6 @@ LINEAR_EVERY = 4  # steps: making the large matrices orthogonal costs half as mu
 # Latents that collapse at high β leave momenta too small for normal floats, and CPUs add those up to
 # 7 times slower. Set on import because worker threads inherit the mode when they start.
 torch.set_flush_denormal(True)
-keep_freed_memory()
 
 
 class TrainingError(RuntimeError):
@@ -136,16 +136,19 @@ def train_variant(
     if it had never stopped. The weights kept are the moving average with the lowest validation
     loss. A finished run is left alone under `resume`.
 
-    Training begins where the optimal linear VAE of the faces is (`start_linear`), at the KL that β
-    asks for: from a random start many latents die before they have learned anything. `start_from`
+    Training begins near the optimal linear VAE of the faces (`start_linear`), at the KL that β asks
+    for: from a random start many latents die before they have learned anything. `start_from`
     may name trained weights to go on with instead, as `CatVAE.from_pretrained` takes them.
 
     Several processes (`join_processes`) share each batch; `batch_size` counts the faces of all.
 
-    Raises TrainingError when the loss is no longer finite, when the run to resume had other settings
-    or other data, or when the weights to start from have another architecture; CheckpointError or
-    HubError when they cannot be had.
+    Raises TrainingError when there are more processes than faces in a batch, when the loss is no
+    longer finite, when the run to resume had other settings or other data, or when the weights to
+    start from have another architecture; CheckpointError or HubError when they cannot be had.
     """
+    if config.batch_size < world_size():
+        raise TrainingError(f"a batch of {config.batch_size} is too small for {world_size()} processes")
+    keep_freed_memory()
     folder = out / name
     variant = VARIANTS[name]
     run = {"variant": name, "beta": variant.beta, **asdict(config), "data": faces.report.as_dict()}
@@ -254,7 +257,7 @@ def read_progress(folder: Path, run: dict, resume: bool) -> tuple[dict | None, d
     folder.mkdir(parents=True, exist_ok=True)
     state_file = folder / "training.pt"
     if not resume:
-        for file in ("training.pt", "history.csv"):
+        for file in ("training.pt", "history.csv", LATENTS):  # of a run before this one
             (folder / file).unlink(missing_ok=True)
     elif state_file.exists():
         state = torch.load(state_file, map_location="cpu", weights_only=True)
@@ -279,11 +282,14 @@ def starting_weights(name: str, model: CatVAE, faces: Faces, config: TrainConfig
         if start.config != model.config:
             raise TrainingError(f"{name} cannot start from {config.start_from}: they differ in architecture")
         return start.state_dict()
-    print(f"{name}: starts from the linear optimum, being computed", flush=True)
-    streamed = isinstance(faces.train, FaceStream)
-    sample = next(faces.train.batches(SEEN_AT_START, config.seed)) if streamed else faces.train[:SEEN_AT_START]
-    start_linear(model, sample, VARIANTS[name].beta)
+    print(f"{name}: starts near the linear optimum, being computed", flush=True)
+    start_linear(model, sample(faces.train, config.seed), VARIANTS[name].beta)
     return model.state_dict()
+
+
+def sample(train: Tensor | FaceStream, seed: int) -> Tensor:
+    """At most 8,192 training faces, uint8."""
+    return next(train.batches(SAMPLE, seed)) if isinstance(train, FaceStream) else train[:SAMPLE]
 
 
 def finish(folder: Path, faces: Faces, run: dict) -> dict:
@@ -291,8 +297,7 @@ def finish(folder: Path, faces: Faces, run: dict) -> dict:
     model = load_checkpoint(folder)
     metrics = {**evaluate_model(model, faces.validation), "training": run}
     write_json(folder / "metrics.json", metrics)
-    if not isinstance(faces.train, FaceStream):
-        save_latents(folder, fit_latents(model, faces.train))
+    save_latents(folder, fit_latents(model, sample(faces.train, run["seed"])))
     (folder / "training.pt").unlink()
     return metrics
 
@@ -321,7 +326,7 @@ def augment(x: Tensor, chance: Tensor, jitter: float) -> Tensor:
     contrast by 10 %, in each colour by 5 % more and in brightness by 5 % (standard deviations).
     """
     x = torch.where(chance[:, 0, None, None, None] < 0, x.flip(-1), x)
-    if not jitter:
+    if not jitter or not len(x):  # the last batch of an epoch may have fewer faces than there are processes
         return x
     move, angle, scale = chance[:, 1:3] / 32, chance[:, 3] * math.radians(3), (0.03 * jitter * chance[:, 4]).exp()
     cos, sin = scale * torch.cos(jitter * angle), scale * torch.sin(jitter * angle)

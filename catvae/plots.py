@@ -50,8 +50,9 @@ def rate_distortion(report: dict) -> Image.Image:
         _dot(draw, x, y, BLUE if ours else RED)
         beta = models[name]["beta"]
         label = name if beta is None else f"{name}, beta {beta:g}"
-        beside = name == "v1"  # v3 has the same β, and is next to it
-        _text(draw, (x + 12, y) if beside else (x, y + 18), label, "lm" if beside else "mm", BLUE if ours else RED)
+        _, beside = min(curve, key=lambda at: abs(at[0] - point[0]), default=point)
+        away = -18 if point[1] > beside else 18  # from the line
+        _text(draw, (x, y + away), label, "mm", BLUE if ours else RED)
     return _finish(figure)
 
 

@@ -108,7 +108,7 @@ def flat_gradients(model: CatVAE) -> Tensor:
     parameters = list(model.parameters())
     flat = torch.zeros(sum(p.numel() for p in parameters), device=parameters[0].device)
     for p, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-        p.grad = part.as_strided(p.shape, p.stride(), part.storage_offset())
+        p.grad = part.as_strided(p.shape, p.stride())
     return flat
 
 

@@ -161,6 +161,16 @@ def test_command_line_errors_are_one_line(tmp_path):
     done = subprocess.run(command(tmp_path / "nothing", tmp_path), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     assert "no such file or folder" in done.stderr and "Traceback" not in done.stderr
+    words = command("OWNER/NAME", tmp_path, "--streaming", "--limit", "5")
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "leave out --streaming" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_batch_has_a_face_for_each_process(cat_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("catvae.train.world_size", lambda: 17)
+    with pytest.raises(TrainingError, match="a batch of 16 is too small for 17 processes"):
+        train_variant("v3", load_faces(cat_folder), tmp_path, CONFIG)
 
 
 def test_jitter_moves_turns_and_recolours():

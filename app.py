@@ -5,7 +5,7 @@ import os
 import torch
 
 from catvae.memory import return_freed_memory
-from catvae.ui import build, launch_options
+from catvae.page.page import build, launch_options
 
 return_freed_memory()
 

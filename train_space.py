@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 from catvae.checkpoints import CheckpointError
-from catvae.data import PUBLISHED_DATASET, DataError, load_faces, stream_faces
-from catvae.hub import HubError, check_write_access, push_checkpoints
+from catvae.machine import from_first, join_processes, leave_processes, rank, world_size
 from catvae.model import VARIANTS
-from catvae.processes import from_first, join_processes, leave_processes, rank, world_size
-from catvae.train import TrainConfig, TrainingError, pick_device, train_variant
+from catvae.publishing.weights import HubError, check_write_access, push_checkpoints
+from catvae.training.data import PUBLISHED_DATASET, DataError, load_faces, stream_faces
+from catvae.training.train import TrainConfig, TrainingError, pick_device, train_variant
 
 
 def main() -> None:
@@ -86,7 +86,7 @@ def push(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) == 1 and (arguments := os.environ.get("CATVAE_TRAIN")):
-        from catvae.trainer_page import train_and_pause
+        from catvae.page.trainer import train_and_pause
 
         train_and_pause([sys.executable, __file__, *shlex.split(arguments)])
     else:

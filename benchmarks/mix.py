@@ -21,15 +21,15 @@ from torch import Tensor
 
 from benchmarks.load import KITTENS, PHOTO, ROOT, free_port
 from catvae import VARIANTS, CatVAE, load_variant, mix, open_image
-from catvae.compare import compare
-from catvae.faces import cut_face
+from catvae.page.tabs.compare import compare
+from catvae.photos.faces import cut_face
 
 STEPS = 9
 # app.py as `python app.py` runs it, saying when its imports are done and how long its weights took
 STARTED = """
 import runpy, time
-import catvae.ui
-from catvae.serving import Weights
+import catvae.page.page
+from catvae.serving.weights import Weights
 print("imports", time.time(), flush=True)
 load = Weights.__init__
 def timed(weights):

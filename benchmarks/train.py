@@ -22,10 +22,10 @@ import torch
 from torch.func import functional_call, stack_module_state
 from torch.utils.flop_counter import FlopCounterMode
 
-from catvae.data import load_faces
 from catvae.images import to_pil
 from catvae.model import CatVAE, beta_elbo
-from catvae.train import has_fast_bf16, pick_device
+from catvae.training.data import load_faces
+from catvae.training.train import has_fast_bf16, pick_device
 
 ROOT = Path(__file__).resolve().parent.parent
 

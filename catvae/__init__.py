@@ -1,10 +1,10 @@
 """Mix two cat faces with variational autoencoders: models, training, mixing."""
 
 from catvae.checkpoints import CheckpointError, load_checkpoint, load_variant
-from catvae.faces import Face, align, find_faces
 from catvae.images import ImageError, open_image
 from catvae.mixing import mix
 from catvae.model import VARIANTS, CatVAE, VAEConfig, Variant, beta_elbo
+from catvae.photos.faces import Face, align, find_faces
 
 __all__ = [
     "VARIANTS",

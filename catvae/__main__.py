@@ -7,13 +7,13 @@ from pathlib import Path
 from PIL import Image
 
 from catvae.checkpoints import BUNDLED, load_variant
-from catvae.data import PUBLISHED_DATASET, DataError, load_faces
-from catvae.evaluate import evaluate_fully, evaluate_variants
-from catvae.figures import make_figures
+from catvae.evaluation.figures import make_figures
+from catvae.evaluation.measure import evaluate_fully, evaluate_variants
+from catvae.evaluation.plots import make_plots
+from catvae.evaluation.report import format_summary, format_table, insert_table, write_report
 from catvae.mixing import METHODS, mix, save_frames
 from catvae.model import ACTIVATIONS, VARIANTS, CatVAE
-from catvae.plots import make_plots
-from catvae.report import format_summary, format_table, insert_table, write_report
+from catvae.training.data import PUBLISHED_DATASET, DataError, load_faces
 
 
 def run_mix(args: argparse.Namespace) -> None:
@@ -54,7 +54,7 @@ def save_figures(figures: dict[str, Image.Image], out: Path) -> None:
 
 
 def run_evaluate_faces(args: argparse.Namespace) -> None:
-    from catvae.evaluate_faces import evaluate_faces
+    from catvae.evaluation.faces import evaluate_faces
 
     validation = load_faces(args.data).validation if args.data else None
     report = evaluate_faces(
@@ -66,14 +66,14 @@ def run_evaluate_faces(args: argparse.Namespace) -> None:
 
 
 def run_import_published(args: argparse.Namespace) -> None:
-    from catvae.published import import_published
+    from catvae.training.published import import_published
 
     config = import_published(args.weights, args.out, args.activation).config
     print(f"{args.out}: channels {config.channels}, {config.latent_dim} latents, {config.activation}")
 
 
 def run_push(args: argparse.Namespace) -> None:
-    from catvae.hub import push_checkpoints  # slow to import, and only needed here
+    from catvae.publishing.weights import push_checkpoints  # slow to import, and only needed here
 
     commit = push_checkpoints(
         args.checkpoints, args.repo, private=args.private, revision=args.revision, tag=args.tag, force=args.force
@@ -82,7 +82,7 @@ def run_push(args: argparse.Namespace) -> None:
 
 
 def run_push_data(args: argparse.Namespace) -> None:
-    from catvae.push_data import push_faces
+    from catvae.publishing.faces import push_faces
 
     faces = load_faces(args.source, column=args.column, limit=args.limit)
     print(faces.report)
@@ -90,14 +90,14 @@ def run_push_data(args: argparse.Namespace) -> None:
 
 
 def run_publish_space(args: argparse.Namespace) -> None:
-    from catvae.space import embed_snippets, publish_space
+    from catvae.publishing.spaces import embed_snippets, publish_space
 
     print(publish_space(args.repo, model_repo=args.model_repo, private=args.private))
     print("To embed it:\n\n" + embed_snippets(args.repo))
 
 
 def run_publish_trainer(args: argparse.Namespace) -> None:
-    from catvae.space import publish_trainer
+    from catvae.publishing.spaces import publish_trainer
 
     print(publish_trainer(args.repo, args.arguments, hardware=args.hardware))
 

@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from catvae.faces import cut_face
 from catvae.images import open_image, to_pil, to_tensor
 from catvae.model import CatVAE
+from catvae.photos.faces import cut_face
 
 FRAME_MS = 120
 

@@ -100,7 +100,7 @@ class CatVAE(nn.Module):
 
         folder = Path(source)
         if not folder.is_dir():
-            from catvae.hub import download_variant  # only here: the folder needs no Hub client
+            from catvae.publishing.weights import download_variant  # only here: the folder needs no Hub client
 
             return load_checkpoint(download_variant(source, variant, revision, token))
         return load_checkpoint(folder / variant if (folder / variant).is_dir() else folder)

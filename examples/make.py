@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from catvae import load_variant
-from catvae.data import PUBLISHED_DATASET, load_faces
 from catvae.images import to_pil
+from catvae.training.data import PUBLISHED_DATASET, load_faces
 
 CANDIDATES = 300
 HANDFUL = 400

@@ -12,8 +12,8 @@ from collections import Counter
 
 import numpy as np
 
-from catvae.faces import cut_face
 from catvae.images import ImageError, open_image
+from catvae.photos.faces import cut_face
 from tests.hostile import hostile_files
 
 LIMIT_S = 10  # for one picture

@@ -13,8 +13,8 @@ from PIL import Image
 
 from catvae import VARIANTS, align, find_faces, load_variant, mix
 from catvae.images import open_image, to_face
-from catvae.texts import TEXTS
-from catvae.ui import example_cats
+from catvae.page.page import example_cats
+from catvae.serving.texts import TEXTS
 from tests.conftest import NODE, ROOT, readme_block
 
 CATS = example_cats()

@@ -15,14 +15,14 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from catvae import CatVAE, VAEConfig, load_variant, mix
-from catvae.compare import BY_BETA, compare, format_page, measure, plot
 from catvae.images import example_kittens, open_image
 from catvae.latents import fit_latents, load_latents, sample_latents, save_latents
 from catvae.metrics import evaluate_model, psnr
 from catvae.mixing import make_strip
 from catvae.model import VARIANTS
-from catvae.morph import FILE_KINDS, make_file, morph_value
-from catvae.texts import TEXTS
+from catvae.page.morph import FILE_KINDS, make_file, morph_value
+from catvae.page.tabs.compare import BY_BETA, compare, format_page, measure, plot
+from catvae.serving.texts import TEXTS
 
 A, B = (open_image(kitten) for kitten in example_kittens()[:2])
 TINY = VAEConfig(channels=(3, 8, 8), latent_dim=6)

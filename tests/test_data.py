@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from catvae.data import DataError, FaceStream, load_faces, near_copy_groups
+from catvae.training.data import DataError, FaceStream, load_faces, near_copy_groups
 from tests.conftest import SHARED, draw_cat
 
 

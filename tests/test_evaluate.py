@@ -8,8 +8,8 @@ from PIL import Image
 from catvae import VARIANTS
 from catvae.__main__ import main
 from catvae.checkpoints import read_json
-from catvae.evaluate import Pixels, Ruler, measure
-from catvae.report import format_report, format_summary
+from catvae.evaluation.measure import Pixels, Ruler, measure
+from catvae.evaluation.report import format_report, format_summary
 from tests.conftest import ROOT
 
 FIGURES = ROOT / "figures"
@@ -18,9 +18,9 @@ FIGURES = ROOT / "figures"
 @pytest.fixture
 def cheap_networks(monkeypatch):
     """Pixels in the place of what VGG-16 and EfficientNet see: LPIPS is then the sum of squared errors."""
-    monkeypatch.setattr("catvae.evaluate.load_vgg", lambda: None)
-    monkeypatch.setattr("catvae.evaluate.embed", lambda images: images.flatten(1))
-    monkeypatch.setattr("catvae.evaluate.features", lambda images: images[..., ::8, ::8].flatten(1))
+    monkeypatch.setattr("catvae.evaluation.measure.load_vgg", lambda: None)
+    monkeypatch.setattr("catvae.evaluation.measure.embed", lambda images: images.flatten(1))
+    monkeypatch.setattr("catvae.evaluation.measure.features", lambda images: images[..., ::8, ::8].flatten(1))
 
 
 def run(monkeypatch, *arguments) -> None:
@@ -84,10 +84,10 @@ def test_without_a_folder_it_is_the_quick_table(cat_folder, small_set, monkeypat
 def test_what_cannot_be_done_is_said_before_it_takes_time(
     arguments, message, cat_folder, small_set, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("catvae.perceptual.find_spec", lambda name: None)
+    monkeypatch.setattr("catvae.evaluation.perceptual.find_spec", lambda name: None)
     for name in ("principal_components", "measure"):
-        monkeypatch.setattr(f"catvae.evaluate.{name}", lambda *_: pytest.fail("began to measure"))
-    from catvae.perceptual import load_vgg
+        monkeypatch.setattr(f"catvae.evaluation.measure.{name}", lambda *_: pytest.fail("began to measure"))
+    from catvae.evaluation.perceptual import load_vgg
 
     load_vgg.cache_clear()
     with pytest.raises(SystemExit, match=message):

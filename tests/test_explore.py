@@ -7,11 +7,11 @@ from playwright.sync_api import Page, expect
 
 from catvae import VARIANTS, load_variant
 from catvae.checkpoints import BUNDLED, read_json
-from catvae.explore import FIRST_SUM, GAP, add_up, make_chart, move_apart
-from catvae.faces import cut_face
 from catvae.images import example_cats, open_image, to_pil, to_tensor
-from catvae.lesson import LESSON
-from catvae.understand import results
+from catvae.page.tabs.explore import FIRST_SUM, GAP, add_up, make_chart, move_apart
+from catvae.page.tabs.understand import results
+from catvae.photos.faces import cut_face
+from catvae.serving.lesson import LESSON
 from tests.test_page import expect_other_frames, frames
 
 

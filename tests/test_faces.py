@@ -13,10 +13,10 @@ from PIL import Image, ImageFilter
 
 from catvae import CatVAE, CheckpointError, faces
 from catvae.checkpoints import save_checkpoint
-from catvae.data import DataError
-from catvae.evaluate_faces import evaluate_faces
-from catvae.faces import Face, align, find_faces
-from catvae.train_aligner import train_aligner
+from catvae.evaluation.faces import evaluate_faces
+from catvae.photos.faces import Face, align, find_faces
+from catvae.training.aligner import train_aligner
+from catvae.training.data import DataError
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PHOTOS = Path(__file__).parent.parent.parent / "shared" / "data" / "photos"

@@ -10,7 +10,7 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import TimeoutError as PageTimeout
 
 from catvae.images import ImageError, open_image
-from catvae.texts import TEXTS
+from catvae.serving.texts import TEXTS
 from tests.conftest import ROOT, running_app
 from tests.hostile import hostile_files
 

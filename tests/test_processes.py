@@ -82,7 +82,7 @@ def test_resumes_after_one_of_two_processes_is_killed(cat_folder, alone, tmp_pat
 
 def test_gradients_are_parts_of_one_buffer():
     from catvae import CatVAE, VAEConfig
-    from catvae.train import flat_gradients
+    from catvae.training.train import flat_gradients
 
     model = CatVAE(VAEConfig(channels=(3, 4), latent_dim=2)).to(memory_format=torch.channels_last)
     flat = flat_gradients(model)

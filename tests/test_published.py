@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from catvae import CatVAE, CheckpointError, VAEConfig, mix
-from catvae.data import load_faces
 from catvae.images import to_tensor
 from catvae.metrics import evaluate_model
-from catvae.published import import_published
+from catvae.training.data import load_faces
+from catvae.training.published import import_published
 from tests.conftest import ROOT, SHARED, draw_cat
 
 V6, V3 = ([32, 64, 128, 256], 500, nn.LeakyReLU), ([32, 64], 100, nn.ReLU)

@@ -8,10 +8,10 @@ import sys
 import pytest
 from huggingface_hub import DatasetCard
 
-from catvae.data import load_faces
-from catvae.hub import HubError
 from catvae.latents import load_latents
-from catvae.push_data import push_faces
+from catvae.publishing.faces import push_faces
+from catvae.publishing.weights import HubError
+from catvae.training.data import load_faces
 from tests.conftest import ROOT, draw_cat
 
 REPO = "owner/faces"
@@ -35,7 +35,7 @@ def test_pushed_faces_are_distinct_and_split_and_load_again_as_they_were(hub, cl
     assert [split["num_examples"] for split in card.data.dataset_info["splits"]] == [56, 4]
 
     local = load_faces(tmp_path / "cats").report
-    load = f"from catvae.data import load_faces; print(load_faces({REPO!r}).report.fingerprint)"
+    load = f"from catvae.training.data import load_faces; print(load_faces({REPO!r}).report.fingerprint)"
     assert run(hub, tmp_path, "-c", load).stdout.strip() == local.fingerprint
     load = load.replace(").report.fingerprint", ", limit=20).report.train")
     assert run(hub, tmp_path, "-c", load).stdout.strip() == "19"
@@ -51,7 +51,7 @@ def test_a_published_split_loses_training_faces_that_are_copies_of_validation(hu
     faces = load_faces(cat_folder)
     leaking = type(faces)(faces.split("all"), faces.validation, faces.report)
     push_faces(leaking, REPO)
-    load = f"from catvae.data import load_faces; r = load_faces({REPO!r}).report; print(r.train, r.validation)"
+    load = f"from catvae.training.data import load_faces; r = load_faces({REPO!r}).report; print(r.train, r.validation)"
     assert run(hub, tmp_path, "-c", load).stdout.strip() == "56 4"
 
 

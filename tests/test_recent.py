@@ -16,9 +16,9 @@ from PIL import Image
 from catvae import CatVAE, load_variant, mix, morph
 from catvae.images import example_kittens, open_image
 from catvae.model import VAEConfig
-from catvae.morph import draw_mix
-from catvae.recent import Recent
-from catvae.serving import WeightSet
+from catvae.page.morph import draw_mix
+from catvae.serving.recent import Recent
+from catvae.serving.weights import WeightSet
 
 FACES = [open_image(kitten) for kitten in example_kittens()[:2]]
 

@@ -11,9 +11,9 @@ from gradio_client import Client, handle_file
 
 from catvae import CatVAE
 from catvae.checkpoints import save_checkpoint
-from catvae.hub import push_checkpoints
 from catvae.model import VARIANTS
-from catvae.ui import example_cats
+from catvae.page.page import example_cats
+from catvae.publishing.weights import push_checkpoints
 from tests.conftest import running_app
 
 REPO = "owner/cats"

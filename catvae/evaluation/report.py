@@ -1,0 +1,155 @@
+"""How an evaluation is written down: Markdown tables and a JSON file of what `catvae.evaluation.measure` measured."""
+
+from pathlib import Path
+
+from catvae.checkpoints import write_json
+
+
+def format_table(report: dict) -> str:
+    """The report of `evaluate_variants` as a Markdown table."""
+    lines = [
+        "| | β | PSNR (dB) | SSIM | KL (nats) | active units | parameters |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in report["variants"].items():
+        lines.append(
+            f"| {name} | {row['beta']:g} | {row['psnr']:.2f} | {row['ssim']:.3f} | {row['kl']:.0f} "
+            f"| {row['active_units']} of {row['latent_dim']} | {row['parameters'] / 1e6:.2f} M |"
+        )
+    images = next(iter(report["variants"].values()))["images"]
+    return "\n".join([*lines, "", f"{images} faces, split “{report['split']}”."])
+
+
+SUMMARY = {  # title: figure, digits
+    "β": ("beta", None),
+    "PSNR (dB)": ("psnr", 2),
+    "SSIM": ("ssim", 3),
+    "KL (nats)": ("kl", 0),
+    "LPIPS": ("lpips", 3),
+    "Fréchet: reconstructed": ("frechet", 0),
+    "mixed": ("frechet_midpoints", 0),
+    "new": ("frechet_fitted", 0),
+}
+TABLES = {
+    "Reconstructions": {
+        **{title: SUMMARY[title] for title in ("PSNR (dB)", "SSIM", "KL (nats)", "LPIPS", "Fréchet: reconstructed")},
+        "sharpness": ("sharpness", 2),
+        "LPIPS to the nearest": ("nearest", 3),
+    },
+    "Mixes, half of each cat": {
+        "Fréchet": ("frechet_midpoints", 0),
+        "LPIPS to both": ("lpips_midpoints", 3),
+        "LPIPS to the nearest": ("nearest_midpoints", 3),
+        "sharpness": ("sharpness_midpoints", 2),
+        "path": ("path", 2),
+        "spread": ("spread", 2),
+    },
+    "New kittens, fitted Gaussian and prior": {
+        "Fréchet": ("frechet_fitted", 0),
+        "prior": ("frechet_prior", 0),
+        "sharpness": ("sharpness_fitted", 2),
+        "prior ": ("sharpness_prior", 2),
+        "LPIPS to the nearest": ("nearest_fitted", 3),
+    },
+    "Size, and what a network gains over the linear optimum": {
+        "latents": ("latent_dim", None),
+        "active": ("active_units", None),
+        "parameters": ("parameters", None),
+        "components": ("components", None),
+        "rate (nats)": ("rate", 4),
+        "PSNR over linear": ("psnr_over_linear", 2),
+        "LPIPS over linear": ("lpips_over_linear", 3),
+    },
+}
+
+
+def format_summary(report: dict) -> str:
+    """The main figures of the report of `evaluate_fully`, without intervals, as a Markdown table."""
+    return _table(report, SUMMARY, intervals=False)
+
+
+def format_report(report: dict) -> str:
+    """The report of `evaluate_fully` as a Markdown document."""
+    counts = {key: report[key] for key in ("images", "set", "looked_at", "pairs", "frames")}
+    tables = [f"## {title}\n\n{_table(report, columns)}" for title, columns in TABLES.items()]
+    return _DOCUMENT.format(summary=format_summary(report), tables="\n\n".join(tables), **counts)
+
+
+def _table(report: dict, columns: dict[str, tuple[str, int | None]], intervals: bool = True) -> str:
+    named = {
+        **report["variants"],
+        **{f"{name}, linear": row for name, row in report["linear"].items()},
+        **report["also"],
+        "real, cross-fade": {name: value for name, value in report["faces"].items() if name not in OF_NO_MODEL},
+    }
+    lines = [f"| | {' | '.join(title.strip() for title in columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for label, row in named.items():
+        cells = [_cell(row.get(key), digits, intervals) for key, digits in columns.values()]
+        if any(cells):
+            lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(value: float | list[float] | None, digits: int | None, interval: bool) -> str:
+    if not isinstance(value, list):
+        return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.{digits or 6}g}"
+    middle, low, high = value
+    return f"{middle:.{digits}f}" + (f" ± {(high - low) / 2:.{digits}f}" if interval else "")
+
+
+OF_NO_MODEL = {"psnr", "ssim", "kl", "lpips", "sharpness"}  # trivial where nothing is lost
+
+_DOCUMENT = """# Measured
+
+Written by `python -m catvae evaluate --data SOURCE --out FOLDER`, with all digits in `evaluation.json`.
+
+{summary}
+
+“vN, linear” is the best that a linear model can do at that β: principal components of the training faces and their
+mirror images, shrunk ([`catvae/linear.py`](../catvae/linear.py)). “real, cross-fade” stands in for a model that loses
+nothing: its Fréchet distance of reconstructions is the floor, validation faces against training faces, and its mixes
+are pixel cross-fades.
+
+- PSNR, SSIM and KL are means over {images} validation faces. LPIPS (VGG-16) is the mean over {looked_at} of them: 0 for
+  the same picture, and about 0.55 for another cat.
+- Fréchet distances compare the features of {set} images with those of {set} training faces. They come from
+  EfficientNet-Lite0 at 128×128, not from the Inception network of FID, and fall as sets grow: compare them with each
+  other only.
+- Mixes are half-way between neighbours in the validation set, from posterior means; new kittens are drawn from the
+  Gaussian beside the weights, at temperature, or from the prior.
+- ± is half of a 95 % interval: of means by bootstrap, 1,000 resamples of the images, the same for every row; of Fréchet
+  distances by jackknife, leaving out a tenth at a time.
+
+![Rate and distortion](rate_distortion.png)
+
+{tables}
+
+Sharpness is the mean squared step between neighbouring grey pixels over that of the original, of a mix over that of its
+path's own ends, of new kittens over the mean of real faces. “LPIPS to the nearest” of {looked_at} training faces can be
+smaller for a smooth picture than for a real face: read it beside sharpness. The rate is the KL of the linear optimum on
+its training faces, ½ ln(4λ / β) summed over components.
+
+Mixes under LPIPS and paths are of {pairs} fixed pairs, {frames} frames each. A step is √LPIPS, a Euclidean distance:
+“path” is the sum of the steps over the distance between the ends, at least 1; “spread” is the standard deviation of the
+steps over their mean.
+
+![Training](training_curves.png)
+"""
+
+
+def write_report(report: dict, out: Path) -> None:
+    """`evaluation.json` and `evaluation.md` in the folder `out`."""
+    write_json(out / "evaluation.json", report)
+    (out / "evaluation.md").write_text(format_report(report), encoding="utf-8")
+
+
+def insert_table(page: Path, table: str) -> None:
+    """Put the table between the lines `<!-- table -->` and `<!-- /table -->` of a Markdown page.
+
+    Raises ValueError where these are not.
+    """
+    before, start, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
+    _, end, after = rest.partition("<!-- /table -->\n")
+    if not start or not end:
+        raise ValueError(f"{page}: lacks the lines <!-- table --> and <!-- /table -->")
+    page.write_text(f"{before}{start}{table}\n{end}{after}", encoding="utf-8")

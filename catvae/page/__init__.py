@@ -1,0 +1,1 @@
+"""The page and its API: the only folder that imports gradio."""

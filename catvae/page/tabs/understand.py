@@ -1,0 +1,72 @@
+"""The tab that explains what the models are, what β does, and what was found on the way."""
+
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from catvae.checkpoints import BUNDLED, read_json
+from catvae.images import data_uri
+from catvae.model import VARIANTS
+from catvae.page.theme import i18n
+
+FIGURES = Path(__file__).resolve().parents[3] / "figures"
+
+
+def results(folder: Path = BUNDLED) -> list[dict]:
+    """What was measured of each variant in `folder`, the smallest β first.
+
+    Raises CheckpointError when a metrics.json is missing or broken.
+    """
+    rows = [
+        {"name": name, "beta": variant.beta, "latents": variant.config.latent_dim}
+        | read_json(folder / name / "metrics.json")
+        for name, variant in VARIANTS.items()
+    ]
+    return sorted(rows, key=lambda row: row["beta"])
+
+
+def understand_tab() -> None:
+    """A short companion: the text, the two figures, and the table of the bundled weights' metrics."""
+    with gr.Column(elem_id="lesson"):
+        gr.Markdown(i18n("lesson_vae"))
+        figure("reconstruction", "lesson_figure")
+        rows = results()
+        gr.HTML(
+            i18n("lesson_columns"),
+            label=i18n("lesson_table"),
+            html_template=TABLE,
+            rows=[
+                [row[key] for key in ("name", "beta", "psnr", "ssim", "kl", "active_units", "latents")] for row in rows
+            ],
+            images=rows[0]["images"],
+            elem_id="results",
+        )
+        gr.Markdown(i18n("lesson_mix"))
+        figure("interpolation", "lesson_way")
+        gr.Markdown(i18n("lesson_found"))
+
+
+def figure(name: str, text: str) -> None:
+    """One of the project's figures, with the texts `text` as caption and `text`_alt as description."""
+    with Image.open(FIGURES / f"{name}.png") as image:
+        source = data_uri(image.convert("RGB"), "WEBP", quality=75, method=6)
+    gr.HTML(i18n(text), label=i18n(f"{text}_alt"), html_template=FIGURE, source=source)
+
+
+FIGURE = """
+<figure><img src="${source}" alt="${label}"><figcaption>${value}</figcaption></figure>
+"""
+
+# numbers as the visitor's browser writes them
+TABLE = """
+<table>
+<thead><tr>${value.split('|').map(column => '<th scope="col">' + column + '</th>').join('')}</tr></thead>
+<tbody>${rows.map(([name, beta, psnr, ssim, kl, active, latents]) => {
+    const digits = (x, n) => x.toLocaleString([], {minimumFractionDigits: n, maximumFractionDigits: n});
+    const cells = [beta.toLocaleString([]), digits(psnr, 2), digits(ssim, 3), digits(kl, 0), active + '/' + latents];
+    return '<tr><th scope="row">' + name + '</th><td>' + cells.join('</td><td>') + '</td></tr>';
+}).join('')}</tbody>
+</table>
+<p class="caption">${label.replace('{images}', images)}</p>
+"""

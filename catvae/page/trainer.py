@@ -1,0 +1,49 @@
+"""The page of a training Space: it trains, shows the log, and pauses its Space at the end."""
+
+import os
+import subprocess
+import threading
+from collections import deque
+
+import gradio as gr
+from huggingface_hub import HfApi
+
+from catvae.publishing.weights import HUB_ERRORS, first_line
+
+SHOWN_LINES = 200
+
+
+def train_and_pause(command: list[str]) -> None:
+    """Run the training `command` beside a page with its log, then pause the Space it runs on.
+
+    Paused Spaces cost nothing. The Space is SPACE_ID; without one the page stays up.
+    """
+    log: deque[str] = deque(maxlen=SHOWN_LINES)
+    threading.Thread(target=_train, args=(command, log), daemon=True).start()
+    with gr.Blocks(title="Kitten Mixer training", analytics_enabled=False) as page:
+        gr.Markdown("# Kitten Mixer training\nThe weights are pushed at the end, and this Space pauses itself.")
+        gr.Textbox(lambda: "\n".join(log), every=2, lines=25, label="Log", autoscroll=True)
+    page.launch(server_name=os.environ.get("GRADIO_SERVER_NAME"), server_port=int(os.environ.get("PORT", 7860)))
+
+
+def _train(command: list[str], log: deque[str]) -> None:
+    training = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    for line in training.stdout:  # text mode ends a line at the progress bar's \r too
+        if "img/s]" in line and log and "img/s]" in log[-1]:
+            log.pop()
+        else:
+            print(line, end="", flush=True)
+        log.append(line.rstrip())
+    log.append("done" if training.wait() == 0 else f"training ended with exit status {training.returncode}")
+    try:
+        if space := os.environ.get("SPACE_ID"):
+            HfApi().pause_space(space)
+    except HUB_ERRORS as error:
+        log.append(f"could not pause this Space ({first_line(error)}): pause it yourself, it costs money")
+    print(log[-1], flush=True)

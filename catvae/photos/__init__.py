@@ -1,0 +1,1 @@
+"""Photos: decoded, the cat's face found and cut."""

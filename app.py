@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from catvae.memory import return_freed_memory
+from catvae.machine import return_freed_memory
 from catvae.page.page import build, launch_options
 
 return_freed_memory()

@@ -9,12 +9,12 @@ import shlex
 import sys
 from pathlib import Path
 
-from catvae.checkpoints import CheckpointError
-from catvae.machine import from_first, join_processes, leave_processes, rank, world_size
+from catvae.errors import CheckpointError, DataError, HubError, TrainingError
+from catvae.machine import from_first, join_processes, leave_processes, pick_device, rank, world_size
 from catvae.model import VARIANTS
-from catvae.publishing.weights import HubError, check_write_access, push_checkpoints
-from catvae.training.data import PUBLISHED_DATASET, DataError, load_faces, stream_faces
-from catvae.training.train import TrainConfig, TrainingError, pick_device, train_variant
+from catvae.publishing.weights import check_write_access, push_checkpoints
+from catvae.training.data import PUBLISHED_DATASET, load_faces, stream_faces
+from catvae.training.train import TrainConfig, train_variant
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from benchmarks.load import KITTENS, PHOTO, ROOT, free_port
 from catvae import VARIANTS, CatVAE, load_variant, mix, open_image
-from catvae.page.tabs.compare import compare
+from catvae.mixing import compare
 from catvae.photos.faces import cut_face
 
 STEPS = 9

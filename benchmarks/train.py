@@ -23,9 +23,9 @@ from torch.func import functional_call, stack_module_state
 from torch.utils.flop_counter import FlopCounterMode
 
 from catvae.images import to_pil
+from catvae.machine import has_fast_bf16, pick_device
 from catvae.model import CatVAE, beta_elbo
 from catvae.training.data import load_faces
-from catvae.training.train import has_fast_bf16, pick_device
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -1,9 +1,9 @@
 """Mix two cat faces with variational autoencoders: models, training, mixing."""
 
-from catvae.checkpoints import CheckpointError, load_checkpoint, load_variant
-from catvae.images import ImageError, open_image
+from catvae.errors import CheckpointError, ImageError
 from catvae.mixing import mix
-from catvae.model import VARIANTS, CatVAE, VAEConfig, Variant, beta_elbo
+from catvae.model import VARIANTS, CatVAE, VAEConfig, Variant, beta_elbo, load_checkpoint, load_variant
+from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, align, find_faces
 
 __all__ = [

@@ -6,14 +6,16 @@ from pathlib import Path
 
 from PIL import Image
 
-from catvae.checkpoints import BUNDLED, load_variant
+from catvae.errors import DataError
 from catvae.evaluation.figures import make_figures
 from catvae.evaluation.measure import evaluate_fully, evaluate_variants
 from catvae.evaluation.plots import make_plots
 from catvae.evaluation.report import format_summary, format_table, insert_table, write_report
-from catvae.mixing import METHODS, mix, save_frames
-from catvae.model import ACTIVATIONS, VARIANTS, CatVAE
-from catvae.training.data import PUBLISHED_DATASET, DataError, load_faces
+from catvae.files import BUNDLED
+from catvae.images import save_frames
+from catvae.mixing import METHODS, mix
+from catvae.model import ACTIVATIONS, VARIANTS, CatVAE, load_variant
+from catvae.training.data import PUBLISHED_DATASET, load_faces
 
 
 def run_mix(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Pictures in and out: any file to an RGB image, images to tensors and back."""
+"""Tensors to pictures and back; pictures as files, strips and animations."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -7,108 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
-from pillow_heif import register_heif_opener
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from catvae.model import IMAGE_SIZE
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")  # nothing that runs programs
-MAX_MEGAPIXELS = 40
-MAX_MEGABYTES = 15
-MAX_ASPECT = 20
-WORKING_SIDE = 2048  # pixels; larger pictures are shrunk while they are decoded
-NEUTRAL_GREY = (128, 128, 128)
-
-register_heif_opener()  # what iPhones take
-
-
-class ImageError(ValueError):
-    """A picture that cannot be used.
-
-    `reason` is "missing", "unreadable", "too_large" (pixels), "too_heavy" (bytes) or "too_narrow".
-    """
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-def open_image(source: Image.Image | bytes | str | Path | None) -> Image.Image:
-    """Decode a picture to sRGB, upright (EXIF), transparency laid on grey, animations by their first frame.
-
-    Pictures whose longer side is over 2,048 pixels come back at a whole fraction of their size, so
-    that no visitor's photo takes more than a few hundred megabytes.
-
-    Raises ImageError for a missing or broken file, one that is no picture of a known format, more
-    than 15 MB, more than 40 megapixels, or a side more than 20 times the other. Sizes are read from
-    the header, before any pixel is decoded.
-    """
-    if source is None:
-        raise ImageError("missing", "no picture given")
-    name = str(source) if isinstance(source, (str, Path)) else "picture"
-    try:
-        if not isinstance(source, Image.Image):
-            size = len(source) if isinstance(source, bytes) else Path(source).stat().st_size
-            if size > MAX_MEGABYTES * 1e6:
-                raise ImageError("too_heavy", f"{name}: {size / 1e6:.0f} MB is over {MAX_MEGABYTES} MB")
-            source = Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
-        width, height = source.size
-        if width * height > MAX_MEGAPIXELS * 1e6:
-            raise ImageError("too_large", f"{name}: {width}×{height} is over {MAX_MEGAPIXELS} megapixels")
-        if max(width, height) > MAX_ASPECT * min(width, height):
-            raise ImageError("too_narrow", f"{name}: {width}×{height} is too narrow to show a face")
-        source.draft(None, (WORKING_SIDE, WORKING_SIDE))  # JPEGs decode at a half, quarter or eighth
-        image = _to_srgb(_shrink(ImageOps.exif_transpose(source)))
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, NEUTRAL_GREY), image)
-        return image.convert("RGB")
-    except ImageError:
-        raise
-    except FileNotFoundError as error:
-        raise ImageError("missing", f"{name}: no such file") from error
-    except UnidentifiedImageError as error:
-        kinds = ", ".join(FORMATS)
-        raise ImageError("unreadable", f"{name}: not a picture of a kind this reads ({kinds})") from error
-    except Image.DecompressionBombError as error:
-        raise ImageError("too_large", f"{name}: {error}") from error
-    except Exception as error:  # damaged files make decoders raise nearly anything
-        raise ImageError("unreadable", f"{name}: not a readable picture ({error})") from error
-
-
-def _shrink(image: Image.Image) -> Image.Image:
-    """The picture in 8 bits per channel, its longer side at most 2,048 pixels or a little more."""
-    factor = max(1, max(image.size) // WORKING_SIDE)
-    if image.mode.startswith("I"):  # 16 bits; these modes cannot be averaged
-        return Image.fromarray((np.asarray(image)[::factor, ::factor] / 257).clip(0, 255).astype(np.uint8))
-    if factor == 1:
-        return image
-    if image.mode in ("P", "PA", "1"):
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    return image.reduce(factor)
-
-
-def _to_srgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
-        return image
-    mode = image.mode if image.mode == "RGBA" else "RGB"
-    try:
-        return ImageCms.profileToProfile(image, BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode=mode)
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return image  # a broken profile, or one for another mode: the colours as they are
-
-
-def example_kittens() -> list[Path]:
-    """The pictures of our own models' kittens, in order."""
-    return sorted(EXAMPLES.glob("kitten-*.png"))
-
-
-def example_cats() -> list[str]:
-    """Paths of the example pictures, the kittens of our own models first."""
-    return [str(path) for path in example_kittens() + sorted(EXAMPLES.glob("*.jpg"))]
+FRAME_MS = 120
 
 
 def to_face(image: Image.Image) -> Image.Image:
@@ -140,3 +44,49 @@ def to_pil(images: Tensor) -> list[Image.Image]:
     """Images in [0, 1], (N, 3, H, W), to RGB pictures."""
     pixels = images.detach().clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return [Image.fromarray(array) for array in pixels]
+
+
+def make_strip(frames: list[Image.Image]) -> Image.Image:
+    """The frames side by side in one picture."""
+    width, height = frames[0].size
+    strip = Image.new("RGB", (width * len(frames), height))
+    for i, frame in enumerate(frames):
+        strip.paste(frame, (i * width, 0))
+    return strip
+
+
+def save_frames(frames: list[Image.Image], out: Path, scale: int = 1) -> None:
+    """Write frames as the name of `out` says: .gif, .webp or .mp4 animated, there and back, a folder
+    of PNGs where the name has no suffix, else a strip in that picture format (.png, .jpg).
+
+    `scale` enlarges each frame that many times. Raises ValueError for an unknown format.
+    """
+    frames = [frame.resize((frame.width * scale, frame.height * scale), Image.Resampling.BICUBIC) for frame in frames]
+    if not out.suffix:
+        out.mkdir(parents=True, exist_ok=True)
+        for i, frame in enumerate(frames):
+            frame.save(out / f"{i:03d}.png")
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    there_and_back = frames + frames[-2:0:-1]
+    if out.suffix.lower() == ".mp4":
+        return _save_video(there_and_back, out)
+    if out.suffix.lower() in {".gif", ".webp"}:
+        options = {"quality": 90} if out.suffix.lower() == ".webp" else {}
+        frames[0].save(out, save_all=True, append_images=there_and_back[1:], duration=FRAME_MS, loop=0, **options)
+        return
+    make_strip(frames).save(out)
+
+
+def _save_video(frames: list[Image.Image], out: Path) -> None:
+    """H.264 in the colour format that phones play. Sides must be even."""
+    import av  # slow to import, and only needed here
+
+    with av.open(str(out), "w") as video:
+        stream = video.add_stream("libx264", rate=round(1000 / FRAME_MS * 2), options={"crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = *frames[0].size, "yuv420p"
+        for frame in [*frames, frames[0]]:
+            for packet in stream.encode(av.VideoFrame.from_image(frame)):
+                video.mux(packet)
+        for packet in stream.encode(None):
+            video.mux(packet)

@@ -1,4 +1,4 @@
-"""Where the faces lie in latent space, to draw new ones from.
+"""Latent space: where the faces lie in it, to draw new ones from; a map of some cats; sums of cats.
 
 The prior is not that place: at small β the posteriors fill only a part of it (the "holes" of
 Rosca et al. 2018, https://arxiv.org/abs/1802.06847). All posteriors together are, and a Gaussian of
@@ -6,16 +6,20 @@ independent latents is close enough to them: the KL term turns latents to axes w
 (Rolinek et al. 2019, https://arxiv.org/abs/1812.06775).
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from catvae.checkpoints import CheckpointError
+from catvae.errors import CheckpointError
+from catvae.files import replacing
+from catvae.images import to_pil
 from catvae.model import CatVAE
 
-FILE = "latents.safetensors"
+LATENTS = "latents.safetensors"  # beside the weights
 TEMPERATURE = 0.85  # times the standard deviation: kittens nearer to the middle are better drawn
 
 
@@ -36,15 +40,73 @@ def sample_latents(latents: dict[str, Tensor], count: int, generator: torch.Gene
 
 def save_latents(folder: Path, latents: dict[str, Tensor]) -> None:
     """Write `folder/latents.safetensors` in half precision."""
-    save_file({name: value.half().contiguous() for name, value in latents.items()}, folder / FILE)
+    with replacing(folder / LATENTS) as partial:
+        save_file({name: value.half().contiguous() for name, value in latents.items()}, partial)
 
 
 def load_latents(folder: Path) -> dict[str, Tensor]:
     """What `save_latents` wrote, in float32. Raises CheckpointError when it is missing or broken."""
     try:
-        latents = {name: value.float() for name, value in load_file(folder / FILE).items()}
+        latents = {name: value.float() for name, value in load_file(folder / LATENTS).items()}
         if latents["mean"].shape != latents["std"].shape:
             raise ValueError("mean and std do not fit")
         return latents
     except Exception as error:  # safetensors raises its own error type, OSError and more
-        raise CheckpointError(f"{folder / FILE}: missing or broken ({error})") from error
+        raise CheckpointError(f"{folder / LATENTS}: missing or broken ({error})") from error
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Cats seen by one model: their latents (N, D) and the plane in which these differ most.
+
+    `plane` is (D, 2) with orthonormal columns, `share` the part of the variance it shows, 0 to 1.
+    """
+
+    latents: Tensor
+    plane: Tensor
+    share: float
+
+    def project(self, latents: Tensor) -> Tensor:
+        """Latents (M, D) to points (M, 2), to scale; the cats of the chart fill [0, 1] in their longer direction."""
+        points = (self.latents - self.latents.mean(0)) @ self.plane
+        low, high = points.min(0).values, points.max(0).values
+        return ((latents - self.latents.mean(0)) @ self.plane - (low + high) / 2) / (high - low).max() + 0.5
+
+
+@torch.inference_mode()
+def make_chart(model: CatVAE, faces: Tensor) -> Chart:
+    """Principal components of the posterior means of `faces` (N, 3, 64, 64), N at least 3.
+
+    Light cats lie right and up, so that the maps of several models can be compared.
+    """
+    latents, _ = model.encode(faces)
+    centred = latents - latents.mean(0)
+    _, spread, axes = torch.linalg.svd(centred, full_matrices=False)
+    light = faces.mean((1, 2, 3))
+    plane = axes[:2].T
+    plane = plane * torch.where((centred @ plane).T @ (light - light.mean()) < 0, -1.0, 1.0)
+    return Chart(latents, plane, (spread[:2].square().sum() / spread.square().sum()).item())
+
+
+def move_apart(points: Tensor, gap: float, rounds: int = 300) -> Tensor:
+    """Points (N, 2) in the unit square, moved so that squares of side `gap` around them do not overlap.
+
+    What is too crowded still overlaps after so many rounds.
+    """
+    points = points.clamp(0, 1)
+    for _ in range(rounds):
+        apart = points[:, None] - points
+        overlap = (gap - apart.abs().amax(2)).clamp(min=0).fill_diagonal_(0)
+        if overlap.max() < 1e-3:
+            break
+        # straight away from each other, not along an axis: a full row makes way sideways
+        away = apart / apart.norm(dim=2, keepdim=True).clamp(min=1e-6)
+        points = (points + 0.5 * (overlap[..., None] * away).sum(1)).clamp(0, 1)
+    return points
+
+
+@torch.inference_mode()
+def add_up(model: CatVAE, latents: Tensor) -> list[Image.Image]:
+    """The reconstructions of three cats from their latents (3, D), and of the first minus the second plus the third."""
+    first, second, third = latents
+    return to_pil(model.decode(torch.stack([first, second, third, first - second + third])))

@@ -1,14 +1,49 @@
-"""Several processes as one trainer, started by torchrun or `accelerate launch`; alone, none of it does anything."""
+"""The machine: its device and precision, its memory, and several processes as one trainer."""
 
+import ctypes
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from catvae.errors import TrainingError
+
+RUNNING_AT_ONCE = 2  # requests, and models of one comparison: as many as a free Space has cores
+# of glibc's mallopt(3); under other C libraries nothing changes
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -3, -4, -8
 T = TypeVar("T")
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of that name; "auto" prefers CUDA, then Apple's MPS, then the CPU.
+
+    Of several processes on a machine with several GPUs each gets its own.
+    Raises TrainingError when that device is not here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        if device == torch.device("cuda"):
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+        torch.empty(1, device=device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # NCCL asks for it
+    except (RuntimeError, AssertionError) as error:
+        raise TrainingError(f"device {name!r} cannot be used here ({error}); try --device cpu") from error
+    return device
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware; elsewhere autocast only costs time."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def join_processes(device: torch.device) -> None:
@@ -45,3 +80,20 @@ def from_first(make: Callable[[], T]) -> T:
     if dist.is_initialized():
         dist.broadcast_object_list(made)
     return made[0]
+
+
+def keep_freed_memory() -> None:
+    """For loops over tensors of the same sizes: memory that is given back must be zeroed page by page again."""
+    _mallopt({M_MMAP_MAX: 0, M_TRIM_THRESHOLD: -1})
+
+
+def return_freed_memory() -> None:
+    """For a server, whose tensors of ever other sizes leave holes: fewer arenas, and large pieces given back."""
+    _mallopt({M_ARENA_MAX: 2, M_MMAP_THRESHOLD: 1 << 20, M_TRIM_THRESHOLD: 16 << 20})
+
+
+def _mallopt(options: dict[int, int]) -> None:
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        for option, value in options.items():
+            libc.mallopt(option, value)

@@ -1,16 +1,20 @@
-"""From one cat to another through latent space, and the frames as strip, animation or files."""
+"""From one cat to another through latent space, through one model or all of them side by side."""
 
-from pathlib import Path
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from catvae.images import open_image, to_pil, to_tensor
-from catvae.model import CatVAE
+from catvae.errors import SettingError
+from catvae.images import make_strip, to_pil, to_tensor
+from catvae.machine import RUNNING_AT_ONCE
+from catvae.metrics import psnr
+from catvae.model import VARIANTS, CatVAE, by_beta, kl_divergence
+from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
-
-FRAME_MS = 120
 
 
 def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
@@ -34,68 +38,74 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 METHODS = {"lerp": lerp, "slerp": slerp}
 
 
-@torch.inference_mode()
 def mix(model: CatVAE, image_a, image_b, steps: int = 9, method: str = "lerp") -> list[Image.Image]:
     """`steps` 64×64 frames from the reconstruction of cat A to that of cat B.
 
-    Pictures are anything `open_image` takes; their best face is cut as `cut_face` does. The path runs
-    between posterior means ("lerp": straight, the safe default, or "slerp"), so it is free of
-    noise and the same at every call.
+    Pictures are anything `open_image` takes; their best face is cut as `cut_face` does. See `interpolate`.
 
-    Raises ImageError for a picture that cannot be used, ValueError for fewer than 2 steps or an
+    Raises ImageError for a picture that cannot be used, SettingError for fewer than 2 steps or an
     unknown method.
     """
-    if isinstance(steps, bool) or int(steps) != steps or steps < 2:
-        raise ValueError(f"steps must be a whole number of at least 2, not {steps!r}")
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {sorted(METHODS)}, not {method!r}")
-    x = to_tensor([cut_face(open_image(image)) for image in (image_a, image_b)])
-    mu = model.to_mu(model.encoder(x))  # as `encode` without logvar, a quarter of its work
+    check_path(steps, method)
+    return interpolate(model, [cut_face(open_image(image)) for image in (image_a, image_b)], steps, method)
+
+
+@torch.inference_mode()
+def interpolate(model: CatVAE, faces: Sequence[Image.Image], steps: int = 9, method: str = "lerp") -> list[Image.Image]:
+    """`steps` 64×64 frames between two cut faces, each 64×64.
+
+    The path runs between posterior means ("lerp": straight, the safe default, or "slerp"), so it is
+    free of noise and the same at every call. Raises SettingError as `mix` does.
+    """
+    check_path(steps, method)
+    mu = model.to_mu(model.encoder(to_tensor(faces)))  # as `encode` without logvar, a quarter of its work
     path = METHODS[method](mu[0], mu[1], torch.linspace(0, 1, int(steps)))
     return to_pil(model.decode(path))
 
 
-def make_strip(frames: list[Image.Image]) -> Image.Image:
-    """The frames side by side in one picture."""
-    width, height = frames[0].size
-    strip = Image.new("RGB", (width * len(frames), height))
-    for i, frame in enumerate(frames):
-        strip.paste(frame, (i * width, 0))
-    return strip
+def check_path(steps: float, method: str) -> None:
+    """Raises SettingError for fewer than 2 steps, part of a step, or an unknown method."""
+    if isinstance(steps, bool) or not isinstance(steps, (int, float)) or steps != int(steps) or steps < 2:
+        raise SettingError(f"steps must be a whole number of at least 2, not {steps!r}")
+    if method not in METHODS:
+        raise SettingError(f"method must be one of {sorted(METHODS)}, not {method!r}")
 
 
-def save_frames(frames: list[Image.Image], out: Path, scale: int = 1) -> None:
-    """Write frames as the name of `out` says: .gif, .webp or .mp4 animated, there and back, a folder
-    of PNGs where the name has no suffix, else a strip in that picture format (.png, .jpg).
+@dataclass(frozen=True)
+class Comparison:
+    """One or two faces as a model keeps them: β, mean PSNR (dB) and KL (nats) of the faces, their
+    reconstructions from posterior means, and a strip of frames between these."""
 
-    `scale` enlarges each frame that many times. Raises ValueError for an unknown format.
+    beta: float
+    psnr: float
+    kl: float
+    faces: list[Image.Image]
+    strip: Image.Image
+
+
+@torch.inference_mode()
+def measure(name: str, model: CatVAE, faces: Sequence[Image.Image], steps: int = 2) -> Comparison:
+    """One or two 64×64 faces through the model of that name, with `steps` frames between them."""
+    x = to_tensor(faces)
+    mu, logvar = model.encode(x)
+    frames = model.decode(lerp(mu[0], mu[-1], torch.linspace(0, 1, steps)))
+    y = frames[[0, -1]][: len(x)]
+    return Comparison(
+        beta=VARIANTS[name].beta,
+        psnr=psnr(x, y).mean().item(),
+        kl=kl_divergence(mu, logvar).sum(1).mean().item(),
+        faces=to_pil(y),
+        strip=make_strip(to_pil(frames)),
+    )
+
+
+def compare(models: dict[str, CatVAE], faces: Sequence[Image.Image], steps: int = 7) -> dict[str, Comparison]:
+    """Two cats' faces through each model, the smallest β first, by name: what `measure` gives.
+
+    As many models run at once as there are cores on a free Space, each in one thread: a single
+    mix is too small to gain from a second.
     """
-    frames = [frame.resize((frame.width * scale, frame.height * scale), Image.Resampling.BICUBIC) for frame in frames]
-    if not out.suffix:
-        out.mkdir(parents=True, exist_ok=True)
-        for i, frame in enumerate(frames):
-            frame.save(out / f"{i:03d}.png")
-        return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    there_and_back = frames + frames[-2:0:-1]
-    if out.suffix.lower() == ".mp4":
-        return _save_video(there_and_back, out)
-    if out.suffix.lower() in {".gif", ".webp"}:
-        options = {"quality": 90} if out.suffix.lower() == ".webp" else {}
-        frames[0].save(out, save_all=True, append_images=there_and_back[1:], duration=FRAME_MS, loop=0, **options)
-        return
-    make_strip(frames).save(out)
-
-
-def _save_video(frames: list[Image.Image], out: Path) -> None:
-    """H.264 in the colour format that phones play. Sides must be even."""
-    import av  # slow to import, and only needed here
-
-    with av.open(str(out), "w") as video:
-        stream = video.add_stream("libx264", rate=round(1000 / FRAME_MS * 2), options={"crf": "18"})
-        stream.width, stream.height, stream.pix_fmt = *frames[0].size, "yuv420p"
-        for frame in [*frames, frames[0]]:
-            for packet in stream.encode(av.VideoFrame.from_image(frame)):
-                video.mux(packet)
-        for packet in stream.encode(None):
-            video.mux(packet)
+    names = by_beta(models)
+    with ThreadPoolExecutor(RUNNING_AT_ONCE) as pool:
+        rows = pool.map(lambda name: measure(name, models[name], faces, steps), names)
+        return dict(zip(names, rows, strict=True))

@@ -21,7 +21,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 from huggingface_hub import HfApi
 
 from catvae import VARIANTS, CatVAE
-from catvae.checkpoints import save_checkpoint
+from catvae.model import save_checkpoint
 from tests.hub_server import HubServer
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,7 +12,8 @@ from collections import Counter
 
 import numpy as np
 
-from catvae.images import ImageError, open_image
+from catvae.errors import ImageError
+from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
 from tests.hostile import hostile_files
 

@@ -12,8 +12,9 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from catvae import VARIANTS, align, find_faces, load_variant, mix
-from catvae.images import open_image, to_face
-from catvae.page.page import example_cats
+from catvae.files import example_cats
+from catvae.images import to_face
+from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
 from tests.conftest import NODE, ROOT, readme_block
 

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from catvae import VARIANTS, CatVAE, CheckpointError, VAEConfig, load_checkpoint, load_variant
-from catvae.checkpoints import save_checkpoint
+from catvae.model import save_checkpoint
 from tests.conftest import ROOT
 
 CONFIG = VAEConfig(channels=(3, 16, 32), latent_dim=8, activation="relu", activation_before_sigmoid=True)

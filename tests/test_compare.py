@@ -15,13 +15,15 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from catvae import CatVAE, VAEConfig, load_variant, mix
-from catvae.images import example_kittens, open_image
+from catvae.files import example_kittens
+from catvae.images import make_strip
 from catvae.latents import fit_latents, load_latents, sample_latents, save_latents
 from catvae.metrics import evaluate_model, psnr
-from catvae.mixing import make_strip
-from catvae.model import VARIANTS
+from catvae.mixing import compare, measure
+from catvae.model import VARIANTS, by_beta
 from catvae.page.morph import FILE_KINDS, make_file, morph_value
-from catvae.page.tabs.compare import BY_BETA, compare, format_page, measure, plot
+from catvae.page.tabs.compare import format_page, plot
+from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
 
 A, B = (open_image(kitten) for kitten in example_kittens()[:2])
@@ -37,10 +39,10 @@ def test_measured_figures_are_those_of_the_evaluation():
     row = measure("v4", model, [A, B], 5)
     pixels = torch.stack([torch.from_numpy(np.array(face)).permute(2, 0, 1) for face in (A, B)])
     known = evaluate_model(model, pixels)
-    assert row["psnr"] == pytest.approx(known["psnr"], abs=1e-3) and row["kl"] == pytest.approx(known["kl"], rel=1e-4)
-    assert row["strip"].tobytes() == make_strip(mix(model, A, B, 5)).tobytes()
+    assert row.psnr == pytest.approx(known["psnr"], abs=1e-3) and row.kl == pytest.approx(known["kl"], rel=1e-4)
+    assert row.strip.tobytes() == make_strip(mix(model, A, B, 5)).tobytes()
     assert measure("v4", model, [A])["psnr"] == pytest.approx(evaluate_model(model, pixels[:1])["psnr"], abs=1e-3)
-    shown = torch.stack([torch.from_numpy(np.array(face)).permute(2, 0, 1) / 255 for face in row["faces"]])
+    shown = torch.stack([torch.from_numpy(np.array(face)).permute(2, 0, 1) / 255 for face in row.faces])
     assert psnr(shown, pixels / 255).mean().item() == pytest.approx(known["psnr"], abs=0.2)
 
 
@@ -48,7 +50,9 @@ def test_measured_figures_are_those_of_the_evaluation():
 def test_the_comparison_shows_every_model_in_order_of_beta(language):
     models = {name: CatVAE(TINY).eval() for name in VARIANTS}
     rows = compare(models, [A, B])
-    metrics = {name: {"psnr": 20.0 + i, "kl": 50.0 * 2**i, "active_units": 7} for i, name in enumerate(BY_BETA)}
+    metrics = {
+        name: {"psnr": 20.0 + i, "kl": 50.0 * 2**i, "active_units": 7} for i, name in enumerate(by_beta(VARIANTS))
+    }
     page = format_page(rows, [A, B], metrics, TEXTS[language])
     assert re.findall(r'data-model="(v\d)"', page) == ["v6", "v5", "v4", "v1", "v3", "v2"]
     assert TEXTS[language]["v3_story"] in page and page.count("<circle") == 6
@@ -110,7 +114,7 @@ def client(app_url, tmp_path_factory):
 def test_programs_can_compare_reconstruct_and_draw(client):
     cats = [handle_file(str(path)) for path in example_kittens()[:2]]
     strips, numbers = client.predict(*cats, api_name="/compare")
-    assert [item["caption"] for item in strips] == BY_BETA == list(numbers)
+    assert [item["caption"] for item in strips] == by_beta(VARIANTS) == list(numbers)
     assert Image.open(strips[0]["image"]).size == (7 * 64, 64)
     assert numbers["v6"]["psnr"] > numbers["v2"]["psnr"] and numbers["v6"]["kl"] > numbers["v2"]["kl"]
     picture, figures = client.predict("v6", cats[0], api_name="/reconstruct")

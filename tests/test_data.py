@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from catvae.training.data import DataError, FaceStream, load_faces, near_copy_groups
+from catvae.errors import DataError
+from catvae.training.data import FaceStream, load_faces, near_copy_groups
 from tests.conftest import SHARED, draw_cat
 
 

@@ -7,9 +7,9 @@ from PIL import Image
 
 from catvae import VARIANTS
 from catvae.__main__ import main
-from catvae.checkpoints import read_json
 from catvae.evaluation.measure import Pixels, Ruler, measure
 from catvae.evaluation.report import format_report, format_summary
+from catvae.files import read_json
 from tests.conftest import ROOT
 
 FIGURES = ROOT / "figures"

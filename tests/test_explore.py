@@ -6,12 +6,14 @@ import torch
 from playwright.sync_api import Page, expect
 
 from catvae import VARIANTS, load_variant
-from catvae.checkpoints import BUNDLED, read_json
-from catvae.images import example_cats, open_image, to_pil, to_tensor
-from catvae.page.tabs.explore import FIRST_SUM, GAP, add_up, make_chart, move_apart
+from catvae.files import BUNDLED, example_cats, read_json
+from catvae.images import to_pil, to_tensor
+from catvae.latents import add_up, make_chart, move_apart
+from catvae.page.tabs.explore import FIRST_SUM, GAP
 from catvae.page.tabs.understand import results
+from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
-from catvae.serving.lesson import LESSON
+from catvae.serving.texts import TEXTS
 from tests.test_page import expect_other_frames, frames
 
 
@@ -76,7 +78,7 @@ def test_the_table_is_that_of_the_metrics_and_the_text_agrees():
     assert [row["beta"] for row in rows] == sorted(variant.beta for variant in VARIANTS.values())
     data = read_json(BUNDLED / "v6" / "metrics.json")["training"]["data"]
     percent = round(100 * data["exact_copies"] / data["read"])
-    assert all(f"{percent} %" in texts["lesson_found"] for texts in LESSON.values())
+    assert all(f"{percent} %" in texts["lesson_found"] for texts in TEXTS.values())
     by_name = {row["name"]: row for row in rows}
     assert by_name["v1"]["psnr"] > by_name["v3"]["psnr"]  # "keeps less of a cat"
     assert [row["kl"] for row in rows] == sorted((row["kl"] for row in rows), reverse=True)

@@ -11,12 +11,13 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
-from catvae import CatVAE, CheckpointError, faces
-from catvae.checkpoints import save_checkpoint
+from catvae import CatVAE, CheckpointError
+from catvae.errors import DataError
 from catvae.evaluation.faces import evaluate_faces
-from catvae.photos.faces import Face, align, find_faces
+from catvae.model import save_checkpoint
+from catvae.photos import networks
+from catvae.photos.faces import MIN_SCORE, Face, align, find_faces
 from catvae.training.aligner import train_aligner
-from catvae.training.data import DataError
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PHOTOS = Path(__file__).parent.parent.parent / "shared" / "data" / "photos"
@@ -45,7 +46,7 @@ def put(photo: Image.Image, kitten: Path, x: float, y: float, side: int, rotatio
 
 def is_at(face: Face, x: float, y: float, side: float, rotation: float) -> bool:
     left, top, right, bottom = face.box
-    assert right - left == pytest.approx(bottom - top) and faces.MIN_SCORE <= face.score <= 1
+    assert right - left == pytest.approx(bottom - top) and MIN_SCORE <= face.score <= 1
     shift = math.dist(((left + right) / 2, (top + bottom) / 2), (x, y))
     return shift < 0.1 * side and abs((right - left) / side - 1) < 0.3 and abs(face.rotation - rotation) < 10
 
@@ -170,28 +171,28 @@ def test_missing_or_broken_weights_are_named(tmp_path: Path, monkeypatch: pytest
     for content in (None, b"nonsense"):
         if content:
             broken.write_bytes(content)
-        monkeypatch.setattr(faces, "WEIGHTS", broken)
-        faces._load_networks.cache_clear()
+        monkeypatch.setattr(networks, "WEIGHTS", broken)
+        networks.load_networks.cache_clear()
         with pytest.raises(CheckpointError, match=r"aligner\.safetensors"):
             find_faces(Image.new("RGB", (90, 60)))
-    faces._load_networks.cache_clear()
+    networks.load_networks.cache_clear()
 
 
 def test_weights_are_small_and_half_precision():
     from safetensors.torch import load_file
 
-    assert faces.WEIGHTS.stat().st_size < 1_000_000
-    assert {tensor.dtype for tensor in load_file(faces.WEIGHTS).values()} == {torch.float16}
+    assert networks.WEIGHTS.stat().st_size < 1_000_000
+    assert {tensor.dtype for tensor in load_file(networks.WEIGHTS).values()} == {torch.float16}
 
 
 def test_training_writes_weights_that_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     some = torch.randint(0, 256, (16, 3, 64, 64), dtype=torch.uint8)
     out = tmp_path / "aligner.safetensors"
     train_aligner(some, out, steps=2)
-    monkeypatch.setattr(faces, "WEIGHTS", out)
-    faces._load_networks.cache_clear()
+    monkeypatch.setattr(networks, "WEIGHTS", out)
+    networks.load_networks.cache_clear()
     find_faces(Image.new("RGB", (90, 60)))
-    faces._load_networks.cache_clear()
+    networks.load_networks.cache_clear()
 
 
 def test_report_is_one_page_with_figures_beside_it(tmp_path: Path):

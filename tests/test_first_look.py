@@ -11,8 +11,8 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from catvae import load_variant, mix
-from catvae.images import EXAMPLES
-from catvae.mixing import make_strip
+from catvae.files import EXAMPLES
+from catvae.images import make_strip
 
 
 def first_look(html: str) -> np.ndarray:

@@ -9,7 +9,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import TimeoutError as PageTimeout
 
-from catvae.images import ImageError, open_image
+from catvae.errors import ImageError
+from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
 from tests.conftest import ROOT, running_app
 from tests.hostile import hostile_files

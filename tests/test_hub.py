@@ -11,7 +11,8 @@ import torch
 from huggingface_hub import ModelCard
 
 from catvae import VARIANTS, CatVAE
-from catvae.publishing.weights import HubError, check_write_access, make_model_card, push_checkpoints
+from catvae.errors import HubError
+from catvae.publishing.weights import check_write_access, make_model_card, push_checkpoints
 from tests.conftest import ROOT
 from tests.hub_server import READ_TOKEN
 

@@ -5,7 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from catvae.images import ImageError, open_image, to_face, to_pil, to_tensor
+from catvae.errors import ImageError
+from catvae.images import to_face, to_pil, to_tensor
+from catvae.photos.decode import open_image
 from tests.conftest import draw_cat
 
 

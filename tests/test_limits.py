@@ -6,7 +6,7 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 
-from catvae.page.page import example_cats
+from catvae.files import example_cats
 from catvae.serving.texts import TEXTS
 from tests.conftest import running_app
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from catvae import load_variant, mix
-from catvae.images import example_kittens
+from catvae.files import example_kittens
 from catvae.page.api import forget_pictures
 from tests.conftest import ROOT, draw_cat, readme_block, running_app
 

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 
 from catvae import CatVAE, ImageError, VAEConfig, load_variant, mix
-from catvae.images import to_pil, to_tensor
-from catvae.mixing import lerp, make_strip, save_frames, slerp
+from catvae.images import make_strip, save_frames, to_pil, to_tensor
+from catvae.mixing import lerp, slerp
 from tests.conftest import ROOT, draw_cat
 
 KITTENS = sorted((ROOT / "examples").glob("kitten-*.png"))

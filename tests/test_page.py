@@ -3,8 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from catvae.images import EXAMPLES
-from catvae.page.page import example_cats
+from catvae.files import EXAMPLES, example_cats
 
 
 def frames(page: Page) -> list[str]:

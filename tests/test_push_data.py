@@ -8,9 +8,9 @@ import sys
 import pytest
 from huggingface_hub import DatasetCard
 
+from catvae.errors import HubError
 from catvae.latents import load_latents
 from catvae.publishing.faces import push_faces
-from catvae.publishing.weights import HubError
 from catvae.training.data import load_faces
 from tests.conftest import ROOT, draw_cat
 

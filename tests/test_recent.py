@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from catvae import CatVAE, load_variant, mix, morph
-from catvae.images import example_kittens, open_image
+from catvae import CatVAE, load_variant, mix
+from catvae.files import example_kittens
 from catvae.model import VAEConfig
+from catvae.page import morph
 from catvae.page.morph import draw_mix
+from catvae.photos.decode import open_image
 from catvae.serving.recent import Recent
 from catvae.serving.weights import WeightSet
 

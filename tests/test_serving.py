@@ -10,9 +10,8 @@ import pytest
 from gradio_client import Client, handle_file
 
 from catvae import CatVAE
-from catvae.checkpoints import save_checkpoint
-from catvae.model import VARIANTS
-from catvae.page.page import example_cats
+from catvae.files import example_cats
+from catvae.model import VARIANTS, save_checkpoint
 from catvae.publishing.weights import push_checkpoints
 from tests.conftest import running_app
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 from starlette.datastructures import URL
 
-from catvae.images import EXAMPLES, example_cats
+from catvae.files import EXAMPLES, example_cats
 from catvae.page.share import State, app_address, app_link, example_name, iframe, read_state
 from tests.conftest import ROOT, draw_cat
 from tests.test_page import expect_other_frames, frames

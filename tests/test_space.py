@@ -8,9 +8,9 @@ from urllib.request import urlopen
 import pytest
 from huggingface_hub import RepoCard
 
+from catvae.errors import HubError
 from catvae.publishing.faces import push_faces
 from catvae.publishing.spaces import embed_snippets, publish_space, publish_trainer
-from catvae.publishing.weights import HubError
 from catvae.training.data import load_faces
 from tests.conftest import ROOT, free_port
 from tests.hub_server import load

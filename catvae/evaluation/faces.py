@@ -10,11 +10,13 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from catvae.checkpoints import load_variant, write_json
-from catvae.images import ImageError, data_uri, open_image, to_pil, to_tensor
-from catvae.model import IMAGE_SIZE, VARIANTS, CatVAE, beta_elbo
+from catvae.errors import DataError, ImageError
+from catvae.files import write_json
+from catvae.images import data_uri, to_pil, to_tensor
+from catvae.model import IMAGE_SIZE, VARIANTS, CatVAE, beta_elbo, load_variant
+from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, align, find_faces
-from catvae.training.data import IMAGE_SUFFIXES, DataError
+from catvae.training.data import IMAGE_SUFFIXES
 
 THUMBNAIL = 220
 PAGE = """<!doctype html>

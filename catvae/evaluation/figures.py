@@ -5,9 +5,11 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from catvae.images import example_kittens, open_image, to_face, to_pil, to_tensor
-from catvae.mixing import make_strip, mix
+from catvae.files import example_kittens
+from catvae.images import make_strip, to_face, to_pil, to_tensor
+from catvae.mixing import mix
 from catvae.model import VARIANTS, CatVAE
+from catvae.photos.decode import open_image
 
 CELL, MARGIN = 96, 64  # pixels
 

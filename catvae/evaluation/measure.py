@@ -11,14 +11,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from catvae.checkpoints import find_checkpoints, load_checkpoint, load_variant, read_json
 from catvae.evaluation.perceptual import embed, features, load_vgg
-from catvae.latents import FILE as LATENTS
-from catvae.latents import fit_latents, load_latents, sample_latents
-from catvae.memory import keep_freed_memory
+from catvae.files import find_checkpoints, read_json
+from catvae.latents import LATENTS, fit_latents, load_latents, sample_latents
+from catvae.machine import keep_freed_memory
 from catvae.metrics import bootstrap, evaluate_model, frechet, jackknife, psnr, sharpness, ssim
 from catvae.mixing import lerp
-from catvae.model import VARIANTS, CatVAE, kl_divergence
+from catvae.model import VARIANTS, CatVAE, kl_divergence, load_checkpoint, load_variant
 from catvae.training.data import Faces
 from catvae.training.linear import Components, LinearVAE, principal_components
 
@@ -62,7 +61,7 @@ class Ruler:
 
 
 def make_ruler(faces: Faces) -> Ruler:
-    """The ruler of a set of faces. Raises DataError for streamed ones, MissingWeightsError without LPIPS."""
+    """The ruler of a set of faces. Raises DataError for streamed ones, MissingPackageError without LPIPS."""
     load_vgg()
     validation, train = (faces.split(name).float() / 255 for name in ("validation", "train"))
     count = min(len(validation), len(train), SET)
@@ -78,7 +77,7 @@ def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Pat
     the linear optimum's KL and PSNR over β. Nothing is left to chance: the seeds are fixed.
 
     Raises DataError for streamed faces, CheckpointError for weights that cannot be loaded,
-    MissingWeightsError when those of LPIPS are not installed, ValueError for two rows of one name.
+    MissingPackageError when those of LPIPS are not installed, ValueError for two rows of one name.
     """
     names = [*VARIANTS, *(folder.name for folder in also or [])]
     if len(set(names)) < len(names):

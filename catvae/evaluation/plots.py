@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from catvae.checkpoints import find_checkpoints
+from catvae.files import find_checkpoints
 from catvae.model import VARIANTS
 
 SHARP = 2  # drawn this much larger, and shrunk: Pillow draws without antialiasing

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from catvae.checkpoints import write_json
+from catvae.files import write_json
 
 
 def format_table(report: dict) -> str:

@@ -17,12 +17,11 @@ from PIL import Image
 
 from catvae.images import to_pil
 from catvae.latents import sample_latents
-from catvae.mixing import METHODS, mix
+from catvae.mixing import METHODS, Comparison, compare, measure, mix
 from catvae.model import CatVAE
 from catvae.page.morph import shares
 from catvae.page.picker import CatPicker, read, two_faces
 from catvae.page.share import DEFAULT_PATH, MAX_STEPS, MIN_STEPS
-from catvae.page.tabs.compare import compare, measure
 from catvae.photos.faces import cut_face
 from catvae.serving.texts import TEXTS, language_of
 from catvae.serving.weights import Weights, WeightSet
@@ -72,8 +71,8 @@ def add_endpoints(
         """
         texts = TEXTS[language_of(request.headers)]
         rows = compare(weights.current.models, two_faces(image_a, image_b, texts))
-        figures = {name: {key: row[key] for key in ("beta", "psnr", "kl")} for name, row in rows.items()}
-        return [(row["strip"], name) for name, row in rows.items()], figures
+        figures = {name: figures_of(row) for name, row in rows.items()}
+        return [(row.strip, name) for name, row in rows.items()], figures
 
     def reconstruct(model: str, image: str, request: gr.Request) -> tuple[Image.Image, dict]:
         """Show a cat as a model sees it.
@@ -88,7 +87,7 @@ def add_endpoints(
         texts = TEXTS[language_of(request.headers)]
         chosen = known_model(weights.current, model, texts)
         row = measure(model, chosen, [cut_face(read(image, "A", texts))])
-        return row["faces"][0], {key: row[key] for key in ("beta", "psnr", "kl")}
+        return row.faces[0], figures_of(row)
 
     def random(model: str, request: gr.Request) -> Image.Image:
         """Draw a kitten that no one has seen.
@@ -160,6 +159,11 @@ def check_path(path: str, texts: dict[str, str]) -> str:
     if not isinstance(path, str) or path not in METHODS:
         raise gr.Error(texts["unknown_path"].format(names=", ".join(METHODS)), print_exception=False)
     return path
+
+
+def figures_of(row: Comparison) -> dict[str, float]:
+    """β, PSNR (dB) and KL (nats), as the endpoints give them."""
+    return {"beta": row.beta, "psnr": row.psnr, "kl": row.kl}
 
 
 @torch.inference_mode()

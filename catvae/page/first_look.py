@@ -7,8 +7,8 @@ from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from catvae.images import data_uri
-from catvae.mixing import make_strip, mix
+from catvae.images import data_uri, make_strip
+from catvae.mixing import mix
 from catvae.page.morph import MORPH_FRAMES
 from catvae.page.share import example_face, read_state
 from catvae.serving.texts import TEXTS, language_of

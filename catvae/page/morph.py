@@ -13,10 +13,11 @@ from threading import Semaphore
 import gradio as gr
 from PIL import Image
 
-from catvae.images import data_uri
-from catvae.mixing import make_strip, mix, save_frames
+from catvae.images import data_uri, make_strip, save_frames
+from catvae.machine import RUNNING_AT_ONCE
+from catvae.mixing import mix
 from catvae.serving.texts import TEXTS
-from catvae.serving.weights import RUNNING_AT_ONCE, WeightSet
+from catvae.serving.weights import WeightSet
 
 MORPH_FRAMES = 17  # the browser fades between neighbours, which is within 54 dB of the true picture
 FRAMES_PER_ROW = 13

@@ -10,7 +10,8 @@ import gradio as gr
 from PIL import Image
 from starlette.middleware import Middleware
 
-from catvae.images import example_cats
+from catvae.files import example_cats
+from catvae.machine import RUNNING_AT_ONCE
 from catvae.mixing import METHODS, mix
 from catvae.model import VARIANTS
 from catvae.page.api import (
@@ -33,7 +34,7 @@ from catvae.page.tabs.understand import understand_tab
 from catvae.page.theme import CSS, THEME, i18n
 from catvae.serving.limits import Limits
 from catvae.serving.texts import TEXTS, language_of
-from catvae.serving.weights import RUNNING_AT_ONCE, Weights
+from catvae.serving.weights import Weights
 
 MAX_WAITING = 60  # in the queue; who comes then is told to try again
 

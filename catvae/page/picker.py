@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import gradio as gr
 from PIL import Image
 
-from catvae.images import ImageError, open_image
+from catvae.errors import ImageError
 from catvae.model import IMAGE_SIZE
 from catvae.page.theme import i18n
+from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, adjust, align, cut_face, find_faces, whole_picture
 from catvae.serving.texts import TEXTS, language_of
 

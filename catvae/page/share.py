@@ -12,11 +12,12 @@ from urllib.parse import urlencode
 import gradio as gr
 from PIL import Image
 
-from catvae.images import example_cats, open_image
+from catvae.files import example_cats
 from catvae.mixing import METHODS
 from catvae.model import VARIANTS
 from catvae.page.picker import CatPicker
 from catvae.page.theme import i18n, when_seen
+from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
 from catvae.serving.texts import TEXTS, language_of
 

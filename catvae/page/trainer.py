@@ -8,7 +8,7 @@ from collections import deque
 import gradio as gr
 from huggingface_hub import HfApi
 
-from catvae.publishing.weights import HUB_ERRORS, first_line
+from catvae.download import HUB_ERRORS, first_line
 
 SHOWN_LINES = 200
 

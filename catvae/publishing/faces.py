@@ -5,8 +5,9 @@ from io import BytesIO
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetCard, DatasetCardData, HfApi
 from torch import Tensor
 
+from catvae.download import HUB_ERRORS, first_line
+from catvae.errors import HubError
 from catvae.images import to_bytes, to_pil
-from catvae.publishing.weights import HUB_ERRORS, HubError, first_line
 from catvae.training.data import Faces, FaceStream
 
 SHARD = 20_000  # faces; about 160 MB

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoCard, get_token
 
+from catvae.download import FILES, HUB_ERRORS, first_line
+from catvae.errors import HubError
 from catvae.model import VARIANTS
-from catvae.publishing.weights import FILES, HUB_ERRORS, HubError, first_line
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = (

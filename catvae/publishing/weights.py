@@ -1,10 +1,7 @@
 """Checkpoints to and from the Hugging Face Hub: one model repo holds all six variants."""
 
-import hashlib
-import re
 from pathlib import Path
 
-import httpx2
 from huggingface_hub import (
     CommitOperationAdd,
     EvalResult,
@@ -15,45 +12,15 @@ from huggingface_hub import (
 )
 from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
 
-from catvae.checkpoints import CheckpointError, load_checkpoint, read_json
+from catvae.download import FILES, HUB_ERRORS, WEIGHTS, first_line
+from catvae.errors import CheckpointError, HubError
 from catvae.evaluation.figures import make_figures
+from catvae.files import read_json
 from catvae.images import to_bytes
-from catvae.latents import FILE as LATENTS
-from catvae.model import VARIANTS
+from catvae.latents import LATENTS
+from catvae.model import VARIANTS, load_checkpoint
 
-WEIGHTS = "model.safetensors"
-FILES = ("config.json", WEIGHTS, "metrics.json")
 PSNR_TOLERANCE = 0.05  # dB; a retrained variant that loses more is worse, not merely different
-
-# the client raises its own errors, raw httpx2 ones, OSError and, for a page that is no JSON, ValueError
-HUB_ERRORS = (httpx2.HTTPError, OSError, ValueError, RuntimeError)
-
-
-class HubError(RuntimeError):
-    """The Hub refused or could not be reached; the message says what to do."""
-
-
-def download_variant(repo_id: str, variant: str, revision: str | None = None, token: str | None = None) -> Path:
-    """Download one variant's config and weights, both of one revision, and return their folder in the cache.
-
-    A full 40-hex revision that is in the cache makes no request; offline the cache serves.
-    The client checks sizes only, so weights whose bytes are not those their hash promises are
-    fetched once more. Raises HubError when the files cannot be had or stay damaged.
-    """
-    try:
-        config = Path(hf_hub_download(repo_id, f"{variant}/config.json", revision=revision, token=token))
-        commit = config.parent.parent.name  # .../snapshots/COMMIT/v6/config.json
-        weights = f"{variant}/{WEIGHTS}"
-        if not _is_intact(hf_hub_download(repo_id, weights, revision=commit, token=token)):
-            again = hf_hub_download(repo_id, weights, revision=commit, token=token, force_download=True)
-            if not _is_intact(again):
-                raise HubError(f"{repo_id}: {weights} arrives damaged (wrong hash); try again later")
-    except HubError:
-        raise
-    except HUB_ERRORS as error:
-        where = f"{repo_id}@{revision}" if revision else repo_id
-        raise HubError(f"{where}: cannot get {variant} ({first_line(error)})") from error
-    return config.parent
 
 
 def push_checkpoints(
@@ -179,17 +146,6 @@ def _worse_than_published(repo_id: str, head: str, metrics: dict[str, dict], tok
         if ours < published - PSNR_TOLERANCE:
             worse.append(f"{name} {published:.2f} dB there, {ours:.2f} dB here")
     return worse
-
-
-def _is_intact(downloaded: str) -> bool:
-    path = Path(downloaded).resolve()
-    expected = path.name  # the cache names a large file by its sha256, a small one by git's sha1
-    return not re.fullmatch("[0-9a-f]{64}", expected) or hashlib.sha256(path.read_bytes()).hexdigest() == expected
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message that says something; the client's go on for pages."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 _CARD = """---

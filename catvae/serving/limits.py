@@ -8,7 +8,7 @@ from collections import OrderedDict
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from catvae.images import MAX_MEGABYTES
+from catvae.photos.decode import MAX_MEGABYTES
 from catvae.serving.texts import TEXTS, language_of
 
 RATE = float(os.environ.get("CATVAE_RATE", 5))  # requests a second, on average

@@ -13,15 +13,14 @@ from pathlib import Path
 from huggingface_hub import hf_hub_download
 from torch import Tensor
 
-from catvae.checkpoints import BUNDLED, CheckpointError, load_checkpoint, read_json
-from catvae.latents import FILE as LATENTS
-from catvae.latents import load_latents
-from catvae.model import VARIANTS, CatVAE
-from catvae.publishing.weights import HUB_ERRORS, HubError, download_variant
+from catvae.download import HUB_ERRORS, download_variant
+from catvae.errors import CheckpointError, HubError
+from catvae.files import BUNDLED, read_json
+from catvae.latents import LATENTS, load_latents
+from catvae.model import VARIANTS, CatVAE, load_checkpoint
 from catvae.serving.recent import Recent
 
 POLL_SECONDS = 300
-RUNNING_AT_ONCE = 2  # as many as a free Space has cores
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,11 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from catvae.photos.faces import ALIGNER_VIEW, FINDER_SIDE, FINDER_STRIDE, WEIGHTS, Aligner, Finder
+from catvae.machine import has_fast_bf16
+from catvae.photos.faces import ALIGNER_VIEW, FINDER_SIDE, FINDER_STRIDE
+from catvae.photos.networks import WEIGHTS, Aligner, Finder
 from catvae.training.data import PUBLISHED_DATASET, load_faces
-from catvae.training.train import has_fast_bf16, lr_factor
+from catvae.training.train import lr_factor
 
 CANVAS = 64
 BATCH = 96

@@ -18,7 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from catvae.images import ImageError, open_image, to_face
+from catvae.errors import DataError, ImageError
+from catvae.images import to_face
+from catvae.photos.decode import open_image
 
 PUBLISHED_DATASET = "kaggle:spandan2/cats-faces-64x64-for-generative-models"
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -26,10 +28,6 @@ NEAR_COPY_CORRELATION = 0.985  # of 16×16 grey thumbnails; copies saved twice a
 VALIDATION_FRACTION = 0.06
 STREAMED_VALIDATION = 2048  # faces; they are held in memory and measured after every epoch
 SHUFFLE_BUFFER = 10_000  # faces of a stream, undecoded, to draw the next one from
-
-
-class DataError(ValueError):
-    """A source of faces that cannot be used; the message names the thing and what to do."""
 
 
 @dataclass(frozen=True)

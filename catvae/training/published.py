@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from catvae.checkpoints import CheckpointError, save_checkpoint
-from catvae.model import CatVAE, VAEConfig
+from catvae.errors import CheckpointError
+from catvae.model import CatVAE, VAEConfig, save_checkpoint
 
 MAX_MEGABYTES = 400  # of the file, and of float32 weights; the published models have 20 to 30
 MAX_SIDE = 65536  # of a tensor

@@ -6,7 +6,6 @@ every batch, and the sum of their gradients is that of one process with the whol
 
 import csv
 import math
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -18,13 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from catvae.checkpoints import load_checkpoint, read_json, save_checkpoint, write_json
-from catvae.latents import FILE as LATENTS
-from catvae.latents import fit_latents, save_latents
-from catvae.machine import add_up, from_first, rank, world_size
-from catvae.memory import keep_freed_memory
+from catvae.errors import TrainingError
+from catvae.files import read_json, write_json
+from catvae.latents import LATENTS, fit_latents, save_latents
+from catvae.machine import add_up, from_first, has_fast_bf16, keep_freed_memory, rank, world_size
 from catvae.metrics import evaluate_model
-from catvae.model import VARIANTS, CatVAE, beta_elbo
+from catvae.model import VARIANTS, CatVAE, beta_elbo, load_checkpoint, save_checkpoint
 from catvae.training.data import Faces, FaceStream
 from catvae.training.linear_start import start_linear
 from catvae.training.optim import Muon
@@ -38,10 +36,6 @@ LINEAR_EVERY = 4  # steps: making the large matrices orthogonal costs half as mu
 # Latents that collapse at high β leave momenta too small for normal floats, and CPUs add those up to
 # 7 times slower. Set on import because worker threads inherit the mode when they start.
 torch.set_flush_denormal(True)
-
-
-class TrainingError(RuntimeError):
-    """Training that cannot start, resume or go on; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -60,34 +54,6 @@ class TrainConfig:
             raise ValueError(f"epochs, batch size and learning rate must be positive: {self}")
         if not 0 <= self.jitter < math.inf:
             raise ValueError(f"jitter must not be negative: {self}")
-
-
-def pick_device(name: str = "auto") -> torch.device:
-    """The device of that name; "auto" prefers CUDA, then Apple's MPS, then the CPU.
-
-    Of several processes on a machine with several GPUs each gets its own.
-    Raises TrainingError when that device is not here.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        if device == torch.device("cuda"):
-            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-        torch.empty(1, device=device)
-        if device.type == "cuda":
-            torch.cuda.set_device(device)  # NCCL asks for it
-    except (RuntimeError, AssertionError) as error:
-        raise TrainingError(f"device {name!r} cannot be used here ({error}); try --device cpu") from error
-    return device
-
-
-def has_fast_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware; elsewhere autocast only costs time."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def make_optimizers(model: CatVAE, lr: float) -> list[torch.optim.Optimizer]:

@@ -1,23 +1,18 @@
 """All six models side by side on the visitor's two cats, with the numbers behind the pictures."""
 
-from concurrent.futures import ThreadPoolExecutor
 from html import escape
 
 import gradio as gr
 import torch
 from PIL import Image
 
-from catvae.images import data_uri, to_pil, to_tensor
-from catvae.metrics import psnr
-from catvae.mixing import lerp, make_strip
-from catvae.model import VARIANTS, CatVAE, kl_divergence
+from catvae.images import data_uri
+from catvae.mixing import Comparison, compare
+from catvae.model import VARIANTS, by_beta
 from catvae.page.picker import CatPicker, two_faces
 from catvae.page.theme import i18n, when_seen
 from catvae.serving.texts import TEXTS, language_of
-from catvae.serving.weights import RUNNING_AT_ONCE, Weights
-
-COMPARED_STEPS = 7
-BY_BETA = sorted(VARIANTS, key=lambda name: (VARIANTS[name].beta, name))
+from catvae.serving.weights import Weights
 
 STYLE = """
 .rows { display: grid; gap: 8px; }
@@ -51,35 +46,6 @@ element.addEventListener('click', event => {
 """
 
 
-@torch.inference_mode()
-def measure(name: str, model: CatVAE, faces: list[Image.Image], steps: int = 2) -> dict:
-    """One or two 64×64 faces through the model of that name: β, mean PSNR (dB) and KL (nats) of the faces, their
-    reconstructions from posterior means, and a strip of `steps` frames between these."""
-    x = to_tensor(faces)
-    mu, logvar = model.encode(x)
-    frames = model.decode(lerp(mu[0], mu[-1], torch.linspace(0, 1, steps)))
-    y = frames[[0, -1]][: len(x)]
-    return {
-        "beta": VARIANTS[name].beta,
-        "psnr": psnr(x, y).mean().item(),
-        "kl": kl_divergence(mu, logvar).sum(1).mean().item(),
-        "faces": to_pil(y),
-        "strip": make_strip(to_pil(frames)),
-    }
-
-
-def compare(models: dict[str, CatVAE], faces: list[Image.Image], steps: int = COMPARED_STEPS) -> dict[str, dict]:
-    """Two cats' faces through each model, the smallest β first, by name: what `measure` gives.
-
-    As many models run at once as there are cores on a free Space, each in one thread: a single
-    mix is too small to gain from a second.
-    """
-    names = [name for name in BY_BETA if name in models]
-    with ThreadPoolExecutor(RUNNING_AT_ONCE) as pool:
-        rows = pool.map(lambda name: measure(name, models[name], faces, steps), names)
-        return dict(zip(names, rows, strict=True))
-
-
 def compare_tab(
     weights: Weights, model: gr.Dropdown, tabs: gr.Tabs, tab: gr.Tab, cat_a: CatPicker, cat_b: CatPicker
 ) -> None:
@@ -107,23 +73,23 @@ def compare_tab(
     view.click(open_model, None, [model, tabs], **private)
 
 
-def format_page(rows: dict, faces: list[Image.Image], metrics: dict, texts: dict[str, str]) -> str:
+def format_page(rows: dict[str, Comparison], faces: list[Image.Image], metrics: dict, texts: dict[str, str]) -> str:
     """The comparison as HTML: a row of frames per model, what each keeps of both cats, numbers, and the plot."""
     names = [texts["cat_a"], texts["cat_b"]]
     originals = "".join(f'<img src="{data_uri(f)}" alt="{escape(n)}">' for f, n in zip(faces, names, strict=True))
     lines = "".join(
         f'<button type="button" class="row" data-model="{name}" title="{escape(texts["open_in_mix"])} {name}">'
-        f"<span><b>{name}</b> · β = {row['beta']:g}</span>"
-        f'<img src="{data_uri(enlarge(row["strip"]), "WEBP", quality=90)}" alt="{escape(texts["result"])}, {name}">'
-        f"<span><small>PSNR {row['psnr']:.1f} dB</small>"
-        f"<small>KL {row['kl']:.0f} {texts['nats']}</small></span></button>"
+        f"<span><b>{name}</b> · β = {row.beta:g}</span>"
+        f'<img src="{data_uri(enlarge(row.strip), "WEBP", quality=90)}" alt="{escape(texts["result"])}, {name}">'
+        f"<span><small>PSNR {row.psnr:.1f} dB</small>"
+        f"<small>KL {row.kl:.0f} {texts['nats']}</small></span></button>"
         for name, row in rows.items()
     )
     kept = "".join(
         '<div class="kept">'
         + f'<figure><img src="{data_uri(faces[i])}" alt=""><figcaption>{escape(names[i])}</figcaption></figure>'
         + "".join(
-            f'<figure><img src="{data_uri(row["faces"][i])}" alt="{escape(names[i])}, {name}">'
+            f'<figure><img src="{data_uri(row.faces[i])}" alt="{escape(names[i])}, {name}">'
             f"<figcaption>{name}</figcaption></figure>"
             for name, row in rows.items()
         )
@@ -140,7 +106,7 @@ def format_page(rows: dict, faces: list[Image.Image], metrics: dict, texts: dict
     )
 
 
-def format_numbers(rows: dict, metrics: dict, texts: dict[str, str]) -> str:
+def format_numbers(rows: dict[str, Comparison], metrics: dict, texts: dict[str, str]) -> str:
     """PSNR, KL and active units, on these two cats and on the validation set, as an HTML table."""
     head = "".join(
         f"<th>{text}</th>"
@@ -150,7 +116,7 @@ def format_numbers(rows: dict, metrics: dict, texts: dict[str, str]) -> str:
     for name, row in rows.items():
         known = metrics.get(name)
         of_all = f"{known['psnr']:.1f}|{known['kl']:.0f}|{known['active_units']}".split("|") if known else ["–"] * 3
-        cells = [name, f"{row['beta']:g}", f"{row['psnr']:.1f}", f"{row['kl']:.0f}", *of_all]
+        cells = [name, f"{row.beta:g}", f"{row.psnr:.1f}", f"{row.kl:.0f}", *of_all]
         body += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
     attributes = f'class="scroll" role="region" tabindex="0" aria-label="{escape(texts["the_numbers"])}"'
     return f"<div {attributes}><table><tr>{head}</tr>{body}</table></div>"
@@ -158,7 +124,7 @@ def format_numbers(rows: dict, metrics: dict, texts: dict[str, str]) -> str:
 
 def plot(metrics: dict, texts: dict[str, str], width: int = 640, height: int = 300) -> str:
     """Rate (KL, nats, logarithmic) against distortion (PSNR, dB) of the six models, as SVG."""
-    points = {name: (metrics[name]["kl"], metrics[name]["psnr"]) for name in BY_BETA if name in metrics}
+    points = {name: (metrics[name]["kl"], metrics[name]["psnr"]) for name in by_beta(metrics)}
     if len(points) < 2:
         return ""
     rates, values = (torch.tensor(column) for column in zip(*points.values(), strict=True))

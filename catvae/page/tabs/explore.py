@@ -1,6 +1,5 @@
 """The tab to explore latent space: a map of the example cats, and sums of cats."""
 
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -8,15 +7,17 @@ from weakref import WeakKeyDictionary
 import gradio as gr
 import torch
 from PIL import Image
-from torch import Tensor
 
-from catvae.images import ImageError, data_uri, open_image, to_pil, to_tensor
+from catvae.errors import ImageError
+from catvae.images import data_uri, to_tensor
+from catvae.latents import Chart, add_up, make_chart, move_apart
 from catvae.mixing import mix
 from catvae.model import VARIANTS, CatVAE
 from catvae.page.api import known_model
 from catvae.page.morph import shares
 from catvae.page.picker import CatPicker
 from catvae.page.theme import i18n, when_seen
+from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
 from catvae.serving.texts import TEXTS, language_of
 from catvae.serving.weights import Weights
@@ -24,63 +25,6 @@ from catvae.serving.weights import Weights
 THUMB, GAP, MARGIN = 0.14, 0.147, 0.02  # in sides of the map: a thumbnail, one to the next, the edge; 40 px on a phone
 FIRST_SUM = (3, 14, 0)  # black and white - black + tabby: a tabby with a white snout
 WAY = 7  # frames under the map
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Cats seen by one model: their latents (N, D) and the plane in which these differ most.
-
-    `plane` is (D, 2) with orthonormal columns, `share` the part of the variance it shows, 0 to 1.
-    """
-
-    latents: Tensor
-    plane: Tensor
-    share: float
-
-    def project(self, latents: Tensor) -> Tensor:
-        """Latents (M, D) to points (M, 2), to scale; the cats of the chart fill [0, 1] in their longer direction."""
-        points = (self.latents - self.latents.mean(0)) @ self.plane
-        low, high = points.min(0).values, points.max(0).values
-        return ((latents - self.latents.mean(0)) @ self.plane - (low + high) / 2) / (high - low).max() + 0.5
-
-
-@torch.inference_mode()
-def make_chart(model: CatVAE, faces: Tensor) -> Chart:
-    """Principal components of the posterior means of `faces` (N, 3, 64, 64), N at least 3.
-
-    Light cats lie right and up, so that the maps of several models can be compared.
-    """
-    latents, _ = model.encode(faces)
-    centred = latents - latents.mean(0)
-    _, spread, axes = torch.linalg.svd(centred, full_matrices=False)
-    light = faces.mean((1, 2, 3))
-    plane = axes[:2].T
-    plane = plane * torch.where((centred @ plane).T @ (light - light.mean()) < 0, -1.0, 1.0)
-    return Chart(latents, plane, (spread[:2].square().sum() / spread.square().sum()).item())
-
-
-def move_apart(points: Tensor, gap: float, rounds: int = 300) -> Tensor:
-    """Points (N, 2) in the unit square, moved so that squares of side `gap` around them do not overlap.
-
-    What is too crowded still overlaps after so many rounds.
-    """
-    points = points.clamp(0, 1)
-    for _ in range(rounds):
-        apart = points[:, None] - points
-        overlap = (gap - apart.abs().amax(2)).clamp(min=0).fill_diagonal_(0)
-        if overlap.max() < 1e-3:
-            break
-        # straight away from each other, not along an axis: a full row makes way sideways
-        away = apart / apart.norm(dim=2, keepdim=True).clamp(min=1e-6)
-        points = (points + 0.5 * (overlap[..., None] * away).sum(1)).clamp(0, 1)
-    return points
-
-
-@torch.inference_mode()
-def add_up(model: CatVAE, latents: Tensor) -> list[Image.Image]:
-    """The reconstructions of three cats from their latents (3, D), and of the first minus the second plus the third."""
-    first, second, third = latents
-    return to_pil(model.decode(torch.stack([first, second, third, first - second + third])))
 
 
 def webp(image: Image.Image, side: int | None = None) -> str:

@@ -5,12 +5,10 @@ from pathlib import Path
 import gradio as gr
 from PIL import Image
 
-from catvae.checkpoints import BUNDLED, read_json
+from catvae.files import BUNDLED, FIGURES, read_json
 from catvae.images import data_uri
 from catvae.model import VARIANTS
 from catvae.page.theme import i18n
-
-FIGURES = Path(__file__).resolve().parents[3] / "figures"
 
 
 def results(folder: Path = BUNDLED) -> list[dict]:

@@ -1,0 +1,59 @@
+"""One variant's files from the Hugging Face Hub, and the guard around calls of its client."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+from huggingface_hub import hf_hub_download
+
+from catvae.errors import HubError
+
+WEIGHTS = "model.safetensors"
+FILES = ("config.json", WEIGHTS, "metrics.json")
+
+# the client raises its own errors, raw httpx2 ones, OSError and, for a page that is no JSON, ValueError
+HUB_ERRORS = (httpx2.HTTPError, OSError, ValueError, RuntimeError)
+
+
+@contextmanager
+def hub_calls(doing: str) -> Iterator[None]:
+    """Around calls of the Hub's client and nothing else: its errors become HubError, with `doing` in front."""
+    try:
+        yield
+    except HubError:
+        raise
+    except HUB_ERRORS as error:
+        raise HubError(f"{doing} ({first_line(error)})") from error
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message that says something; the client's go on for pages."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def download_variant(repo_id: str, variant: str, revision: str | None = None, token: str | None = None) -> Path:
+    """Download one variant's config and weights, both of one revision, and return their folder in the cache.
+
+    A full 40-hex revision that is in the cache makes no request; offline the cache serves.
+    The client checks sizes only, so weights whose bytes are not those their hash promises are
+    fetched once more. Raises HubError when the files cannot be had or stay damaged.
+    """
+    where = f"{repo_id}@{revision}" if revision else repo_id
+    with hub_calls(f"{where}: cannot get {variant}"):
+        config = Path(hf_hub_download(repo_id, f"{variant}/config.json", revision=revision, token=token))
+        commit = config.parent.parent.name  # .../snapshots/COMMIT/v6/config.json
+        weights = f"{variant}/{WEIGHTS}"
+        if not _is_intact(hf_hub_download(repo_id, weights, revision=commit, token=token)):
+            again = hf_hub_download(repo_id, weights, revision=commit, token=token, force_download=True)
+            if not _is_intact(again):
+                raise HubError(f"{repo_id}: {weights} arrives damaged (wrong hash); try again later")
+    return config.parent
+
+
+def _is_intact(downloaded: str) -> bool:
+    path = Path(downloaded).resolve()
+    expected = path.name  # the cache names a large file by its sha256, a small one by git's sha1
+    return not re.fullmatch("[0-9a-f]{64}", expected) or hashlib.sha256(path.read_bytes()).hexdigest() == expected

@@ -1,0 +1,66 @@
+"""Where our files lie, in a checkout or in an installed package; files written whole or not at all."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from catvae.errors import CheckpointError
+
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE.parent  # of a checkout; an installed package carries what it needs inside itself
+HOME = ROOT if (ROOT / "train_space.py").is_file() else PACKAGE
+BUNDLED, EXAMPLES, FIGURES = HOME / "checkpoints", HOME / "examples", HOME / "figures"
+ADVICE = "restore it with git, copy it again, or train it with train_space.py"
+
+
+def find_checkpoints(source: str | Path | None = None) -> Path:
+    """The folder with one subfolder per variant: `source`, else `CATVAE_CHECKPOINTS`, else the bundled one."""
+    return Path(source or os.environ.get("CATVAE_CHECKPOINTS") or BUNDLED)
+
+
+def example_kittens() -> list[Path]:
+    """The pictures of our own models' kittens, in order."""
+    return sorted(EXAMPLES.glob("kitten-*.png"))
+
+
+def example_cats() -> list[str]:
+    """Paths of the example pictures, the kittens of our own models first."""
+    return [str(path) for path in example_kittens() + sorted(EXAMPLES.glob("*.jpg"))]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to, which becomes `path` at the end of the block, on disk and whole; after an
+    error nothing of it is left, and `path` is as it was. Its mode is what the umask says."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        partial.chmod(0o666 & ~umask)  # safetensors writes for the owner alone
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict:
+    """The JSON object in `path`. Raises CheckpointError when it is missing or not one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: missing; {ADVICE}") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: not readable as JSON ({error}); {ADVICE}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: holds no JSON object; {ADVICE}")
+    return content
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write a JSON object, replacing the file whole or not at all."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

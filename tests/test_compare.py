@@ -41,7 +41,7 @@ def test_measured_figures_are_those_of_the_evaluation():
     known = evaluate_model(model, pixels)
     assert row.psnr == pytest.approx(known["psnr"], abs=1e-3) and row.kl == pytest.approx(known["kl"], rel=1e-4)
     assert row.strip.tobytes() == make_strip(mix(model, A, B, 5)).tobytes()
-    assert measure("v4", model, [A])["psnr"] == pytest.approx(evaluate_model(model, pixels[:1])["psnr"], abs=1e-3)
+    assert measure("v4", model, [A]).psnr == pytest.approx(evaluate_model(model, pixels[:1])["psnr"], abs=1e-3)
     shown = torch.stack([torch.from_numpy(np.array(face)).permute(2, 0, 1) / 255 for face in row.faces])
     assert psnr(shown, pixels / 255).mean().item() == pytest.approx(known["psnr"], abs=0.2)
 

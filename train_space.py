@@ -9,15 +9,22 @@ import shlex
 import sys
 from pathlib import Path
 
-from catvae.errors import CheckpointError, DataError, HubError, TrainingError
-from catvae.machine import from_first, join_processes, leave_processes, pick_device, rank, world_size
+from catvae.errors import DataError, HubError, UserError
+from catvae.machine import (
+    from_first,
+    join_processes,
+    leave_processes,
+    pick_device,
+    prepare_training,
+    rank,
+    world_size,
+)
 from catvae.model import VARIANTS
-from catvae.publishing.weights import check_write_access, push_checkpoints
 from catvae.training.data import PUBLISHED_DATASET, load_faces, stream_faces
 from catvae.training.train import TrainConfig, train_variant
 
 
-def main() -> None:
+def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train v1 to v6 on cat faces and write checkpoints.")
     parser.add_argument(
         "--data",
@@ -38,6 +45,9 @@ def main() -> None:
         help="weights to begin with: linear, random, or trained ones in a folder or Hub repo OWNER/NAME",
     )
     parser.add_argument("--jitter", type=float, default=TrainConfig.jitter, help="move, turn and recolour faces; try 1")
+    parser.add_argument(
+        "--precision", default="auto", choices=["auto", "fp32", "bf16"], help="auto: bf16 where the device has it"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--out", type=Path, default=Path("checkpoints"))
     parser.add_argument("--limit", type=int, help="read only this many images, to try things out")
@@ -45,43 +55,55 @@ def main() -> None:
     parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="push all of --out to this model repo at the end")
     parser.add_argument("--private", action="store_true", help="create that repo as a private one")
     parser.add_argument("--revision", metavar="BRANCH", help="branch of that repo to push to")
-    args = parser.parse_args()
+    return parser.parse_args(words)
 
-    try:
-        config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter)
-        device = pick_device(args.device)
-        join_processes(device)
-        if args.push_to_hub and rank() == 0:
-            check_write_access(args.push_to_hub, private=args.private)  # now, not after hours of training
-        if args.streaming and args.limit:
-            raise DataError("--limit is for a set in memory; leave out --streaming")
-        if args.streaming:
-            faces = stream_faces(args.data, column=args.column)
-        else:
-            faces = from_first(lambda: load_faces(args.data, column=args.column, limit=args.limit))
+
+def train(args: argparse.Namespace) -> None:
+    config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter, args.precision)
+    device = pick_device(args.device)
+    join_processes(device)
+    if args.push_to_hub and rank() == 0:
+        from catvae.publishing.weights import check_write_access  # slow to import, and only needed to push
+
+        check_write_access(args.push_to_hub, private=args.private)  # now, not after hours of training
+    if args.streaming and args.limit:
+        raise DataError("--limit is for a set in memory; leave out --streaming")
+    if args.streaming:
+        faces = stream_faces(args.data, column=args.column)
+    else:
+        faces = from_first(lambda: load_faces(args.data, column=args.column, limit=args.limit))
+    if rank() == 0:
+        print(f"{faces.report}; device {device}, {world_size()} process(es)", flush=True)
+    for name in args.variants:
+        metrics = train_variant(name, faces, args.out, config, device=device, resume=args.resume)
         if rank() == 0:
-            print(f"{faces.report}; device {device}, {world_size()} process(es)", flush=True)
-        for name in args.variants:
-            metrics = train_variant(name, faces, args.out, config, device=device, resume=args.resume)
-            if rank() == 0:
-                print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
-        if args.push_to_hub and rank() == 0:
-            push(args)
-        leave_processes()
-    except (TrainingError, CheckpointError, HubError, OSError, ValueError) as error:
-        sys.exit(f"train_space.py: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nStopped. Every finished epoch is saved: the same command with --resume goes on from there.")
+            print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
+    if args.push_to_hub and rank() == 0:
+        push(args)
+    leave_processes()
 
 
 def push(args: argparse.Namespace) -> None:
+    from catvae.publishing.weights import push_checkpoints
+
     try:
         commit = push_checkpoints(args.out, args.push_to_hub, private=args.private, revision=args.revision)
     except HubError as error:
         retry = f"python -m catvae push {args.out} {args.push_to_hub}"
         retry += f" --revision {args.revision}" if args.revision else ""
-        sys.exit(f"train_space.py: {error}\nThe weights are safe in {args.out}. To try again: {retry}")
+        raise HubError(f"{error}\nThe weights are safe in {args.out}. To try again: {retry}") from error
     print(f"pushed to {args.push_to_hub} at {commit}")
+
+
+def main() -> None:
+    args = parse()
+    prepare_training()
+    try:
+        train(args)
+    except UserError as error:
+        sys.exit(f"train_space.py: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. Every finished epoch is saved: the same command with --resume goes on from there.")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """How well faces are found in a folder of photos: a page to look at, and the figures beside it."""
 
-import html
 import math
 import time
 from pathlib import Path
 from statistics import fmean, median
 
 import torch
+from jinja2 import Template
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -16,25 +16,9 @@ from catvae.images import data_uri, to_pil, to_tensor
 from catvae.model import IMAGE_SIZE, VARIANTS, CatVAE, beta_elbo, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, align, find_faces
-from catvae.training.data import IMAGE_SUFFIXES
+from catvae.training.sources import IMAGE_SUFFIXES
 
 THUMBNAIL = 220
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Faces found</title>
-<style>
-body {{ font: 15px/1.4 system-ui, sans-serif; margin: 2rem; background: #fafafa; color: #222 }}
-main {{ display: flex; flex-wrap: wrap; gap: 1rem }}
-figure {{ margin: 0; padding: .6rem; background: #fff; border: 1px solid #ddd; border-radius: 6px }}
-figure img {{ vertical-align: top; margin-right: .3rem }}
-figcaption {{ max-width: 30rem; font-size: 13px }}
-.none {{ background: #fff4e5 }}
-</style>
-<h1>Faces found in {folder}</h1>
-<p>{summary}</p>
-<main>
-{figures}
-</main></html>
-"""
 
 
 def evaluate_faces(
@@ -73,7 +57,7 @@ def evaluate_faces(
             row |= {"score": best.score, "box": best.box, "rotation": best.rotation, "elbo_per_pixel": elbo.item()}
             pictures += [face.resize((2 * IMAGE_SIZE, 2 * IMAGE_SIZE)) for face in (cut, *to_pil(reconstruction))]
         rows.append(row)
-        figures.append(format_figure(row, pictures))
+        figures.append({"row": row, "pictures": [data_uri(picture, "JPEG", quality=85) for picture in pictures]})
 
     read = [row for row in rows if "error" not in row]
     found = [row for row in read if row["faces"]]
@@ -88,7 +72,8 @@ def evaluate_faces(
         "ms_per_photo": median(row["ms"] for row in read) if read else None,
     }
     summary = ", ".join(f"{key} {value:.4g}" for key, value in report.items() if isinstance(value, (int, float)))
-    page = PAGE.format(folder=html.escape(folder.name), summary=html.escape(summary), figures="\n".join(figures))
+    template = Path(__file__).with_name("faces.html").read_text(encoding="utf-8")
+    page = Template(template, autoescape=True).render(folder=folder.name, summary=summary, figures=figures)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page, encoding="utf-8")
     write_json(out.with_suffix(".json"), {**report, "files": rows})
@@ -124,14 +109,3 @@ def draw_faces(photo: Image.Image, faces: list[Face]) -> Image.Image:
         pen.polygon(corners, outline=colour)
         pen.line(corners[:2], fill=colour, width=3)
     return thumbnail
-
-
-def format_figure(row: dict, pictures: list[Image.Image]) -> str:
-    """One photo of the page as HTML, its pictures inline."""
-    images = "".join(f'<img src="{data_uri(picture, "JPEG", quality=85)}" alt="">' for picture in pictures)
-    caption = html.escape(row["file"])
-    if row["faces"]:
-        caption += f": score {row['score']:.2f}, {row['rotation']:.0f}°, ELBO {row['elbo_per_pixel']:.3f}"
-        caption += f", {row['faces']} faces" if row["faces"] > 1 else ""
-        return f"<figure>{images}<figcaption>{caption}</figcaption></figure>"
-    return f'<figure class="none">{images}<figcaption>{caption}: no face found</figcaption></figure>'

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from catvae.errors import SettingError
 from catvae.evaluation.perceptual import embed, features, load_vgg
+from catvae.evaluation.rows import QuickReport, Report
 from catvae.files import find_checkpoints, read_json
 from catvae.latents import LATENTS, fit_latents, load_latents, sample_latents
-from catvae.machine import keep_freed_memory
 from catvae.metrics import bootstrap, evaluate_model, frechet, jackknife, psnr, sharpness, ssim
 from catvae.mixing import lerp
 from catvae.model import VARIANTS, CatVAE, kl_divergence, load_checkpoint, load_variant
@@ -27,7 +28,7 @@ PAIRS, FRAMES = 50, 9  # paths
 BETAS = [0.001 * 2 ** (i / 2) for i in range(28)]  # of the linear optimum's curve, to 11.6
 
 
-def evaluate_variants(faces: Faces, split: str, checkpoints: Path | None = None) -> dict:
+def evaluate_variants(faces: Faces, split: str, checkpoints: Path | None = None) -> QuickReport:
     """Figures of every variant on a split ("train", "validation" or "all") as a JSON object.
 
     Raises DataError for an unknown split and CheckpointError for weights that cannot be loaded.
@@ -69,7 +70,7 @@ def make_ruler(faces: Faces) -> Ruler:
     return Ruler(validation, embed(validation[:looked_at]), embed(train[:looked_at]), features(train[:count]))
 
 
-def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Path] | None = None) -> dict:
+def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Path] | None = None) -> Report:
     """The report of `evaluate_variants` on validation faces, and much more, as a JSON object.
 
     "variants", "linear", "also" (checkpoint folders beside ours) and "faces" (the floors, and the
@@ -77,12 +78,11 @@ def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Pat
     the linear optimum's KL and PSNR over β. Nothing is left to chance: the seeds are fixed.
 
     Raises DataError for streamed faces, CheckpointError for weights that cannot be loaded,
-    MissingPackageError when those of LPIPS are not installed, ValueError for two rows of one name.
+    MissingPackageError when those of LPIPS are not installed, SettingError for two rows of one name.
     """
     names = [*VARIANTS, *(folder.name for folder in also or [])]
     if len(set(names)) < len(names):
-        raise ValueError("--also: the folders need other names than v1 to v6, and than each other")
-    keep_freed_memory()
+        raise SettingError("--also: the folders need other names than v1 to v6, and than each other")
     ruler = make_ruler(faces)
     report = {"split": "validation", "data": faces.report.as_dict()}
     report |= {"images": len(ruler.faces), "set": len(ruler.training_features), "looked_at": len(ruler.points)}

@@ -1,11 +1,92 @@
-"""How an evaluation is written down: Markdown tables and a JSON file of what `catvae.evaluation.measure` measured."""
+"""How an evaluation is written down: what its JSON holds, and Markdown tables of it."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TypedDict
 
+from jinja2 import Template
+
+from catvae.errors import DataError
 from catvae.files import write_json
+from catvae.metrics import Scores
+
+DOCUMENT = Path(__file__).with_name("report.md")
+OF_NO_MODEL = {"psnr", "ssim", "kl", "lpips", "sharpness"}  # trivial where nothing is lost
+
+Interval = list[float]  # a value and the ends of its 95 % interval, to four decimals
 
 
-def format_table(report: dict) -> str:
+class QuickRow(Scores):
+    """One variant as `evaluate_variants` sees it."""
+
+    beta: float
+    latent_dim: int
+
+
+class QuickReport(TypedDict):
+    """What `evaluate_variants` gives: plain JSON, rows by the name of the variant."""
+
+    split: str
+    data: dict[str, Any]
+    variants: dict[str, QuickRow]
+
+
+class Figures(TypedDict, total=False):
+    """What `measure` finds of one model. Paths and new kittens are not measured on every one."""
+
+    psnr: Interval
+    lpips: Interval
+    ssim: Interval
+    kl: Interval
+    sharpness: Interval
+    nearest: Interval
+    frechet: Interval
+    frechet_midpoints: Interval
+    lpips_midpoints: Interval
+    nearest_midpoints: Interval
+    sharpness_midpoints: Interval
+    path: Interval
+    spread: Interval
+    frechet_fitted: Interval
+    sharpness_fitted: Interval
+    nearest_fitted: Interval
+    frechet_prior: Interval
+    sharpness_prior: Interval
+
+
+class Row(Figures, total=False):
+    """One line of the report: the figures, and what is known of the model behind them."""
+
+    beta: float | None
+    latent_dim: int
+    bce: float
+    active_units: int
+    parameters: int
+    images: int
+    components: int  # of a linear optimum
+    rate: float  # and its KL on the training faces
+    psnr_over_linear: Interval
+    lpips_over_linear: Interval
+
+
+class Report(TypedDict):
+    """What `evaluate_fully` gives: plain JSON, rows by name."""
+
+    split: str
+    data: dict[str, Any]
+    images: int
+    set: int
+    looked_at: int
+    pairs: int
+    frames: int
+    variants: dict[str, Row]
+    linear: dict[str, Row]
+    also: dict[str, Row]
+    faces: Row
+    linear_curve: list[list[float]]
+
+
+def format_table(report: QuickReport) -> str:
     """The report of `evaluate_variants` as a Markdown table."""
     lines = [
         "| | β | PSNR (dB) | SSIM | KL (nats) | active units | parameters |",
@@ -63,20 +144,20 @@ TABLES = {
 }
 
 
-def format_summary(report: dict) -> str:
+def format_summary(report: Report) -> str:
     """The main figures of the report of `evaluate_fully`, without intervals, as a Markdown table."""
     return _table(report, SUMMARY, intervals=False)
 
 
-def format_report(report: dict) -> str:
+def format_report(report: Report) -> str:
     """The report of `evaluate_fully` as a Markdown document."""
-    counts = {key: report[key] for key in ("images", "set", "looked_at", "pairs", "frames")}
-    tables = [f"## {title}\n\n{_table(report, columns)}" for title, columns in TABLES.items()]
-    return _DOCUMENT.format(summary=format_summary(report), tables="\n\n".join(tables), **counts)
+    tables = "\n\n".join(f"## {title}\n\n{_table(report, columns)}" for title, columns in TABLES.items())
+    template = Template(DOCUMENT.read_text(encoding="utf-8"), keep_trailing_newline=True)
+    return template.render(report, summary=format_summary(report), tables=tables)
 
 
-def _table(report: dict, columns: dict[str, tuple[str, int | None]], intervals: bool = True) -> str:
-    named = {
+def _table(report: Report, columns: dict[str, tuple[str, int | None]], intervals: bool = True) -> str:
+    named: dict[str, Mapping[str, Any]] = {
         **report["variants"],
         **{f"{name}, linear": row for name, row in report["linear"].items()},
         **report["also"],
@@ -97,47 +178,7 @@ def _cell(value: float | list[float] | None, digits: int | None, interval: bool)
     return f"{middle:.{digits}f}" + (f" ± {(high - low) / 2:.{digits}f}" if interval else "")
 
 
-OF_NO_MODEL = {"psnr", "ssim", "kl", "lpips", "sharpness"}  # trivial where nothing is lost
-
-_DOCUMENT = """# Measured
-
-Written by `python -m catvae evaluate --data SOURCE --out FOLDER`, with all digits in `evaluation.json`.
-
-{summary}
-
-“vN, linear” is the best that a linear model can do at that β: principal components of the training faces and their
-mirror images, shrunk ([`catvae/linear.py`](../catvae/linear.py)). “real, cross-fade” stands in for a model that loses
-nothing: its Fréchet distance of reconstructions is the floor, validation faces against training faces, and its mixes
-are pixel cross-fades.
-
-- PSNR, SSIM and KL are means over {images} validation faces. LPIPS (VGG-16) is the mean over {looked_at} of them: 0 for
-  the same picture, and about 0.55 for another cat.
-- Fréchet distances compare the features of {set} images with those of {set} training faces. They come from
-  EfficientNet-Lite0 at 128×128, not from the Inception network of FID, and fall as sets grow: compare them with each
-  other only.
-- Mixes are half-way between neighbours in the validation set, from posterior means; new kittens are drawn from the
-  Gaussian beside the weights, at temperature, or from the prior.
-- ± is half of a 95 % interval: of means by bootstrap, 1,000 resamples of the images, the same for every row; of Fréchet
-  distances by jackknife, leaving out a tenth at a time.
-
-![Rate and distortion](rate_distortion.png)
-
-{tables}
-
-Sharpness is the mean squared step between neighbouring grey pixels over that of the original, of a mix over that of its
-path's own ends, of new kittens over the mean of real faces. “LPIPS to the nearest” of {looked_at} training faces can be
-smaller for a smooth picture than for a real face: read it beside sharpness. The rate is the KL of the linear optimum on
-its training faces, ½ ln(4λ / β) summed over components.
-
-Mixes under LPIPS and paths are of {pairs} fixed pairs, {frames} frames each. A step is √LPIPS, a Euclidean distance:
-“path” is the sum of the steps over the distance between the ends, at least 1; “spread” is the standard deviation of the
-steps over their mean.
-
-![Training](training_curves.png)
-"""
-
-
-def write_report(report: dict, out: Path) -> None:
+def write_report(report: Report, out: Path) -> None:
     """`evaluation.json` and `evaluation.md` in the folder `out`."""
     write_json(out / "evaluation.json", report)
     (out / "evaluation.md").write_text(format_report(report), encoding="utf-8")
@@ -146,10 +187,10 @@ def write_report(report: dict, out: Path) -> None:
 def insert_table(page: Path, table: str) -> None:
     """Put the table between the lines `<!-- table -->` and `<!-- /table -->` of a Markdown page.
 
-    Raises ValueError where these are not.
+    Raises DataError where these are not.
     """
     before, start, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
     _, end, after = rest.partition("<!-- /table -->\n")
     if not start or not end:
-        raise ValueError(f"{page}: lacks the lines <!-- table --> and <!-- /table -->")
+        raise DataError(f"{page}: lacks the lines <!-- table --> and <!-- /table -->")
     page.write_text(f"{before}{start}{table}\n{end}{after}", encoding="utf-8")

@@ -6,16 +6,19 @@ from pathlib import Path
 
 from PIL import Image
 
-from catvae.errors import DataError
+from catvae.errors import DataError, UserError
 from catvae.evaluation.figures import make_figures
 from catvae.evaluation.measure import evaluate_fully, evaluate_variants
 from catvae.evaluation.plots import make_plots
 from catvae.evaluation.report import format_summary, format_table, insert_table, write_report
 from catvae.files import BUNDLED
 from catvae.images import save_frames
+from catvae.machine import prepare_training
 from catvae.mixing import METHODS, mix
 from catvae.model import ACTIVATIONS, VARIANTS, CatVAE, load_variant
 from catvae.training.data import PUBLISHED_DATASET, load_faces
+
+MAX_STEPS = 1000  # frames of a command; a second of video takes 17
 
 
 def run_mix(args: argparse.Namespace) -> None:
@@ -104,15 +107,25 @@ def run_publish_trainer(args: argparse.Namespace) -> None:
     print(publish_trainer(args.repo, args.arguments, hardware=args.hardware))
 
 
-def main() -> None:
+def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m catvae", description="Mix cats and measure the models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_mixing(commands)
+    add_measuring(commands)
+    add_publishing(commands)
+    return parser.parse_args(words)
 
+
+def add_checkpoints(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--checkpoints", type=Path, help=f"default: $CATVAE_CHECKPOINTS or {BUNDLED.name}/")
+
+
+def add_mixing(commands: argparse._SubParsersAction) -> None:
     mixing = commands.add_parser("mix", help="turn one cat into another")
     mixing.add_argument("image_a", type=Path)
     mixing.add_argument("image_b", type=Path)
     mixing.add_argument("--variant", default="v6", choices=list(VARIANTS))
-    mixing.add_argument("--steps", type=int, default=9)
+    mixing.add_argument("--steps", type=int, default=9, choices=range(2, MAX_STEPS + 1), metavar="N", help="2 to 1000")
     mixing.add_argument("--method", default="lerp", choices=list(METHODS))
     mixing.add_argument(
         "--out",
@@ -122,7 +135,18 @@ def main() -> None:
     )
     mixing.add_argument("--scale", type=int, default=1, choices=range(1, 17), metavar="N", help="enlarge N times")
     mixing.set_defaults(run=run_mix)
+    add_checkpoints(mixing)
 
+    published = commands.add_parser(
+        "import-published", help="read the published project's weights; no code in them runs"
+    )
+    published.add_argument("weights", type=Path, help="what its torch.save(model.state_dict(), ...) wrote")
+    published.add_argument("--out", type=Path, required=True, help="folder for CatVAE.from_pretrained")
+    published.add_argument("--activation", default="leaky_relu", choices=sorted(ACTIVATIONS), help="relu for its v3")
+    published.set_defaults(run=run_import_published)
+
+
+def add_measuring(commands: argparse._SubParsersAction) -> None:
     evaluation = commands.add_parser("evaluate", help="measure all variants on real faces")
     evaluation.add_argument("--data", default=PUBLISHED_DATASET, help="as for train_space.py")
     evaluation.add_argument("--column", default="image")
@@ -144,14 +168,11 @@ def main() -> None:
     face_evaluation.add_argument("--data", help="faces whose validation split gives the ELBO to compare with")
     face_evaluation.set_defaults(run=run_evaluate_faces)
 
-    published = commands.add_parser(
-        "import-published", help="read the published project's weights; no code in them runs"
-    )
-    published.add_argument("weights", type=Path, help="what its torch.save(model.state_dict(), ...) wrote")
-    published.add_argument("--out", type=Path, required=True, help="folder for CatVAE.from_pretrained")
-    published.add_argument("--activation", default="leaky_relu", choices=sorted(ACTIVATIONS), help="relu for its v3")
-    published.set_defaults(run=run_import_published)
+    for command in (evaluation, figures, face_evaluation):
+        add_checkpoints(command)
 
+
+def add_publishing(commands: argparse._SubParsersAction) -> None:
     push = commands.add_parser("push", help="push the checkpoints to a model repo on the Hub")
     push.add_argument("checkpoints", type=Path)
     push.add_argument("repo", metavar="OWNER/NAME")
@@ -182,12 +203,13 @@ def main() -> None:
     trainer.add_argument("arguments", nargs="+", help="of train_space.py, after --")
     trainer.set_defaults(run=run_publish_trainer)
 
-    for command in (mixing, evaluation, figures, face_evaluation):
-        command.add_argument("--checkpoints", type=Path, help=f"default: $CATVAE_CHECKPOINTS or {BUNDLED.name}/")
-    args = parser.parse_args()
+
+def main() -> None:
+    args = parse()
+    prepare_training()
     try:
         args.run(args)
-    except (RuntimeError, ValueError, OSError) as error:  # ours among them: their messages say it all
+    except UserError as error:
         sys.exit(f"catvae: {error}")
 
 

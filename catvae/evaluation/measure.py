@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from catvae.errors import SettingError
 from catvae.evaluation.perceptual import embed, features, load_vgg
-from catvae.evaluation.report import Figures, Interval, QuickReport, QuickRow, Report, Row
+from catvae.evaluation.rows import Figures, Interval, QuickReport, QuickRow, Report, Row
 from catvae.files import find_checkpoints, read_json
 from catvae.latents import LATENTS, fit_latents, load_latents, sample_latents
 from catvae.metrics import bootstrap, evaluate_model, frechet, jackknife, psnr, sharpness, ssim

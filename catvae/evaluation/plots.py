@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from catvae.evaluation.report import Report
+from catvae.evaluation.rows import Report
 from catvae.files import find_checkpoints
 from catvae.model import VARIANTS
 

@@ -1,89 +1,17 @@
-"""How an evaluation is written down: what its JSON holds, and Markdown tables of it."""
+"""How an evaluation is written down: Markdown tables and a JSON file of what `catvae.evaluation.measure` measured."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from jinja2 import Template
 
-from catvae.errors import DataError
+from catvae.errors import SettingError
+from catvae.evaluation.rows import QuickReport, Report
 from catvae.files import write_json
-from catvae.metrics import Scores
 
 DOCUMENT = Path(__file__).with_name("report.md")
 OF_NO_MODEL = {"psnr", "ssim", "kl", "lpips", "sharpness"}  # trivial where nothing is lost
-
-Interval = list[float]  # a value and the ends of its 95 % interval, to four decimals
-
-
-class QuickRow(Scores):
-    """One variant as `evaluate_variants` sees it."""
-
-    beta: float
-    latent_dim: int
-
-
-class QuickReport(TypedDict):
-    """What `evaluate_variants` gives: plain JSON, rows by the name of the variant."""
-
-    split: str
-    data: dict[str, Any]
-    variants: dict[str, QuickRow]
-
-
-class Figures(TypedDict, total=False):
-    """What `measure` finds of one model. Paths and new kittens are not measured on every one."""
-
-    psnr: Interval
-    lpips: Interval
-    ssim: Interval
-    kl: Interval
-    sharpness: Interval
-    nearest: Interval
-    frechet: Interval
-    frechet_midpoints: Interval
-    lpips_midpoints: Interval
-    nearest_midpoints: Interval
-    sharpness_midpoints: Interval
-    path: Interval
-    spread: Interval
-    frechet_fitted: Interval
-    sharpness_fitted: Interval
-    nearest_fitted: Interval
-    frechet_prior: Interval
-    sharpness_prior: Interval
-
-
-class Row(Figures, total=False):
-    """One line of the report: the figures, and what is known of the model behind them."""
-
-    beta: float | None
-    latent_dim: int
-    bce: float
-    active_units: int
-    parameters: int
-    images: int
-    components: int  # of a linear optimum
-    rate: float  # and its KL on the training faces
-    psnr_over_linear: Interval
-    lpips_over_linear: Interval
-
-
-class Report(TypedDict):
-    """What `evaluate_fully` gives: plain JSON, rows by name."""
-
-    split: str
-    data: dict[str, Any]
-    images: int
-    set: int
-    looked_at: int
-    pairs: int
-    frames: int
-    variants: dict[str, Row]
-    linear: dict[str, Row]
-    also: dict[str, Row]
-    faces: Row
-    linear_curve: list[list[float]]
 
 
 def format_table(report: QuickReport) -> str:
@@ -187,10 +115,10 @@ def write_report(report: Report, out: Path) -> None:
 def insert_table(page: Path, table: str) -> None:
     """Put the table between the lines `<!-- table -->` and `<!-- /table -->` of a Markdown page.
 
-    Raises DataError where these are not.
+    Raises SettingError where these are not.
     """
     before, start, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
     _, end, after = rest.partition("<!-- /table -->\n")
     if not start or not end:
-        raise DataError(f"{page}: lacks the lines <!-- table --> and <!-- /table -->")
+        raise SettingError(f"{page}: lacks the lines <!-- table --> and <!-- /table -->")
     page.write_text(f"{before}{start}{table}\n{end}{after}", encoding="utf-8")

@@ -4,6 +4,7 @@ import math
 import time
 from pathlib import Path
 from statistics import fmean, median
+from typing import TypedDict
 
 import torch
 from jinja2 import Template
@@ -18,12 +19,39 @@ from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, align, find_faces
 from catvae.training.sources import IMAGE_SUFFIXES
 
+PAGE = Path(__file__).with_name("faces.html")
 THUMBNAIL = 220
+
+
+class Photo(TypedDict, total=False):
+    """One file: `error`, or what was found in it; what follows `ms` is of its best face."""
+
+    file: str
+    error: str
+    faces: int
+    ms: float  # to find them and to cut the best
+    score: float
+    box: tuple[float, float, float, float]
+    rotation: float
+    elbo_per_pixel: float
+
+
+class FacesReport(TypedDict):
+    """The figures of a folder; `elbo_per_pixel` is a mean, negative, in nats, `ms_per_photo` a median."""
+
+    folder: str
+    variant: str
+    photos: int
+    unreadable: int
+    share_found: float
+    elbo_per_pixel: float | None
+    validation_elbo_per_pixel: float | None
+    ms_per_photo: float | None
 
 
 def evaluate_faces(
     folder: Path, out: Path, *, variant: str = "v6", checkpoints: Path | None = None, validation: Tensor | None = None
-) -> dict:
+) -> FacesReport:
     """Find and cut the best face of every picture under `folder`; write `out` (.html) and the same
     name as .json, and return the figures.
 
@@ -38,46 +66,50 @@ def evaluate_faces(
     if not files:
         raise DataError(f"{folder}: no images in this folder")
     model, beta = load_variant(variant, checkpoints), VARIANTS[variant].beta
-    rows, figures = [], []
+    photos: list[Photo] = []
+    shown: list[tuple[Photo, list[str]]] = []
     for file in files:
         name = str(file.relative_to(folder))
         try:
-            photo = open_image(file)
+            picture = open_image(file)
         except ImageError as error:
-            rows.append({"file": name, "error": str(error)})
+            photos.append({"file": name, "error": str(error)})
             continue
-        start = time.perf_counter()
-        found = find_faces(photo)
-        cut = align(photo, found[0]) if found else None
-        row = {"file": name, "faces": len(found), "ms": 1000 * (time.perf_counter() - start)}
-        pictures = [draw_faces(photo, found)]
-        if cut:
-            reconstruction, elbo = reconstruct(model, to_tensor([cut]), beta)
-            best = found[0]
-            row |= {"score": best.score, "box": best.box, "rotation": best.rotation, "elbo_per_pixel": elbo.item()}
-            pictures += [face.resize((2 * IMAGE_SIZE, 2 * IMAGE_SIZE)) for face in (cut, *to_pil(reconstruction))]
-        rows.append(row)
-        figures.append({"row": row, "pictures": [data_uri(picture, "JPEG", quality=85) for picture in pictures]})
+        photo, pictures = look_at(picture, name, model, beta)
+        photos.append(photo)
+        shown.append((photo, [data_uri(picture, "JPEG", quality=85) for picture in pictures]))
 
-    read = [row for row in rows if "error" not in row]
-    found = [row for row in read if row["faces"]]
-    report = {
+    elbos = [photo["elbo_per_pixel"] for photo, _ in shown if "elbo_per_pixel" in photo]
+    report: FacesReport = {
         "folder": folder.name,
         "variant": variant,
-        "photos": len(read),
-        "unreadable": len(rows) - len(read),
-        "share_found": len(found) / max(1, len(read)),
-        "elbo_per_pixel": fmean(row["elbo_per_pixel"] for row in found) if found else None,
+        "photos": len(shown),
+        "unreadable": len(files) - len(shown),
+        "share_found": len(elbos) / max(1, len(shown)),
+        "elbo_per_pixel": fmean(elbos) if elbos else None,
         "validation_elbo_per_pixel": None if validation is None else mean_elbo(model, validation, beta),
-        "ms_per_photo": median(row["ms"] for row in read) if read else None,
+        "ms_per_photo": median(photo["ms"] for photo, _ in shown) if shown else None,
     }
-    summary = ", ".join(f"{key} {value:.4g}" for key, value in report.items() if isinstance(value, (int, float)))
-    template = Path(__file__).with_name("faces.html").read_text(encoding="utf-8")
-    page = Template(template, autoescape=True).render(folder=folder.name, summary=summary, figures=figures)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page, encoding="utf-8")
-    write_json(out.with_suffix(".json"), {**report, "files": rows})
+    page = Template(PAGE.read_text(encoding="utf-8"), autoescape=True, trim_blocks=True)
+    out.write_text(page.render(report=report, photos=shown), encoding="utf-8")
+    write_json(out.with_suffix(".json"), {**report, "files": photos})
     return report
+
+
+def look_at(picture: Image.Image, name: str, model: CatVAE, beta: float) -> tuple[Photo, list[Image.Image]]:
+    """What is found in a photo of that name; its thumbnail, its best face and that face's reconstruction."""
+    start = time.perf_counter()
+    found = find_faces(picture)
+    cut = align(picture, found[0]) if found else None
+    photo: Photo = {"file": name, "faces": len(found), "ms": 1000 * (time.perf_counter() - start)}
+    thumbnail = draw_faces(picture, found)
+    if cut is None:
+        return photo, [thumbnail]
+    reconstruction, elbo = reconstruct(model, to_tensor([cut]), beta)
+    best = found[0]
+    photo |= {"score": best.score, "box": best.box, "rotation": best.rotation, "elbo_per_pixel": elbo.item()}
+    return photo, [thumbnail, *(face.resize((2 * IMAGE_SIZE,) * 2) for face in (cut, *to_pil(reconstruction)))]
 
 
 @torch.inference_mode()

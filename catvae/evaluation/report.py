@@ -1,10 +1,17 @@
 """How an evaluation is written down: Markdown tables and a JSON file of what `catvae.evaluation.measure` measured."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from jinja2 import Template
 
 from catvae.errors import SettingError
 from catvae.evaluation.rows import QuickReport, Report
 from catvae.files import write_json
+
+DOCUMENT = Path(__file__).with_name("report.md")
+OF_NO_MODEL = {"psnr", "ssim", "kl", "lpips", "sharpness"}  # trivial where nothing is lost
 
 
 def format_table(report: QuickReport) -> str:
@@ -72,18 +79,13 @@ def format_summary(report: Report) -> str:
 
 def format_report(report: Report) -> str:
     """The report of `evaluate_fully` as a Markdown document."""
-    counts = {key: report[key] for key in ("images", "set", "looked_at", "pairs", "frames")}
-    tables = [f"## {title}\n\n{_table(report, columns)}" for title, columns in TABLES.items()]
-    return (
-        Path(__file__)
-        .with_name("report.md")
-        .read_text(encoding="utf-8")
-        .format(summary=format_summary(report), tables="\n\n".join(tables), **counts)
-    )
+    tables = "\n\n".join(f"## {title}\n\n{_table(report, columns)}" for title, columns in TABLES.items())
+    template = Template(DOCUMENT.read_text(encoding="utf-8"), keep_trailing_newline=True)
+    return template.render(report, summary=format_summary(report), tables=tables)
 
 
 def _table(report: Report, columns: dict[str, tuple[str, int | None]], intervals: bool = True) -> str:
-    named = {
+    named: dict[str, Mapping[str, Any]] = {
         **report["variants"],
         **{f"{name}, linear": row for name, row in report["linear"].items()},
         **report["also"],
@@ -102,9 +104,6 @@ def _cell(value: float | list[float] | None, digits: int | None, interval: bool)
         return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.{digits or 6}g}"
     middle, low, high = value
     return f"{middle:.{digits}f}" + (f" ± {(high - low) / 2:.{digits}f}" if interval else "")
-
-
-OF_NO_MODEL = {"psnr", "ssim", "kl", "lpips", "sharpness"}  # trivial where nothing is lost
 
 
 def write_report(report: Report, out: Path) -> None:

@@ -1,44 +1,77 @@
-"""What an evaluation measures, as it is written to `evaluation.json`."""
+"""What an evaluation gives, as it stands in its JSON."""
 
 from typing import Any, TypedDict
 
-Interval = list[float]  # value, and the low and high end of its 95 % interval
+from catvae.metrics import Scores
+
+Interval = list[float]  # a value and the ends of its 95 % interval, to four decimals
 
 
-class QuickRow(TypedDict):
-    """One variant in the quick table: means over the faces of a split."""
+class QuickRow(Scores):
+    """One variant as `evaluate_variants` sees it."""
 
     beta: float
     latent_dim: int
-    psnr: float
-    ssim: float
-    kl: float
-    bce: float
-    active_units: int
-    parameters: int
-    images: int
 
 
 class QuickReport(TypedDict):
-    """What `evaluate_variants` gives."""
+    """What `evaluate_variants` gives: plain JSON, rows by the name of the variant."""
 
     split: str
     data: dict[str, Any]
     variants: dict[str, QuickRow]
 
 
+class Figures(TypedDict, total=False):
+    """What `measure` finds of one model. Paths and new kittens are not measured on every one."""
+
+    psnr: Interval
+    lpips: Interval
+    ssim: Interval
+    kl: Interval
+    sharpness: Interval
+    nearest: Interval
+    frechet: Interval
+    frechet_midpoints: Interval
+    lpips_midpoints: Interval
+    nearest_midpoints: Interval
+    sharpness_midpoints: Interval
+    path: Interval
+    spread: Interval
+    frechet_fitted: Interval
+    sharpness_fitted: Interval
+    nearest_fitted: Interval
+    frechet_prior: Interval
+    sharpness_prior: Interval
+
+
+class Row(Figures, total=False):
+    """One line of the report: the figures, and what is known of the model behind them."""
+
+    beta: float | None
+    latent_dim: int
+    bce: float
+    active_units: int
+    parameters: int
+    images: int
+    components: int  # of a linear optimum
+    rate: float  # and its KL on the training faces
+    psnr_over_linear: Interval
+    lpips_over_linear: Interval
+
+
 class Report(TypedDict):
-    """What `evaluate_fully` gives. A row's figures are intervals; counts and settings are plain numbers."""
+    """What `evaluate_fully` gives: plain JSON, rows by name."""
 
     split: str
     data: dict[str, Any]
-    images: int  # validation faces
-    set: int  # images on either side of a Fréchet distance
-    looked_at: int  # of them under LPIPS
-    pairs: int  # paths
-    frames: int  # of each
-    variants: dict[str, dict[str, Any]]
-    linear: dict[str, dict[str, Any]]
-    also: dict[str, dict[str, Any]]
-    faces: dict[str, Interval]
-    linear_curve: list[list[float]]  # β, KL, PSNR
+    images: int
+    set: int
+    looked_at: int
+    pairs: int
+    frames: int
+    variants: dict[str, Row]
+    linear: dict[str, Row]
+    also: dict[str, Row]
+    faces: Row
+    linear_curve: list[list[float]]

@@ -9,7 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from catvae.errors import DataError, HubError, UserError
+from catvae.errors import DataError, UserError
 from catvae.machine import (
     from_first,
     join_processes,
@@ -55,6 +55,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="push all of --out to this model repo at the end")
     parser.add_argument("--private", action="store_true", help="create that repo as a private one")
     parser.add_argument("--revision", metavar="BRANCH", help="branch of that repo to push to")
+    parser.add_argument("--force", action="store_true", help="push to main even what is partial or worse than it")
     return parser.parse_args(words)
 
 
@@ -63,9 +64,11 @@ def train(args: argparse.Namespace) -> None:
     device = pick_device(args.device)
     join_processes(device)
     if args.push_to_hub and rank() == 0:
-        from catvae.publishing.weights import check_write_access  # slow to import, and only needed to push
+        from catvae.publishing.weights import TRIAL, check_push  # slow to import, and only needed to push
 
-        check_write_access(args.push_to_hub, private=args.private)  # now, not after hours of training
+        where = {"private": args.private, "revision": args.revision, "force": args.force}
+        if reason := check_push(args.push_to_hub, args.out, args.variants, **where):  # now, not after hours of training
+            print(f"{reason}: the weights will go to the branch {TRIAL} (--force: to main)", flush=True)
     if args.streaming and args.limit:
         raise DataError("--limit is for a set in memory; leave out --streaming")
     if args.streaming:
@@ -74,25 +77,19 @@ def train(args: argparse.Namespace) -> None:
         faces = from_first(lambda: load_faces(args.data, column=args.column, limit=args.limit))
     if rank() == 0:
         print(f"{faces.report}; device {device}, {world_size()} process(es)", flush=True)
-    for name in args.variants:
-        metrics = train_variant(name, faces, args.out, config, device=device, resume=args.resume)
-        if rank() == 0:
-            print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
-    if args.push_to_hub and rank() == 0:
-        push(args)
-    leave_processes()
-
-
-def push(args: argparse.Namespace) -> None:
-    from catvae.publishing.weights import push_checkpoints
-
+    finished = []
     try:
-        commit = push_checkpoints(args.out, args.push_to_hub, private=args.private, revision=args.revision)
-    except HubError as error:
-        retry = f"python -m catvae push {args.out} {args.push_to_hub}"
-        retry += f" --revision {args.revision}" if args.revision else ""
-        raise HubError(f"{error}\nThe weights are safe in {args.out}. To try again: {retry}") from error
-    print(f"pushed to {args.push_to_hub} at {commit}")
+        for name in args.variants:
+            metrics = train_variant(name, faces, args.out, config, device=device, resume=args.resume)
+            finished.append(name)
+            if rank() == 0:
+                print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
+    finally:  # a rented machine takes its disk along, whatever ends the training
+        if finished and args.push_to_hub and rank() == 0:
+            from catvae.publishing.weights import push_trained
+
+            print(push_trained(args.out, args.push_to_hub, **where), flush=True)
+    leave_processes()
 
 
 def main() -> None:

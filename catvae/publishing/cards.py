@@ -9,6 +9,7 @@ from jinja2 import Template
 from catvae.model import VARIANTS
 from catvae.training.data import PUBLISHED_DATASET, DataReport
 
+
 def make_model_card(repo_id: str, metrics: dict[str, dict]) -> ModelCard:
     """Card with the table of variants, how they were trained, and `model-index`; the same metrics give the same text."""
     runs = {name: figures["training"] for name, figures in metrics.items() if figures.get("training")}

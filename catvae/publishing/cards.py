@@ -11,7 +11,7 @@ from catvae.training.data import PUBLISHED_DATASET, DataReport
 
 
 def make_model_card(repo_id: str, metrics: dict[str, dict]) -> ModelCard:
-    """Card with the table of variants, how they were trained, and `model-index`; the same metrics give the same text."""
+    """Card with the variants, how they were trained, and `model-index`; the same metrics give the same text."""
     runs = {name: figures["training"] for name, figures in metrics.items() if figures.get("training")}
     sources = sorted({run["data"]["source"] for run in runs.values()})
     hub_sets = [source for source in sources if re.fullmatch(r"[\w.-]+/[\w.-]+(@\w+)?", source)]

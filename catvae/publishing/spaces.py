@@ -32,9 +32,9 @@ CHOICES = """The Hub lets this account have no such Space on {hardware}. The way
   python -m catvae publish-web {repo}"""
 JOB_INSTEAD = """A training Space needs a paid plan, https://huggingface.co/pricing. A Job needs credit alone:
   hf jobs uv run --flavor {hardware} --timeout 3h --secrets HF_TOKEN train_space.py {arguments}"""
-PRIVATE = """{model_repo} is private: the Space needs a token that may read it, as its secret HF_TOKEN, and runs the weights
-it comes with until then. Set it under {address}/settings, or publish again with --with-token, which puts the token that
-you are logged in with there."""
+PRIVATE = """{model_repo} is private: the Space needs a token that may read it, as its secret HF_TOKEN, and runs the
+weights it comes with until then. Set it under {address}/settings, or publish again with --with-token, which puts the
+token there that you are logged in with."""
 
 
 class Published(NamedTuple):

@@ -65,7 +65,7 @@ def push_checkpoints(
         there = published_metrics(repo_id, head, token) if guarded else {}
     if tag in tags:
         raise HubError(f"{repo_id} has the tag {tag} already: take another, or delete that one on the Hub first")
-    if reason := why_refused(set(present), metrics, there):
+    if guarded and (reason := why_refused(set(present), metrics, there)):
         raise PushRefused(f"{repo_id} {reason}. Replace them with --force, or push to a --revision")
     with hub_calls(doing):
         commit = api.create_commit(

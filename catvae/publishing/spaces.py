@@ -9,6 +9,7 @@ from catvae.download import FILES, hub_calls
 from catvae.errors import HubError
 from catvae.files import ROOT
 from catvae.model import VARIANTS
+from catvae.serving.links import State, iframe, web_component
 
 NEEDED = (
     *("app.py", "train_space.py", "requirements.txt", "LICENSE"),
@@ -86,7 +87,5 @@ def _commit_files(api: HfApi, repo_id: str, card: RepoCard) -> None:
 
 def embed_snippets(repo_id: str) -> str:
     """HTML that shows a Space in a blog post: an iframe of its small page, or Gradio's web component."""
-    from catvae.page.share import State, iframe, web_component  # imports gradio, which publishing does without
-
     address = f"https://{re.sub('[^a-z0-9]+', '-', repo_id.lower())}.hf.space"
     return f"{iframe(address, State())}\n\n{web_component(address)}"

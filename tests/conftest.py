@@ -147,9 +147,10 @@ def open_page(browser, app_url) -> Iterator[Callable[..., Page]]:
     """Opens the page and fails the test on errors in the browser's console."""
     contexts, errors = [], []
 
-    def open_page(width: int = 1280, height: int = 900, locale: str = "en-US", query: str = "") -> Page:
+    def open_page(width: int = 1280, height: int = 900, locale: str = "en-US", query: str = "", init: str = "") -> Page:
         contexts.append(browser.new_context(viewport={"width": width, "height": height}, locale=locale))
         page = contexts[-1].new_page()
+        page.add_init_script(init)
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(app_url + query)

@@ -1,11 +1,12 @@
 """Faces as a dataset repo on the Hub: without copies, split once and for all, pixels in the rows."""
 
 from io import BytesIO
+from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetCard, DatasetCardData, HfApi
 from torch import Tensor
 
-from catvae.download import HUB_ERRORS, first_line
+from catvae.download import hub_calls
 from catvae.errors import HubError
 from catvae.images import to_bytes, to_pil
 from catvae.training.data import Faces, FaceStream
@@ -33,7 +34,7 @@ def push_faces(
     files["README.md"] = str(make_dataset_card(repo_id, faces, splits, license)).encode()
 
     api = HfApi(token=token)
-    try:
+    with hub_calls(f"push to {repo_id} failed"):
         api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
         old = api.list_repo_files(repo_id, repo_type="dataset")
         operations = [
@@ -41,8 +42,6 @@ def push_faces(
         ] + [CommitOperationAdd(name, content) for name, content in files.items()]
         message = f"{faces.report.train + faces.report.validation} faces"
         api.create_commit(repo_id, operations, repo_type="dataset", commit_message=message)
-    except HUB_ERRORS as error:
-        raise HubError(f"push to {repo_id} failed: {first_line(error)}") from error
     return f"{api.endpoint}/datasets/{repo_id}"
 
 
@@ -67,30 +66,8 @@ def make_dataset_card(repo_id: str, faces: Faces, splits: list[dict], license: s
             "dataset_size": size,
         },
     )
-    return DatasetCard(
-        f"""---
-{data.to_yaml()}
----
-
-# Cat faces 64×64, without copies
-
-{report.train} faces for training and {report.validation} for validation, 64×64 RGB, as PNG in the column `image`.
-
-Made by `python -m catvae push-data` from `{report.source}`: {report.read} images read, {report.broken} broken ones
-skipped, {report.exact_copies} exact and {report.near_copies} near copies removed (mirror images among them; 16×16 grey
-thumbnails that correlate above 0.985), then split at random. A split without that step leaks.
-
-```python
-from datasets import load_dataset
-faces = load_dataset("{repo_id}")
-```
-
-## Licence and origin
-
-The pictures belong to their authors. The Kaggle dataset `spandan2/cats-faces-64x64-for-generative-models`, from which
-the Kitten Mixer's own set comes, states no licence: before you publish or use such a set, make sure that you may.
-"""
-    )
+    card = Path(__file__).with_name("dataset_card.md").read_text(encoding="utf-8")
+    return DatasetCard(card.format(front=data.to_yaml(), repo_id=repo_id, **report.as_dict()))
 
 
 def _to_parquet(images: Tensor) -> bytes:

@@ -2,20 +2,19 @@
 
 import re
 import shlex
-from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoCard, get_token
 
-from catvae.download import FILES, HUB_ERRORS, first_line
+from catvae.download import FILES, hub_calls
 from catvae.errors import HubError
+from catvae.files import ROOT
 from catvae.model import VARIANTS
+from catvae.serving.links import State, iframe, web_component
 
-ROOT = Path(__file__).resolve().parents[2]
 NEEDED = (
     *("app.py", "train_space.py", "requirements.txt", "LICENSE"),
     *(
-        "catvae/**/*.py",
-        "catvae/**/*.safetensors",
+        "catvae/**/*",
         "examples/*",
         "examples/blog/*",
         "figures/*.png",
@@ -40,13 +39,11 @@ def publish_space(
         weights = ",".join(f"{name}/{file}" for name in VARIANTS for file in FILES)
         card.data.preload_from_hub = [f"{model_repo} {weights}"]
     api = HfApi(token=token)
-    try:
+    with hub_calls(f"publishing {repo_id} failed"):
         api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
         if model_repo:
             api.add_space_variable(repo_id, "CATVAE_REPO", model_repo)
         _commit_files(api, repo_id, card)
-    except HUB_ERRORS as error:
-        raise HubError(f"publishing {repo_id} failed: {first_line(error)}") from error
     return f"{api.endpoint}/spaces/{repo_id}"
 
 
@@ -66,19 +63,19 @@ def publish_trainer(repo_id: str, arguments: list[str], *, hardware: str, token:
     card = RepoCard.load(ROOT / "README.md")
     card.data.title, card.data.app_file = "Kitten Mixer training", "train_space.py"
     api = HfApi(token=token)
-    try:
+    with hub_calls(f"publishing {repo_id} failed"):
         api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=True, exist_ok=True)
         api.add_space_secret(repo_id, "HF_TOKEN", token)
         api.add_space_variable(repo_id, "CATVAE_TRAIN", shlex.join(arguments))
         _commit_files(api, repo_id, card)
         api.request_space_hardware(repo_id, hardware)
-    except HUB_ERRORS as error:
-        raise HubError(f"publishing {repo_id} failed: {first_line(error)}") from error
     return f"{api.endpoint}/spaces/{repo_id}"
 
 
 def _commit_files(api: HfApi, repo_id: str, card: RepoCard) -> None:
-    paths = [path for pattern in NEEDED for path in sorted(ROOT.glob(pattern)) if path.is_file()]
+    paths = [
+        path for pattern in NEEDED for path in sorted(ROOT.glob(pattern)) if path.is_file() and path.suffix != ".pyc"
+    ]
     files = {path.relative_to(ROOT).as_posix(): path for path in paths}
     files |= {f"checkpoints/{name}/{file}": ROOT / "checkpoints" / name / file for name in VARIANTS for file in FILES}
     stale = set(api.list_repo_files(repo_id, repo_type="space")) - {*files, "README.md", ".gitattributes"}
@@ -90,7 +87,5 @@ def _commit_files(api: HfApi, repo_id: str, card: RepoCard) -> None:
 
 def embed_snippets(repo_id: str) -> str:
     """HTML that shows a Space in a blog post: an iframe of its small page, or Gradio's web component."""
-    from catvae.page.share import State, iframe, web_component  # imports gradio, which publishing does without
-
     address = f"https://{re.sub('[^a-z0-9]+', '-', repo_id.lower())}.hf.space"
     return f"{iframe(address, State())}\n\n{web_component(address)}"

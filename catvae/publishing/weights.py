@@ -1,5 +1,6 @@
 """Checkpoints to and from the Hugging Face Hub: one model repo holds all six variants."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from huggingface_hub import (
@@ -12,8 +13,8 @@ from huggingface_hub import (
 )
 from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
 
-from catvae.download import FILES, HUB_ERRORS, WEIGHTS, first_line
-from catvae.errors import CheckpointError, HubError
+from catvae.download import FILES, WEIGHTS, hub_calls
+from catvae.errors import HubError
 from catvae.evaluation.figures import make_figures
 from catvae.files import read_json
 from catvae.images import to_bytes
@@ -41,51 +42,49 @@ def push_checkpoints(
 
     Raises HubError; nothing local changes.
     """
-    present = {name: folder / name for name in VARIANTS if (folder / name / WEIGHTS).exists()}
-    if not present or (len(present) < len(VARIANTS) and not force):
-        missing = ", ".join(name for name in VARIANTS if name not in present)
-        raise HubError(f"{folder} lacks {missing}: train them, or push what there is with --force")
-    try:
-        models = {name: load_checkpoint(path) for name, path in present.items()}
-        metrics = {name: read_json(path / "metrics.json") for name, path in present.items()}
-    except CheckpointError as error:
-        raise HubError(str(error)) from error
+    present = present_variants(folder, force)
+    models = {name: load_checkpoint(path) for name, path in present.items()}
+    metrics = {name: read_json(path / "metrics.json") for name, path in present.items()}
+    files = {
+        f"{name}/{file}": path / file
+        for name, path in present.items()
+        for file in (*FILES, LATENTS)
+        if (path / file).exists()
+    }
+    files |= {f"figures/{name}.png": to_bytes(figure, optimize=True) for name, figure in make_figures(models).items()}
+    card = make_model_card(repo_id, metrics)
+    files["README.md"] = str(card).encode()
 
     api = HfApi(token=token)
-    try:
+    with hub_calls(f"push to {repo_id} failed"):
         api.create_repo(repo_id, private=private, exist_ok=True)
         if revision:
             api.create_branch(repo_id, branch=revision, exist_ok=True)
         head = api.model_info(repo_id, revision=revision, timeout=30).sha
-        if not force and (worse := _worse_than_published(repo_id, head, metrics, token)):
-            raise HubError(f"{repo_id} holds better weights: {'; '.join(worse)}. Replace them with --force")
-        operations = [
-            CommitOperationAdd(f"{name}/{file}", path / file)
-            for name, path in present.items()
-            for file in (*FILES, LATENTS)
-            if (path / file).exists()
-        ]
-        operations += [
-            CommitOperationAdd(f"figures/{name}.png", to_bytes(figure, optimize=True))
-            for name, figure in make_figures(models).items()
-        ]
-        card = make_model_card(repo_id, metrics)
+        there = {} if force else published_metrics(repo_id, head, token)
+    if worse := list_worse(there, metrics):
+        raise HubError(f"{repo_id} holds better weights: {'; '.join(worse)}. Replace them with --force")
+    with hub_calls(f"push to {repo_id} failed"):
         card.validate()
-        operations.append(CommitOperationAdd("README.md", str(card).encode()))
         commit = api.create_commit(
             repo_id,
-            operations,
+            [CommitOperationAdd(name, content) for name, content in files.items()],
             commit_message=f"Weights of {', '.join(present)}",
             revision=revision,
             parent_commit=head,
         )
         if tag:
             api.create_tag(repo_id, tag=tag, tag_message=f"Release {tag}", revision=commit.oid)
-    except HubError:
-        raise
-    except HUB_ERRORS as error:
-        raise HubError(f"push to {repo_id} failed: {first_line(error)}") from error
     return commit.oid
+
+
+def present_variants(folder: Path, partial: bool) -> dict[str, Path]:
+    """The variants whose weights are in a folder. Raises HubError when one is missing and `partial` is off."""
+    present = {name: folder / name for name in VARIANTS if (folder / name / WEIGHTS).exists()}
+    if not present or (len(present) < len(VARIANTS) and not partial):
+        missing = ", ".join(name for name in VARIANTS if name not in present)
+        raise HubError(f"{folder} lacks {missing}: train them, or push what there is with --force")
+    return present
 
 
 def check_write_access(repo_id: str, *, private: bool = False, token: str | None = None) -> None:
@@ -93,11 +92,9 @@ def check_write_access(repo_id: str, *, private: bool = False, token: str | None
 
     Creates the repo when it does not exist. Raises HubError without a token that may write there.
     """
-    try:
+    with hub_calls(f"cannot push to {repo_id}; set HF_TOKEN or run: hf auth login"):
         user = HfApi(token=token).whoami()
         HfApi(token=token).create_repo(repo_id, private=private, exist_ok=True)
-    except HUB_ERRORS as error:
-        raise HubError(f"cannot push to {repo_id} ({first_line(error)}); set HF_TOKEN or run: hf auth login") from error
     if user.get("auth", {}).get("accessToken", {}).get("role") == "read":
         raise HubError(f"cannot push to {repo_id}: the token may only read; make one that may write")
 
@@ -131,59 +128,28 @@ def make_model_card(repo_id: str, metrics: dict[str, dict]) -> ModelCard:
         for name, figures in metrics.items()
     )
     first = next(iter(metrics.values()))
-    return ModelCard(_CARD.format(front=data.to_yaml(), rows=rows, images=first["images"], repo_id=repo_id))
+    return ModelCard(
+        Path(__file__)
+        .with_name("model_card.md")
+        .read_text(encoding="utf-8")
+        .format(front=data.to_yaml(), rows=rows, images=first["images"], repo_id=repo_id)
+    )
 
 
-def _worse_than_published(repo_id: str, head: str, metrics: dict[str, dict], token: str | None) -> list[str]:
-    worse = []
+def published_metrics(repo_id: str, head: str, token: str | None) -> dict[str, dict]:
+    """What is recorded of each variant at a commit of a repo. The client's errors pass."""
+    found = {}
     for name in VARIANTS:
-        try:
-            path = hf_hub_download(repo_id, f"{name}/metrics.json", revision=head, token=token)
-        except (EntryNotFoundError, RevisionNotFoundError):
-            continue
-        published = read_json(Path(path))["psnr"]
-        ours = metrics[name]["psnr"] if name in metrics else float("-inf")
-        if ours < published - PSNR_TOLERANCE:
-            worse.append(f"{name} {published:.2f} dB there, {ours:.2f} dB here")
+        with suppress(EntryNotFoundError, RevisionNotFoundError):
+            found[name] = read_json(Path(hf_hub_download(repo_id, f"{name}/metrics.json", revision=head, token=token)))
+    return found
+
+
+def list_worse(there: dict[str, dict], here: dict[str, dict]) -> list[str]:
+    """The variants that reconstruct worse here, or are missing, in words."""
+    worse = []
+    for name, published in there.items():
+        ours = here[name]["psnr"] if name in here else float("-inf")
+        if ours < published["psnr"] - PSNR_TOLERANCE:
+            worse.append(f"{name} {published['psnr']:.2f} dB there, {ours:.2f} dB here")
     return worse
-
-
-_CARD = """---
-{front}
----
-
-# Kitten Mixer
-
-Six convolutional β-VAEs of 64×64 cat faces that differ in the weight β of the KL term (and v3 in its size), made to be
-compared: mix two cats and see what each model keeps.
-
-| | β | latents | PSNR (dB) | SSIM | KL (nats) | active units |
-|---|---|---|---|---|---|---|
-{rows}
-
-Reconstructions from posterior means of {images} validation faces, of which no copy was trained on.
-
-![What each model keeps of a cat](figures/reconstruction.png)
-![From one cat to another through each model](figures/interpolation.png)
-
-## Use
-
-```python
-from catvae import CatVAE, mix
-model = CatVAE.from_pretrained("{repo_id}", variant="v6")
-frames = mix(model, "A.jpg", "B.jpg", steps=9)
-```
-
-Weights are fp16 safetensors. Pictures should be frontal cat faces cut like the training data: eyes at about
-(0.29, 0.41) and (0.72, 0.41) of the frame.
-
-## Training data
-
-Frontal 64×64 cat faces of the Kaggle dataset `spandan2/cats-faces-64x64-for-generative-models`. 41 % of its files are
-exact copies; these and near copies were removed before the split. Its author states no licence.
-
-## Intended use and limits
-
-For teaching and play. The models know nothing but aligned cat faces: other pictures come back as cats or as mush. At
-high β reconstructions are blurred by design. Coats that are rare in the data are reconstructed worse.
-"""

@@ -67,6 +67,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
         return print(format_table(evaluate_variants(faces, args.split, args.checkpoints)))
     report = evaluate_fully(faces, args.checkpoints, args.also)
     with writing(args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
         write_report(report, args.out)
         save_figures(draw_figures(args.checkpoints) | make_plots(report, args.checkpoints), args.out)
     if args.readme:

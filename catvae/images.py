@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ def save_frames(frames: list[Image.Image], out: Path, scale: int = 1) -> None:
     if out.suffix.lower() == ".mp4":
         return _save_video(there_and_back, out)
     if out.suffix.lower() in {".gif", ".webp"}:
-        options = {"quality": 90} if out.suffix.lower() == ".webp" else {}
+        options: dict[str, Any] = {"quality": 90} if out.suffix.lower() == ".webp" else {}
         frames[0].save(out, save_all=True, append_images=there_and_back[1:], duration=FRAME_MS, loop=0, **options)
         return
     make_strip(frames).save(out)

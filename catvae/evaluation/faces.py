@@ -4,7 +4,7 @@ import math
 import time
 from pathlib import Path
 from statistics import fmean, median
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import torch
 from jinja2 import Template
@@ -23,17 +23,16 @@ PAGE = Path(__file__).with_name("faces.html")
 THUMBNAIL = 220
 
 
-class Photo(TypedDict, total=False):
-    """One file: `error`, or what was found in it; what follows `ms` is of its best face."""
+class Photo(TypedDict):
+    """What was found in one photo; what is not required is of its best face."""
 
     file: str
-    error: str
     faces: int
     ms: float  # to find them and to cut the best
-    score: float
-    box: tuple[float, float, float, float]
-    rotation: float
-    elbo_per_pixel: float
+    score: NotRequired[float]
+    box: NotRequired[tuple[float, float, float, float]]
+    rotation: NotRequired[float]
+    elbo_per_pixel: NotRequired[float]
 
 
 class FacesReport(TypedDict):
@@ -66,17 +65,17 @@ def evaluate_faces(
     if not files:
         raise DataError(f"{folder}: no images in this folder")
     model, beta = load_variant(variant, checkpoints), VARIANTS[variant].beta
-    photos: list[Photo] = []
+    rows: list[Photo | dict[str, str]] = []
     shown: list[tuple[Photo, list[str]]] = []
     for file in files:
         name = str(file.relative_to(folder))
         try:
             picture = open_image(file)
         except ImageError as error:
-            photos.append({"file": name, "error": str(error)})
+            rows.append({"file": name, "error": str(error)})
             continue
         photo, pictures = look_at(picture, name, model, beta)
-        photos.append(photo)
+        rows.append(photo)
         shown.append((photo, [data_uri(picture, "JPEG", quality=85) for picture in pictures]))
 
     elbos = [photo["elbo_per_pixel"] for photo, _ in shown if "elbo_per_pixel" in photo]
@@ -94,7 +93,7 @@ def evaluate_faces(
     with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page.render(report=report, photos=shown), encoding="utf-8")
-        write_json(out.with_suffix(".json"), {**report, "files": photos})
+        write_json(out.with_suffix(".json"), {**report, "files": rows})
     return report
 
 
@@ -109,8 +108,10 @@ def look_at(picture: Image.Image, name: str, model: CatVAE, beta: float) -> tupl
         return photo, [thumbnail]
     reconstruction, elbo = reconstruct(model, to_tensor([cut]), beta)
     best = found[0]
-    photo |= {"score": best.score, "box": best.box, "rotation": best.rotation, "elbo_per_pixel": elbo.item()}
-    return photo, [thumbnail, *(face.resize((2 * IMAGE_SIZE,) * 2) for face in (cut, *to_pil(reconstruction)))]
+    photo["score"], photo["box"], photo["rotation"] = best.score, best.box, best.rotation
+    photo["elbo_per_pixel"] = elbo.item()
+    large = [face.resize((2 * IMAGE_SIZE, 2 * IMAGE_SIZE)) for face in (cut, *to_pil(reconstruction))]
+    return photo, [thumbnail, *large]
 
 
 @torch.inference_mode()

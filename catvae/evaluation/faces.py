@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from catvae.errors import DataError, ImageError
-from catvae.files import write_json
+from catvae.files import write_json, writing
 from catvae.images import data_uri, to_pil, to_tensor
 from catvae.model import IMAGE_SIZE, VARIANTS, CatVAE, beta_elbo, load_variant
 from catvae.photos.decode import open_image
@@ -59,8 +59,8 @@ def evaluate_faces(
     its negative ELBO in nats per pixel (`elbo_per_pixel`). `validation`, uint8 faces
     (N, 3, 64, 64), gives the mean to compare with. Files that are no pictures are listed.
 
-    Raises DataError for a folder without pictures and CheckpointError for weights that cannot be
-    loaded.
+    Raises DataError for a folder without pictures, CheckpointError for weights that cannot be loaded
+    and SettingError where `out` cannot be written.
     """
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
@@ -90,10 +90,11 @@ def evaluate_faces(
         "validation_elbo_per_pixel": None if validation is None else mean_elbo(model, validation, beta),
         "ms_per_photo": median(photo["ms"] for photo, _ in shown) if shown else None,
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
     page = Template(PAGE.read_text(encoding="utf-8"), autoescape=True, trim_blocks=True)
-    out.write_text(page.render(report=report, photos=shown), encoding="utf-8")
-    write_json(out.with_suffix(".json"), {**report, "files": photos})
+    with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page.render(report=report, photos=shown), encoding="utf-8")
+        write_json(out.with_suffix(".json"), {**report, "files": photos})
     return report
 
 

@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test lint format figures
+.PHONY: app test lint format figures locks
 
 app: $(VENV)/app.done
 	$(BIN)/python app.py
@@ -17,6 +17,22 @@ lint: $(VENV)/dev.done
 format: $(VENV)/dev.done
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What is installed: constraints.txt here, constraints-*.txt by Spaces, by hardware. Pins stay unless a range forbids them
+# (UPGRADE=--upgrade to renew them). A Space adds `spaces` and gradio's oauth to what it installs.
+LOCK = $(BIN)/uv pip compile --quiet --no-header --no-annotate $(UPGRADE)
+SPACE = printf 'spaces\ngradio[oauth,mcp]\n' | $(LOCK) requirements.txt - --python-version 3.12 \
+	--python-platform x86_64-manylinux_2_28
+
+locks: $(VENV)/dev.done
+	$(BIN)/pip install --quiet uv
+	$(LOCK) pyproject.toml --all-extras --universal --python-version 3.11 -o constraints.txt
+	$(SPACE) -c constraints.txt -o constraints-gpu.txt
+	mkdir -p build && echo 'torch==2.11.0' > build/zerogpu.txt  # the newest that ZeroGPU has
+	sed -E '/^(torch|triton|nvidia|cuda|setuptools)/d' constraints.txt >> build/zerogpu.txt
+	$(SPACE) -c build/zerogpu.txt -o constraints-zerogpu.txt
+	{ echo '--extra-index-url https://download.pytorch.org/whl/cpu'; \
+	  sed -E '/^(triton|nvidia|cuda)/d; s/^torch==[0-9.]+/&+cpu/' constraints-gpu.txt; } > constraints-cpu.txt
 
 SHARED := ../shared/data
 

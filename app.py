@@ -2,6 +2,15 @@
 
 import sys
 
+try:
+    import spaces  # only on a Space, where it has to come before torch
+
+    @spaces.GPU(duration=1)
+    def use_gpu() -> None:
+        """Never called: ZeroGPU starts no app without such a function, and a mix takes 15 ms on the CPU."""
+except ImportError:
+    pass
+
 import torch
 
 from catvae.errors import UserError

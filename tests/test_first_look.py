@@ -17,8 +17,8 @@ from catvae.serving.texts import TEXTS
 
 
 def test_the_page_arrives_with_the_mix_of_a_fresh_page(app_url):
-    html = httpx.get(app_url).text
-    values = json.loads(re.search(r"const {count, strip, titles} = (.*?);\n", html).group(1))
+    head = httpx.get(f"{app_url}/config").json()["head"]
+    values = json.loads(re.search(r"const {count, strip, titles} = (.*?);\n", head).group(1))
     assert values["titles"]["es"] in TEXTS["es"]["intro"]
     shown = Image.open(BytesIO(b64decode(values["strip"].partition(",")[2]))).convert("RGB")
     strip = make_strip(mix(load_variant("v6"), CATS[State().a], CATS[State().b], values["count"]))

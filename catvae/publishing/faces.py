@@ -1,14 +1,14 @@
 """Faces as a dataset repo on the Hub: without copies, split once and for all, pixels in the rows."""
 
 from io import BytesIO
-from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetCard, DatasetCardData, HfApi
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from torch import Tensor
 
 from catvae.download import hub_calls
 from catvae.errors import HubError
 from catvae.images import to_bytes, to_pil
+from catvae.publishing.cards import make_dataset_card
 from catvae.training.data import Faces, FaceStream
 
 SHARD = 20_000  # faces; about 160 MB
@@ -31,7 +31,7 @@ def push_faces(
         files |= {f"data/{name}-{i:05d}-of-{len(shards):05d}.parquet": shard for i, shard in enumerate(shards)}
         size = sum(len(shard) for shard in shards)
         splits.append({"name": name, "num_bytes": size, "num_examples": len(faces.split(name))})
-    files["README.md"] = str(make_dataset_card(repo_id, faces, splits, license)).encode()
+    files["README.md"] = str(make_dataset_card(repo_id, faces.report, splits, license)).encode()
 
     api = HfApi(token=token)
     with hub_calls(f"push to {repo_id} failed"):
@@ -43,31 +43,6 @@ def push_faces(
         message = f"{faces.report.train + faces.report.validation} faces"
         api.create_commit(repo_id, operations, repo_type="dataset", commit_message=message)
     return f"{api.endpoint}/datasets/{repo_id}"
-
-
-def make_dataset_card(repo_id: str, faces: Faces, splits: list[dict], license: str) -> DatasetCard:
-    """Card with what `datasets` needs to know in its front matter; the same faces give the same text."""
-    report, size = faces.report, sum(split["num_bytes"] for split in splits)
-    data = DatasetCardData(
-        license=license,
-        pretty_name="Cat faces 64×64, without copies",
-        task_categories=["unconditional-image-generation"],
-        tags=["cats", "faces"],
-        configs=[
-            {
-                "config_name": "default",
-                "data_files": [{"split": split["name"], "path": f"data/{split['name']}-*"} for split in splits],
-            }
-        ],
-        dataset_info={
-            "features": [{"name": "image", "dtype": "image"}],
-            "splits": splits,
-            "download_size": size,
-            "dataset_size": size,
-        },
-    )
-    card = Path(__file__).with_name("dataset_card.md").read_text(encoding="utf-8")
-    return DatasetCard(card.format(front=data.to_yaml(), repo_id=repo_id, **report.as_dict()))
 
 
 def _to_parquet(images: Tensor) -> bytes:

@@ -1,27 +1,32 @@
 """Checkpoints to and from the Hugging Face Hub: one model repo holds all six variants."""
 
+import json
+import shlex
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from huggingface_hub import (
-    CommitOperationAdd,
-    EvalResult,
-    HfApi,
-    ModelCard,
-    ModelCardData,
-    hf_hub_download,
-)
-from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
+from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
-from catvae.download import FILES, WEIGHTS, hub_calls
+from catvae.download import FILES, WEIGHTS, hub_calls, status
 from catvae.errors import HubError
 from catvae.evaluation.figures import make_figures
 from catvae.files import read_json
 from catvae.images import to_bytes
 from catvae.latents import LATENTS
 from catvae.model import VARIANTS, load_checkpoint
+from catvae.publishing.cards import make_model_card
 
 PSNR_TOLERANCE = 0.05  # dB; a retrained variant that loses more is worse, not merely different
+TRIAL = "trial"  # the branch of trained sets that `main` refuses
+PAUSES = (15, 60, 300)  # seconds before a push is tried again, when the Hub cannot be reached after training
+GIT_ATTRIBUTES = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n*.png filter=lfs diff=lfs merge=lfs -text\n"
+
+
+class PushRefused(HubError):
+    """A set that `main` does not take: it lacks a variant, or one reconstructs worse than the one there."""
 
 
 def push_checkpoints(
@@ -36,36 +41,33 @@ def push_checkpoints(
 ) -> str:
     """Push the six variants, the figures and a model card in one commit; returns the commit's hash.
 
-    Unchanged files make no commit. With `revision` the commit goes to that branch, created if need
-    be; `tag` makes an annotated tag. Without `force` a set that lacks a variant, or in which one
-    reconstructs worse than the one on the Hub, is refused.
+    Unchanged files make no commit. `main` is what apps follow: without `force` it takes no set that
+    lacks a variant, or in which one reconstructs worse than the one there. With `revision` the
+    commit goes to that branch, created if need be, whatever the set; `tag` makes an annotated tag.
 
-    Raises HubError; nothing local changes.
+    Raises PushRefused and HubError, and CheckpointError for damaged weights; nothing local changes.
     """
-    present = present_variants(folder, force)
-    models = {name: load_checkpoint(path) for name, path in present.items()}
+    present = present_variants(folder)
     metrics = {name: read_json(path / "metrics.json") for name, path in present.items()}
-    files = {
-        f"{name}/{file}": path / file
-        for name, path in present.items()
-        for file in (*FILES, LATENTS)
-        if (path / file).exists()
-    }
-    files |= {f"figures/{name}.png": to_bytes(figure, optimize=True) for name, figure in make_figures(models).items()}
-    card = make_model_card(repo_id, metrics)
-    files["README.md"] = str(card).encode()
+    guarded = not force and revision in (None, "main")
+    if guarded and (reason := why_refused(set(present), metrics, {})):
+        raise PushRefused(f"{folder} {reason}: train them, push what there is with --force, or to a --revision")
+    files = collect_files(repo_id, present, metrics)
 
     api = HfApi(token=token)
-    with hub_calls(f"push to {repo_id} failed"):
+    doing = f"push to {repo_id} failed"
+    with hub_calls(doing):
         api.create_repo(repo_id, private=private, exist_ok=True)
         if revision:
             api.create_branch(repo_id, branch=revision, exist_ok=True)
+        tags = {ref.name for ref in api.list_repo_refs(repo_id).tags} if tag else ()
         head = api.model_info(repo_id, revision=revision, timeout=30).sha
-        there = {} if force else published_metrics(repo_id, head, token)
-    if worse := list_worse(there, metrics):
-        raise HubError(f"{repo_id} holds better weights: {'; '.join(worse)}. Replace them with --force")
-    with hub_calls(f"push to {repo_id} failed"):
-        card.validate()
+        there = published_metrics(repo_id, head, token) if guarded else {}
+    if tag in tags:
+        raise HubError(f"{repo_id} has the tag {tag} already: take another, or delete that one on the Hub first")
+    if guarded and (reason := why_refused(set(present), metrics, there)):
+        raise PushRefused(f"{repo_id} {reason}. Replace them with --force, or push to a --revision")
+    with hub_calls(doing):
         commit = api.create_commit(
             repo_id,
             [CommitOperationAdd(name, content) for name, content in files.items()],
@@ -78,62 +80,113 @@ def push_checkpoints(
     return commit.oid
 
 
-def present_variants(folder: Path, partial: bool) -> dict[str, Path]:
-    """The variants whose weights are in a folder. Raises HubError when one is missing and `partial` is off."""
+def push_trained(
+    folder: Path,
+    repo_id: str,
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    force: bool = False,
+    token: str | None = None,
+    pauses: tuple[float, ...] = PAUSES,
+) -> str:
+    """Push what was trained in `folder`, so that it survives a machine which does not; returns what happened, in words.
+
+    A set that `main` refuses goes to the branch "trial". When the Hub cannot be reached it is tried
+    again after each of `pauses` (s). Raises HubError, with the command to try again by hand.
+    """
+    note = ""
+    for pause in (*pauses, None):
+        try:
+            commit = push_checkpoints(folder, repo_id, private=private, revision=revision, force=force, token=token)
+            return f"{note}pushed to {repo_id}, branch {revision or 'main'}, at {commit}"
+        except PushRefused as refused:
+            note, revision = f"{refused}\nso they go to the branch {TRIAL}: ", TRIAL
+            commit = push_checkpoints(folder, repo_id, private=private, revision=revision, token=token)
+            return f"{note}pushed to {repo_id}, branch {revision}, at {commit}"
+        except HubError as error:
+            if pause is None or not may_pass(error):
+                raise HubError(f"{error}\n{retry_hint(folder, repo_id, revision, force)}") from error
+            print(f"{error}; once more in {pause} s", flush=True)
+            time.sleep(pause)
+    raise AssertionError("the last try returns or raises")
+
+
+def retry_hint(folder: Path, repo_id: str, revision: str | None, force: bool) -> str:
+    """The command that pushes trained weights by hand."""
+    words = ["python", "-m", "catvae", "push", str(folder), repo_id]
+    words += ["--revision", revision] if revision else []
+    words += ["--force"] if force else []
+    return f"The weights are safe in {folder}. To try again: {shlex.join(words)}"
+
+
+def may_pass(error: HubError) -> bool:
+    """Whether the Hub was out of reach or out of order, rather than against it."""
+    code = status(error.__cause__)
+    return code is None or code == 429 or code >= 500
+
+
+def check_push(
+    repo_id: str,
+    folder: Path,
+    trained: Iterable[str] = (),
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    force: bool = False,
+    token: str | None = None,
+) -> str:
+    """Make sure, before hours of training, that the push afterwards may happen; "" when it can go where it should.
+
+    Creates the repo when it does not exist. `trained` are the variants that training will add to
+    `folder`. Returns why `main` will refuse the set whatever they become, in words: then
+    `push_trained` puts it on another branch. Raises HubError without a token that may write there.
+    """
+    api = HfApi(token=token)
+    with hub_calls(f"cannot push to {repo_id}"):
+        user = api.whoami()
+        try:
+            api.auth_check(repo_id, write=True)
+        except RepositoryNotFoundError:
+            api.create_repo(repo_id, private=private, exist_ok=True)
+    if user.get("auth", {}).get("accessToken", {}).get("role") == "read":
+        raise HubError(f"cannot push to {repo_id}: the token may only read; set HF_TOKEN to one that may write")
+    if force or revision not in (None, "main"):
+        return ""
+    kept = {name: folder / name for name in VARIANTS if name not in trained and (folder / name / WEIGHTS).exists()}
+    metrics = {name: read_json(path / "metrics.json") for name, path in kept.items()}
+    with hub_calls(f"cannot look at {repo_id}"):
+        there = published_metrics(repo_id, api.model_info(repo_id, timeout=30).sha, token)
+    there = {name: figures for name, figures in there.items() if name not in trained}
+    return why_refused({*kept, *trained}, metrics, there)
+
+
+def present_variants(folder: Path) -> dict[str, Path]:
+    """The variants whose weights are in a folder. Raises HubError when there is none."""
     present = {name: folder / name for name in VARIANTS if (folder / name / WEIGHTS).exists()}
-    if not present or (len(present) < len(VARIANTS) and not partial):
-        missing = ", ".join(name for name in VARIANTS if name not in present)
-        raise HubError(f"{folder} lacks {missing}: train them, or push what there is with --force")
+    if not present:
+        raise HubError(f"{folder} lacks {', '.join(VARIANTS)}: train them first")
     return present
 
 
-def check_write_access(repo_id: str, *, private: bool = False, token: str | None = None) -> None:
-    """Make sure, before hours of training, that the push afterwards may happen.
+def collect_files(repo_id: str, present: dict[str, Path], metrics: dict[str, dict]) -> dict[str, bytes | Path]:
+    """What a model repo holds, by path: weights, their histories, figures, card, and what the Hub and git look for.
 
-    Creates the repo when it does not exist. Raises HubError without a token that may write there.
+    Raises CheckpointError for damaged weights.
     """
-    with hub_calls(f"cannot push to {repo_id}; set HF_TOKEN or run: hf auth login"):
-        user = HfApi(token=token).whoami()
-        HfApi(token=token).create_repo(repo_id, private=private, exist_ok=True)
-    if user.get("auth", {}).get("accessToken", {}).get("role") == "read":
-        raise HubError(f"cannot push to {repo_id}: the token may only read; make one that may write")
-
-
-def make_model_card(repo_id: str, metrics: dict[str, dict]) -> ModelCard:
-    """Card with the table of variants and `model-index`; the same metrics give the same text."""
-    results = [
-        EvalResult(
-            task_type="image-to-image",
-            task_name="reconstruction from the posterior mean",
-            dataset_type="cat-faces-64",
-            dataset_name="cat faces 64×64, validation split",
-            metric_type=metric,
-            metric_name=f"{metric.upper()} of {name}",
-            metric_value=round(figures[metric], 4),
-        )
-        for name, figures in metrics.items()
-        for metric in ("psnr", "ssim")
-    ]
-    data = ModelCardData(
-        license="mit",
-        library_name="pytorch",
-        pipeline_tag="image-to-image",
-        tags=["vae", "beta-vae", "cats", "latent-space"],
-        model_name="Kitten Mixer",
-        eval_results=results,
-    )
-    rows = "\n".join(
-        f"| {name} | {VARIANTS[name].beta:g} | {VARIANTS[name].config.latent_dim} | {figures['psnr']:.2f} "
-        f"| {figures['ssim']:.3f} | {figures['kl']:.0f} | {figures['active_units']} |"
-        for name, figures in metrics.items()
-    )
-    first = next(iter(metrics.values()))
-    return ModelCard(
-        Path(__file__)
-        .with_name("model_card.md")
-        .read_text(encoding="utf-8")
-        .format(front=data.to_yaml(), rows=rows, images=first["images"], repo_id=repo_id)
-    )
+    models = {name: load_checkpoint(path) for name, path in present.items()}
+    files: dict[str, bytes | Path] = {
+        f"{name}/{file}": path / file
+        for name, path in present.items()
+        for file in (*FILES, LATENTS, "history.csv")
+        if (path / file).exists()
+    }
+    files |= {f"figures/{name}.png": to_bytes(figure, optimize=True) for name, figure in make_figures(models).items()}
+    betas = {name: VARIANTS[name].beta for name in present}
+    files["config.json"] = (json.dumps({"model_type": "catvae", "variants": betas}, indent=2) + "\n").encode()
+    files[".gitattributes"] = GIT_ATTRIBUTES.encode()
+    files["README.md"] = str(make_model_card(repo_id, metrics)).encode()
+    return files
 
 
 def published_metrics(repo_id: str, head: str, token: str | None) -> dict[str, dict]:
@@ -145,11 +198,13 @@ def published_metrics(repo_id: str, head: str, token: str | None) -> dict[str, d
     return found
 
 
-def list_worse(there: dict[str, dict], here: dict[str, dict]) -> list[str]:
-    """The variants that reconstruct worse here, or are missing, in words."""
-    worse = []
-    for name, published in there.items():
-        ours = here[name]["psnr"] if name in here else float("-inf")
-        if ours < published["psnr"] - PSNR_TOLERANCE:
-            worse.append(f"{name} {published['psnr']:.2f} dB there, {ours:.2f} dB here")
-    return worse
+def why_refused(present: set[str], here: dict[str, dict], there: dict[str, dict]) -> str:
+    """Why `main` keeps what is there, in words, or "": variants missing here, or worse here by their PSNR (dB)."""
+    if missing := [name for name in VARIANTS if name not in present]:
+        return f"lacks {', '.join(missing)}"
+    worse = [
+        f"{name} {there[name]['psnr']:.2f} dB there, {figures['psnr']:.2f} dB here"
+        for name, figures in here.items()
+        if name in there and figures["psnr"] < there[name]["psnr"] - PSNR_TOLERANCE
+    ]
+    return f"holds better weights: {'; '.join(worse)}" if worse else ""

@@ -125,8 +125,8 @@ def place_dots(metrics: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
     return {
         "width": width,
         "height": height,
-        "rates": [(x(rate), rate) for rate in (50, 100, 200, 500, 1000, 2000) if low < log(rate) < high],
-        "values": [(y(value), value) for value in range(int(bottom) + 1, int(top) + 1)],
+        "x_ticks": [(x(rate), rate) for rate in (50, 100, 200, 500, 1000, 2000) if low < log(rate) < high],
+        "y_ticks": [(y(value), value) for value in range(int(bottom) + 1, int(top) + 1)],
         "dots": dots,
     }
 

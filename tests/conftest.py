@@ -45,6 +45,19 @@ def draw_cat(seed: int, size: int = 64) -> Image.Image:
     return face if size == 64 else face.resize((size, size), Image.Resampling.BICUBIC)
 
 
+# what `make quick` leaves out: tests with these fixtures, these files, and what is marked where it stands
+SLOW_FIXTURES = {"app_url", "browser", "node_modules"}
+SLOW_FILES = "app faces hostile hub hub_server limits mcp perceptual processes push_data serving space train wheel"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what starts a browser or other processes, trains, or takes seconds by the dozen."""
+    for item in items:
+        file = item.path.stem.removeprefix("test_")
+        if file in SLOW_FILES.split() or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def fixed_seed() -> None:
     torch.manual_seed(0)

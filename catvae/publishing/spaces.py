@@ -164,7 +164,9 @@ def collect_files(hardware: str) -> dict[str, Path | bytes]:
     if not (ROOT / "app.py").is_file():
         raise HubError("publishing takes files from a clone of the repository, not from an installed package")
     paths = [path for pattern in NEEDED for path in sorted(ROOT.glob(pattern)) if path.is_file()]
-    files = {path.relative_to(ROOT).as_posix(): path for path in paths if path.suffix != ".pyc"}
+    files: dict[str, Path | bytes] = {
+        path.relative_to(ROOT).as_posix(): path for path in paths if path.suffix != ".pyc"
+    }
     files |= {f"checkpoints/{name}/{file}": ROOT / "checkpoints" / name / file for name in VARIANTS for file in FILES}
     return files | {"requirements.txt": lock_for(hardware)}
 

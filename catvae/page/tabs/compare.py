@@ -21,8 +21,8 @@ from catvae.serving.texts import written
 from catvae.serving.weights import Weights
 
 FRAMES = 9  # of each model; the browser fades between neighbours
-PLOT = 640, 300  # units of the drawing
-DOT, LINE, LETTER = 7, 16, 7.6  # radius of a dot, height of a label, width of its letters at 13 units
+PLOT = 460, 300  # units of the drawing; a phone shows two thirds of a pixel for each
+DOT, LINE, LETTER = 7, 18, 8.5  # radius of a dot, height of a label, width of its letters at 15 units
 # where a label may stand beside its dot, the best first: from the dot to the label's near end, and to its base line
 LABELS = (
     (10, -8, "start"),

@@ -255,3 +255,12 @@ def test_surprises_are_other_cats(open_page):
         page.wait_for_function(
             "before => document.querySelector('#mix img').getAttribute('src') !== before", arg=before, timeout=30_000
         )
+
+
+def test_numbers_are_written_as_the_language_of_the_page_does(open_page):
+    page = open_page(locale="en-US", query="/?lang=es")
+    page.locator("#tabs").get_by_role("tab").nth(3).click()
+    expect(page.locator("#results")).to_contain_text("0,005", timeout=30_000)
+    page.locator("#tabs").get_by_role("tab").nth(1).click()
+    expect(page.locator("#compare .row").first).to_contain_text("β = 0,005", timeout=30_000)
+    assert "0.005" not in page.locator("#compare").inner_text()

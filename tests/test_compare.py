@@ -4,8 +4,10 @@ import json
 import re
 from base64 import b64decode
 from io import BytesIO
+from types import SimpleNamespace
 
 import av
+import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,7 @@ from catvae.metrics import evaluate_model, psnr
 from catvae.mixing import compare, measure
 from catvae.model import VARIANTS, by_beta
 from catvae.page.morph import FILE_KINDS, make_file, morph_value
-from catvae.page.tabs.compare import format_page, is_free, kind_of_cat, label_box, place_dots
+from catvae.page.tabs.compare import ComparePage, format_page, is_free, kind_of_cat, label_box, place_dots
 from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
 from tests.conftest import draw_cat
@@ -95,6 +97,17 @@ def test_it_is_said_whose_cats_the_numbers_are_of(tmp_path):
     assert words["cats_own"] in mine and words["cats_real"] in mine and words["cats_flatter"] not in mine
     painted = page_of(rows, models, {}, kinds=("painted", "real"))
     assert words["cats_painted"] in painted and words["cats_flatter"] in painted
+
+
+def test_a_cat_that_cannot_be_used_is_said_in_place_of_the_comparison_before(tmp_path):
+    page = ComparePage(SimpleNamespace(current=SimpleNamespace(models={}, metrics={})))
+    request = gr.Request(headers={"accept-language": "es"}, query_params={})
+    kitten = str(example_kittens()[0])
+    missing = page.draw(kitten, None, kitten, None, request)
+    assert TEXTS["es"]["missing"].format(cat="B") in missing and "alert" in missing
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    broken = page.draw(str(tmp_path / "broken.png"), kitten, None, kitten, request)
+    assert TEXTS["es"]["unreadable"].format(cat="A") in broken and "<img" not in broken
 
 
 def test_labels_of_the_plot_lie_on_no_dot_and_on_no_other_label():

@@ -62,9 +62,12 @@ class ComparePage:
     weights: Weights
 
     def draw(self, face_a: Picture, face_b: Picture, photo_a: Picture, photo_b: Picture, request: gr.Request) -> str:
-        """The tab as HTML."""
+        """The tab as HTML: in place of the comparison what is wrong with a cat, where one cannot be used."""
         words, current = words_of(request), self.weights.current
-        faces = two_faces(face_a, face_b, words)
+        try:
+            faces = two_faces(face_a, face_b, words)
+        except gr.Error as refusal:
+            return render("refused.html", message=refusal.message)  # not the cats before, which are not chosen now
         kinds = kind_of_cat(photo_a, face_a), kind_of_cat(photo_b, face_b)
         return format_page(compare(current.models, faces, FRAMES), current.models, faces, kinds, current.metrics, words)
 

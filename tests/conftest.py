@@ -24,6 +24,9 @@ from catvae import VARIANTS, CatVAE
 from catvae.model import save_checkpoint
 from tests.hub_server import HubServer
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # workers share the cores: their threads would wait for each other
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

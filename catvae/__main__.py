@@ -5,6 +5,7 @@ What is slow to import, or an extra, is imported by the command that needs it.
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -149,12 +150,32 @@ def run_publish_trainer(args: argparse.Namespace) -> None:
     print(publish_trainer(args.repo, args.arguments, hardware=args.hardware))
 
 
+def run_export_web(args: argparse.Namespace) -> None:
+    from catvae.browser.export import export_web
+
+    faces = load_faces(args.data).validation[:32] if args.data else None
+    export_web(args.out, checkpoints=args.checkpoints, variants=args.variants, weights=args.weights, faces=faces)
+    print(f"To look at it: python -m http.server --directory {args.out}")
+
+
+def run_publish_web(args: argparse.Namespace) -> None:
+    from catvae.browser.export import export_web
+    from catvae.publishing.web import publish_web, web_snippet
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "web"
+        export_web(out, checkpoints=args.checkpoints, variants=args.variants, weights=args.weights)
+        print(publish_web(out, args.repo, private=args.private))
+    print("To embed it:\n\n" + web_snippet(args.repo))
+
+
 def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m catvae", description="Mix cats and measure the models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_mixing(commands)
     add_measuring(commands)
     add_publishing(commands)
+    add_web(commands)
     return parser.parse_args(words)
 
 
@@ -260,6 +281,25 @@ def add_publishing(commands: argparse._SubParsersAction) -> None:
     trainer.add_argument("--hardware", default="t4-small", help="flavour to rent, such as t4-small or a10g-small")
     trainer.add_argument("arguments", nargs="+", help="of train_space.py, after --")
     trainer.set_defaults(run=run_publish_trainer)
+
+
+def add_web(commands: argparse._SubParsersAction) -> None:
+    export = commands.add_parser("export-web", help="write the mixer as plain files that run in the visitor's browser")
+    export.add_argument("out", type=Path, help="a new folder, or an older export to replace")
+    export.add_argument("--data", help="faces to check it on, besides the example cats; as for train_space.py")
+    export.set_defaults(run=run_export_web)
+
+    publish = commands.add_parser("publish-web", help="create or update a static Space with the mixer")
+    publish.add_argument("repo", metavar="OWNER/NAME")
+    publish.add_argument("--private", action="store_true", help="when the Space is created")
+    publish.set_defaults(run=run_publish_web)
+
+    for command in (export, publish):
+        add_checkpoints(command)
+        command.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="VARIANT")
+        command.add_argument(
+            "--weights", default="int8", choices=["int8", "fp16"], help="fp16: torch's very pictures, twice the size"
+        )
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -177,3 +178,35 @@ def open_page(browser, app_url) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert errors == []
+
+
+@pytest.fixture(scope="session")
+def web_exports(tmp_path_factory) -> dict[str, Path]:
+    """The mixer exported for the browser, once for all processes of a test run: v6 and v3 as int8, v6 as fp16."""
+    pytest.importorskip("onnxruntime", reason="needs the extra web: pip install '.[web]'")
+    pytest.importorskip("onnxscript", reason="needs the extra web: pip install '.[web]'")
+    from catvae.browser.export import export_web  # not above: slow, and few tests need it
+    from catvae.errors import MissingPackageError
+
+    root = tmp_path_factory.getbasetemp()
+    root = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "web"
+    exports = {"int8": root / "int8", "fp16": root / "fp16"}
+    with FileLock(f"{root}.lock"):
+        try:
+            for weights, variants in (("int8", ["v6", "v3"]), ("fp16", ["v6"])):
+                if not exports[weights].exists():
+                    export_web(exports[weights], variants=variants, weights=weights)
+        except MissingPackageError as error:
+            pytest.skip(str(error))
+    return exports
+
+
+@pytest.fixture(scope="session")
+def real_faces() -> torch.Tensor:
+    """32 real faces, (32, 3, 64, 64) in [0, 1]."""
+    from catvae.training.data import load_faces
+
+    path = SHARED / "data" / "cat-faces-64" / "train.parquet"
+    if not path.exists():
+        pytest.skip(f"needs real faces: {path}")
+    return load_faces(str(path), limit=800).validation[:32].float() / 255

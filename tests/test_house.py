@@ -16,7 +16,7 @@ ROWS = [
     "photos",
     "latents mixing",
     "training serving",
-    "evaluation",
+    "evaluation browser",
     "publishing",
     "page",
     "__init__ __main__",

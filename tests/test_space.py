@@ -122,9 +122,7 @@ def test_an_account_without_a_plan_is_told_its_choices(hub):
         publish_space(name)
     with pytest.raises(HubError, match=r"(?s)403: .*two Spaces.*publish-web"):
         publish_space(SPACE)
-    with pytest.raises(
-        HubError, match=r"(?s)402: .*paid plan.*hf jobs uv run --flavor t4-small.*--push-to-hub"
-    ):
+    with pytest.raises(HubError, match=r"(?s)402: .*paid plan.*hf jobs uv run --flavor t4-small.*--push-to-hub"):
         publish_trainer("owner/trainer", ["--push-to-hub", "owner/cats"], hardware="t4-small")
 
 

@@ -1,23 +1,37 @@
-"""All models side by side on the visitor's two cats, with the numbers behind the pictures."""
+"""All models side by side on the visitor's two cats, moved by one slider, with the numbers behind the pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from filecmp import cmp
 from math import log
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
-from catvae.images import data_uri
+from catvae.images import data_uri, make_strip
 from catvae.mixing import Comparison, compare
-from catvae.model import VARIANTS, by_beta
+from catvae.model import CatVAE, VAEConfig
 from catvae.page.components import Picture
 from catvae.page.picker import CatPicker
 from catvae.page.theme import i18n, render, static, when_seen
 from catvae.page.visitor import told, two_faces, words_of
+from catvae.serving.links import example_name
+from catvae.serving.texts import written
 from catvae.serving.weights import Weights
 
-PLOT = 640, 300  # units of the drawing
+FRAMES = 9  # of each model; the browser fades between neighbours
+PLOT = 460, 300  # units of the drawing; a phone shows two thirds of a pixel for each
+DOT, LINE, LETTER = 7, 18, 8.5  # radius of a dot, height of a label, width of its letters at 15 units
+# where a label may stand beside its dot, the best first: from the dot to the label's near end, and to its base line
+LABELS = (
+    (10, -8, "start"),
+    (10, 20, "start"),
+    (-10, -8, "end"),
+    (-10, 20, "end"),
+    (10, -26, "start"),
+    (-10, 38, "end"),
+)
 
 
 def compare_tab(
@@ -25,7 +39,7 @@ def compare_tab(
 ) -> None:
     """The contents of `tab`, drawn when it is opened, and anew for other cats while it is open.
 
-    A click on a row opens that model in the tab "mix".
+    A click on a model's face opens that model in the tab "mix".
     """
     gr.Markdown(i18n("compare_intro"))
     view = gr.HTML(
@@ -34,10 +48,10 @@ def compare_tab(
         js_on_load=static("compare.js"),
         elem_id="compare",
     )
-    page, faces = ComparePage(weights), [cat_a.face, cat_b.face]
+    page, pictures = ComparePage(weights), [cat_a.face, cat_b.face, cat_a.photo, cat_b.photo]
     quiet = {"api_visibility": "private", "show_progress": "minimal"}
-    seen = when_seen([face.change for face in faces], "#compare")
-    gr.on([tab.select, seen.change], page.draw, faces, view, trigger_mode="always_last", **quiet)
+    seen = when_seen([cat_a.face.change, cat_b.face.change], "#compare")
+    gr.on([tab.select, seen.change], page.draw, pictures, view, trigger_mode="always_last", **quiet)
     view.click(page.open_model, None, [model, tabs], **quiet)
 
 
@@ -47,50 +61,77 @@ class ComparePage:
 
     weights: Weights
 
-    def draw(self, image_a: Picture, image_b: Picture, request: gr.Request) -> str:
-        """The tab as HTML."""
+    def draw(self, face_a: Picture, face_b: Picture, photo_a: Picture, photo_b: Picture, request: gr.Request) -> str:
+        """The tab as HTML: in place of the comparison what is wrong with a cat, where one cannot be used."""
         words, current = words_of(request), self.weights.current
-        faces = two_faces(image_a, image_b, words)
-        return format_page(compare(current.models, faces), faces, current.metrics, words)
+        try:
+            faces = two_faces(face_a, face_b, words)
+        except gr.Error as refusal:
+            return render("refused.html", message=refusal.message)  # not the cats before, which are not chosen now
+        kinds = kind_of_cat(photo_a, face_a), kind_of_cat(photo_b, face_b)
+        return format_page(compare(current.models, faces, FRAMES), current.models, faces, kinds, current.metrics, words)
 
     def open_model(self, event: gr.EventData) -> tuple:
-        """Show the model of the row that was clicked in the tab "mix"."""
+        """Show the model of the face that was clicked in the tab "mix"."""
         name = told(event, "model")
-        if name not in self.weights.current.models:
+        if not isinstance(name, str) or name not in self.weights.current.models:
             return gr.skip(), gr.skip()
         return gr.Dropdown(value=name), gr.Tabs(selected="mix")
 
 
+def kind_of_cat(photo: Picture, face: Picture) -> str:
+    """Whose cat a photo shows: "real" and "painted" examples, "cut" for a face that came at 64×64 (as
+    newborn kittens do, which are painted too), else the visitor's "own"."""
+    if name := example_name(photo):
+        return "painted" if name.startswith("kitten") else "real"
+    files = isinstance(photo, str) and isinstance(face, str)
+    return "cut" if files and cmp(photo, face, shallow=False) else "own"
+
+
 def format_page(
-    rows: dict[str, Comparison], faces: Sequence[Image.Image], metrics: dict[str, dict], words: dict[str, str]
+    rows: dict[str, Comparison],
+    models: dict[str, CatVAE],
+    faces: Sequence[Image.Image],
+    kinds: Sequence[str],
+    metrics: dict[str, dict],
+    words: dict[str, str],
 ) -> str:
-    """The comparison as HTML: a row of frames per model, what each keeps of both cats, numbers, and the plot."""
+    """The comparison as HTML: a face per model and a cross-fade, which one slider moves, numbers, and the plot."""
     names = words["cat_a"], words["cat_b"]
+    known = {name: metrics[name] for name in rows if name in metrics}
     return render(
         "compare.html",
         words=words,
-        cats=[{"name": name, "source": data_uri(face)} for name, face in zip(names, faces, strict=True)],
-        rows=[format_row(name, row, metrics.get(name)) for name, row in rows.items()],
-        plot=place_dots({name: metrics[name] for name in rows if name in metrics}),
+        cats=[
+            {"name": name, "source": data_uri(face), "kind": words[f"cats_{kind}"]}
+            for name, face, kind in zip(names, faces, kinds, strict=True)
+        ],
+        flattering=not {"painted", "cut"}.isdisjoint(kinds),
+        fade=data_uri(make_strip(list(faces)), "WEBP", quality=95),
+        frames=FRAMES,
+        rows=[format_row(name, row, models[name], metrics.get(name), words) for name, row in rows.items()],
+        plot=place_dots(known, {name: written(rows[name].beta, words) for name in known}),
     )
 
 
-def format_row(name: str, row: Comparison, known: dict[str, Any] | None) -> dict[str, Any]:
-    """One model's pictures as addresses, and its numbers as written; "–" where validation is not known."""
+def format_row(
+    name: str, row: Comparison, model: CatVAE, known: dict[str, Any] | None, words: dict[str, str]
+) -> dict[str, Any]:
+    """One model's strip as an address, and its numbers as written; "–" where validation is not known."""
     return {
         "name": name,
-        "beta": f"{row.beta:g}",
-        "psnr": f"{row.psnr:.1f}",
-        "kl": f"{row.kl:.0f}",
-        "psnr_all": f"{known['psnr']:.1f}" if known else "–",
-        "kl_all": f"{known['kl']:.0f}" if known else "–",
-        "active": f"{known['active_units']}" if known else "–",
-        "strip": data_uri(enlarge(row.strip), "WEBP", quality=90),
-        "faces": [data_uri(face) for face in row.faces],
+        "beta": written(row.beta, words),
+        "psnr": written(row.psnr, words, 1),
+        "kl": written(row.kl, words, 0),
+        "psnr_all": written(known["psnr"], words, 1) if known else "–",
+        "kl_all": written(known["kl"], words, 0) if known else "–",
+        "active": f"{known['active_units']}/{model.config.latent_dim}" if known else "–",
+        "other": model.config != VAEConfig(),
+        "strip": data_uri(row.strip, "WEBP", quality=95),
     }
 
 
-def place_dots(metrics: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+def place_dots(metrics: dict[str, dict[str, Any]], betas: dict[str, str]) -> dict[str, Any] | None:
     """Where rate (KL, nats, logarithmic) and distortion (PSNR, dB) of the models lie in the drawing, with
     ticks and labels; None for fewer than two models."""
     if len(metrics) < 2:
@@ -106,31 +147,44 @@ def place_dots(metrics: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
     def y(value: float) -> int:
         return round(height - 45 - (height - 65) * (value - bottom) / (top - bottom))
 
-    dots: list[dict[str, Any]] = []
-    for name in by_beta(metrics):
-        dot_x, dot_y = x(metrics[name]["kl"]), y(metrics[name]["psnr"])
-        left = dot_x > width / 2
-        # a label that would lie on the dot before goes below its own
-        crowded = any(abs(dot["x"] - dot_x) < 110 and abs(dot["y"] - dot_y) < 40 for dot in dots)
-        dots.append(
-            {
-                "x": dot_x,
-                "y": dot_y,
-                "label": f"{name} · β {VARIANTS[name].beta:g}",
-                "label_x": dot_x - 10 if left else dot_x + 10,
-                "label_y": dot_y + 20 if crowded else dot_y - 8,
-                "anchor": "end" if left else "start",
-            }
-        )
+    places = [(x(row["kl"]), y(row["psnr"])) for row in metrics.values()]
+    labels = [f"{name} · β {betas[name]}" for name in metrics]
     return {
         "width": width,
         "height": height,
         "x_ticks": [(x(rate), rate) for rate in (50, 100, 200, 500, 1000, 2000) if low < log(rate) < high],
         "y_ticks": [(y(value), value) for value in range(int(bottom) + 1, int(top) + 1)],
-        "dots": dots,
+        "dots": [
+            {"x": place[0], "y": place[1], "label": label, **spot}
+            for place, label, spot in zip(places, labels, place_labels(places, labels), strict=True)
+        ],
     }
 
 
-def enlarge(strip: Image.Image, times: int = 2) -> Image.Image:
-    """A strip that many times as large."""
-    return strip.resize((strip.width * times, strip.height * times), Image.Resampling.BICUBIC)
+def place_labels(places: Sequence[tuple[int, int]], labels: Sequence[str]) -> list[dict[str, Any]]:
+    """For the label of each dot the first spot that covers no dot and no label before; its first where all do."""
+    taken = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in places]
+    spots = []
+    for (x, y), label in zip(places, labels, strict=True):
+        options = [
+            (label_box(x + right, y + down, label, anchor), right, down, anchor) for right, down, anchor in LABELS
+        ]
+        box, right, down, anchor = next((option for option in options if is_free(option[0], taken)), options[0])
+        taken.append(box)
+        spots.append({"label_x": x + right, "label_y": y + down, "anchor": anchor})
+    return spots
+
+
+def label_box(x: int, y: int, label: str, anchor: str) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a label whose base line starts, or ends, at (x, y)."""
+    width = LETTER * len(label)
+    left = x - width if anchor == "end" else x
+    return left, y - LINE + 4, left + width, y + 4
+
+
+def is_free(box: Sequence[float], taken: Sequence[Sequence[float]]) -> bool:
+    """Whether a box lies within the drawing and touches none of the others."""
+    inside = box[0] > 50 and box[1] > 20 and box[2] < PLOT[0] and box[3] < PLOT[1] - 45
+    return inside and not any(
+        box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3] for other in taken
+    )

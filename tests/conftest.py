@@ -25,6 +25,9 @@ from catvae import VARIANTS, CatVAE
 from catvae.model import save_checkpoint
 from tests.hub_server import HubServer
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # workers share the cores: their threads would wait for each other
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -48,14 +51,17 @@ def draw_cat(seed: int, size: int = 64) -> Image.Image:
 
 # what `make quick` leaves out: tests with these fixtures, these files, and what is marked where it stands
 SLOW_FIXTURES = {"app_url", "browser", "node_modules"}
-SLOW_FILES = "app faces hostile hub hub_server limits mcp perceptual processes push_data serving space train wheel"
+SLOW_FILES = {
+    *("app", "browser", "browser_export", "faces", "hostile", "hub", "hub_server", "limits", "mcp", "own_files"),
+    *("perceptual", "processes", "push_data", "serving", "space", "train", "wheel"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what starts a browser or other processes, trains, or takes seconds by the dozen."""
     for item in items:
         file = item.path.stem.removeprefix("test_")
-        if file in SLOW_FILES.split() or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        if file in SLOW_FILES or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 

@@ -28,6 +28,7 @@ def run(monkeypatch, *arguments) -> None:
     main()
 
 
+@pytest.mark.slow
 def test_one_command_writes_everything_twice_the_same(
     cheap_networks, cat_folder, small_set, tmp_path, monkeypatch, capsys
 ):

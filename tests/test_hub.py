@@ -11,8 +11,10 @@ import torch
 from huggingface_hub import ModelCard
 
 from catvae import VARIANTS, CatVAE
-from catvae.errors import HubError
-from catvae.publishing.weights import check_write_access, make_model_card, push_checkpoints
+from catvae.download import hub_calls
+from catvae.errors import CheckpointError, HubError
+from catvae.publishing.cards import make_model_card
+from catvae.publishing.weights import TRIAL, check_push, push_checkpoints, push_trained
 from tests.conftest import ROOT
 from tests.hub_server import READ_TOKEN
 
@@ -30,6 +32,7 @@ def set_psnr(folder, name: str, psnr: float) -> None:
 
 
 def test_a_push_is_one_commit_with_all_that_belongs_to_it(hub, client, checkpoints):
+    (checkpoints / "v6" / "history.csv").write_text("epoch,loss\n1,2\n")
     commit = push_checkpoints(checkpoints, REPO, tag="v1.0")
     files = hub.files(f"models/{REPO}", commit)
     assert hub.head(f"models/{REPO}") == commit
@@ -37,6 +40,9 @@ def test_a_push_is_one_commit_with_all_that_belongs_to_it(hub, client, checkpoin
     for name in VARIANTS:
         for file in ("config.json", "model.safetensors", "metrics.json"):
             assert files[f"{name}/{file}"] == (checkpoints / name / file).read_bytes()
+    assert files["v6/history.csv"] == (checkpoints / "v6" / "history.csv").read_bytes()
+    assert json.loads(files["config.json"])["variants"]["v6"] == 0.005
+    assert b"*.safetensors filter=lfs" in files[".gitattributes"]
     assert files["figures/interpolation.png"].startswith(b"\x89PNG")
     assert files["figures/reconstruction.png"].startswith(b"\x89PNG")
     assert [tag.target_commit for tag in client.list_repo_refs(REPO).tags] != []
@@ -44,6 +50,7 @@ def test_a_push_is_one_commit_with_all_that_belongs_to_it(hub, client, checkpoin
     assert {result.metric_type for result in card.data.eval_results} == {"psnr", "ssim"}
     assert len(card.data.eval_results) == 2 * len(VARIANTS)
     assert "41 %" in card.text and "no licence" in card.text
+    assert "pip install ./kitten-mixer" in card.text and "arxiv.org/abs/1312.6114" in card.text
 
 
 def test_pushing_the_same_again_makes_no_commit(hub, client, checkpoints):
@@ -64,57 +71,112 @@ def test_worse_or_partial_sets_do_not_replace_better_ones(hub, client, checkpoin
 
 
 def test_a_branch_is_made_and_main_left_alone(hub, client, checkpoints):
-    push_checkpoints(checkpoints, REPO)
-    main = hub.head(f"models/{REPO}")
-    set_psnr(checkpoints, "v1", 21)
+    main = push_checkpoints(checkpoints, REPO)
+    set_psnr(checkpoints, "v1", 12)  # a branch takes what main would not
     branch = push_checkpoints(checkpoints, REPO, revision="trial")
     assert hub.head(f"models/{REPO}", rev="trial") == branch != main == hub.head(f"models/{REPO}")
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"match": "POST .*/commit/", "status": 500},
-        {"match": "POST .*/commit/", "status": 412},
-        {"match": "POST .*/commit/", "reset": True},
-        {"match": "PUT ", "status": 403},
-        {"match": "POST /api/validate-yaml", "status": 400},
-        {"match": "POST .*/preupload/", "status": 401},
-        {"match": "GET .*/revision/|GET /api/models/", "status": 429, "headers": {"Retry-After": "0"}},
-    ],
-    ids=lambda fault: f"{fault['match']} {fault.get('status', 'reset')}",
-)
-def test_a_push_that_fails_says_so_and_loses_nothing(hub, client, checkpoints, fault):
+def test_a_tag_that_exists_is_said_before_anything_is_pushed(hub, client, checkpoints):
+    head = push_checkpoints(checkpoints, REPO, tag="v1.0")
+    set_psnr(checkpoints, "v1", 21)
+    with pytest.raises(HubError, match=r"owner/cats has the tag v1\.0 already: take another"):
+        push_checkpoints(checkpoints, REPO, tag="v1.0")
+    assert hub.head(f"models/{REPO}") == head
+
+
+def test_trained_weights_survive_on_a_branch_where_main_refuses_them(hub, client, checkpoints):
+    head = push_checkpoints(checkpoints, REPO)
+    set_psnr(checkpoints, "v5", 12)
+    said = push_trained(checkpoints, REPO)
+    assert "holds better weights: v5" in said and "branch trial" in said
+    assert b'"psnr": 12' in hub.files(f"models/{REPO}", TRIAL)["v5/metrics.json"]
+    assert hub.head(f"models/{REPO}") == head
+    assert "branch main" in push_trained(checkpoints, REPO, force=True)
+    assert hub.head(f"models/{REPO}") != head
+
+
+def test_a_push_after_training_waits_for_a_hub_that_is_out_of_order(hub, client, checkpoints):
+    fault = hub.fault("POST .*/repos/create", status=503, times=2)
+    assert "branch main" in push_trained(checkpoints, REPO, pauses=(0, 0))
+    assert fault.hits == 2
+    fault = hub.fault("POST .*/commit/", status=403)
+    set_psnr(checkpoints, "v5", 21)
+    with pytest.raises(HubError, match=r"403.*HF_TOKEN(?s:.*)python -m catvae push \S+checkpoints owner/cats --force"):
+        push_trained(checkpoints, REPO, force=True, pauses=(0, 0))
+    assert fault.hits == 1
+
+
+FAULTS = [
+    {"match": "POST .*/commit/", "status": 500},
+    {"match": "POST .*/commit/", "status": 412},
+    {"match": "POST .*/commit/", "reset": True},
+    {"match": "PUT ", "status": 403},
+    {"match": "POST /api/validate-yaml", "status": 400},
+    {"match": "POST .*/preupload/", "status": 401},
+    {"match": "GET .*/revision/|GET /api/models/", "status": 429, "headers": {"Retry-After": "0"}},
+]
+
+
+def test_a_push_that_fails_says_so_and_loses_nothing(hub, client, checkpoints):
+    for name in set(VARIANTS) - {"v3"}:
+        shutil.rmtree(checkpoints / name)  # one small variant will do
     client.create_repo(REPO)
     head = hub.head(f"models/{REPO}")
     before = {path: path.read_bytes() for path in checkpoints.rglob("*.*")}
-    match = fault.pop("match")
-    injected = hub.fault(match, **fault)
-    with pytest.raises(HubError, match=REPO):
-        push_checkpoints(checkpoints, REPO)
-    assert injected.hits > 0
-    assert hub.head(f"models/{REPO}") == head
+    for fault in FAULTS:
+        injected = hub.fault(**fault)
+        with pytest.raises(HubError, match=f"push to {REPO} failed"):
+            push_checkpoints(checkpoints, REPO, force=True)
+        assert injected.hits > 0, fault
+        assert hub.head(f"models/{REPO}") == head
+        hub.clear_faults()
     assert before == {path: path.read_bytes() for path in checkpoints.rglob("*.*")}
-    hub.clear_faults()
-    assert push_checkpoints(checkpoints, REPO) != head
+    assert push_checkpoints(checkpoints, REPO, force=True) != head
 
 
 def test_damaged_weights_are_not_pushed(hub, client, checkpoints):
     (checkpoints / "v4" / "model.safetensors").write_bytes(b"oops")
-    with pytest.raises(HubError, match=r"v4.model\.safetensors: truncated"):
+    with pytest.raises(CheckpointError, match=r"v4.model\.safetensors: truncated"):
         push_checkpoints(checkpoints, REPO)
     assert hub.requests == []
 
 
-def test_access_is_checked_before_training(hub, tmp_path):
+def test_access_is_checked_before_training_for_repos_that_exist_too(hub, tmp_path):
+    hub.seed("models/someone-else/cats", {})
+    hub.seed("models/owner/old", {})
     with hub.client(tmp_path / "home"):
-        check_write_access(REPO)
-        with pytest.raises(HubError, match="someone-else/cats.*HF_TOKEN"):
-            check_write_access("someone-else/cats")
-    with hub.client(tmp_path / "home", token=READ_TOKEN), pytest.raises(HubError, match="HF_TOKEN|only read"):
-        check_write_access("owner/other")
-    with hub.client(tmp_path / "home", token=None), pytest.raises(HubError, match="HF_TOKEN"):
-        check_write_access(REPO)
+        assert "lacks v1" in check_push(REPO, tmp_path)
+        for repo in ("someone-else/cats", "someone-else/new"):
+            with pytest.raises(HubError, match=f"cannot push to {repo} .403: .*someone-else.*HF_TOKEN"):
+                check_push(repo, tmp_path)
+    with hub.client(tmp_path / "home", token=READ_TOKEN):
+        for repo in ("owner/old", "owner/new"):
+            with pytest.raises(HubError, match=f"cannot push to {repo} .403: .*write token.*HF_TOKEN"):
+                check_push(repo, tmp_path)
+    with hub.client(tmp_path / "home", token=None), pytest.raises(HubError, match="hf auth login"):
+        check_push("owner/old", tmp_path)
+
+
+def test_what_main_will_refuse_is_known_before_training(hub, client, checkpoints, tmp_path):
+    assert check_push(REPO, tmp_path / "empty", VARIANTS) == ""
+    assert check_push(REPO, tmp_path / "empty", ["v3"]) == "lacks v1, v2, v4, v5, v6"
+    assert check_push(REPO, tmp_path / "empty", ["v3"], force=True) == ""
+    assert check_push(REPO, tmp_path / "empty", ["v3"], revision="mine") == ""
+    push_checkpoints(checkpoints, REPO)
+    set_psnr(checkpoints, "v5", 19.9)
+    assert check_push(REPO, checkpoints, ["v3"]) == "holds better weights: v5 20.00 dB there, 19.90 dB here"
+    assert check_push(REPO, checkpoints, ["v3", "v5"]) == ""  # that one is trained anew
+
+
+ADVICE = [(401, "hf auth login"), (402, "paid for"), (403, "may not do that"), (409, "there already"), (429, "pause")]
+
+
+@pytest.mark.parametrize("status, advice", ADVICE)
+def test_what_the_hub_refuses_comes_with_what_to_do(hub, client, status, advice):
+    hub.fault("POST .*/x", status=status, body=b'{"error": "No."}')
+    with pytest.raises(HubError, match=f"renting failed .{status}: No..; .*{advice}"), hub_calls("renting failed"):
+        client.add_space_variable("owner/x", "A", "b")
 
 
 def test_from_pretrained_gives_the_pushed_weights(hub, client, checkpoints, tmp_path):
@@ -123,7 +185,8 @@ def test_from_pretrained_gives_the_pushed_weights(hub, client, checkpoints, tmp_
     from_folder = CatVAE.from_pretrained(str(checkpoints), variant="v3")
     for a, b in zip(from_hub.parameters(), from_folder.parameters(), strict=True):
         assert torch.equal(a, b)
-    CatVAE.from_pretrained(REPO, variant="v3", revision=commit)
+    CatVAE.from_pretrained(REPO, variant="v6")
+    assert hub.requests.count(f"GET /{REPO}/resolve/{commit}/config.json") == 1  # what the Hub counts, once for a set
     hub.requests.clear()
     CatVAE.from_pretrained(REPO, variant="v3", revision=commit)
     assert hub.requests == []
@@ -172,38 +235,30 @@ def test_card_is_valid_and_does_not_change_by_itself(small_set):
     assert str(make_model_card(REPO, metrics)) == str(make_model_card(REPO, metrics))
 
 
-def test_training_pushes_at_the_end_and_tells_how_to_retry(hub, cat_folder, checkpoints, tmp_path):
-    command = [sys.executable, "train_space.py", "--data", cat_folder, "--out", checkpoints, "--variants", "v3",
+def test_training_is_checked_before_and_pushed_after(hub, cat_folder, tmp_path):
+    command = [sys.executable, "train_space.py", "--data", cat_folder, "--out", tmp_path / "out", "--variants", "v3",
                "--epochs", "1", "--push-to-hub", REPO]  # fmt: skip
 
     def train(**env):
         return subprocess.run(command, cwd=ROOT, env=hub.env(tmp_path / "home", **env), capture_output=True, text=True)
 
+    hub.seed(f"models/{REPO}", {})
     refused = train(token=READ_TOKEN)
-    assert (
-        refused.returncode == 1 and "may only read" in refused.stderr + refused.stdout
-    ) or "HF_TOKEN" in refused.stderr
-    assert "epoch 1" not in refused.stdout
+    assert refused.returncode == 1 and "write token" in refused.stderr
+    assert "Traceback" not in refused.stderr and "epoch 1" not in refused.stdout
 
-    set_psnr(checkpoints, "v3", 0)  # untrained figures must not count as better
-    fault = hub.fault("POST .*/commit/", status=500)
+    fault = hub.fault("POST .*/commit/", status=403)
     failed = train(token=hub.token)
     assert failed.returncode == 1 and fault.hits
-    retry = f"python -m catvae push {checkpoints} {REPO}"
+    assert "lacks v1, v2, v4, v5, v6: the weights will go to the branch trial" in failed.stdout
+    retry = f"python -m catvae push {tmp_path / 'out'} {REPO} --revision trial"
     assert retry in failed.stderr and "Traceback" not in failed.stderr
     hub.clear_faults()
-    done = subprocess.run(
-        [sys.executable, *retry.split()[1:]],
-        cwd=ROOT,
-        env=hub.env(tmp_path / "home", token=hub.token),
-        capture_output=True,
-        text=True,
-    )
+    env = hub.env(tmp_path / "home", token=hub.token)
+    done = subprocess.run([sys.executable, *retry.split()[1:]], cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert (
-        hub.files(f"models/{REPO}", "main")["v3/model.safetensors"]
-        == (checkpoints / "v3" / "model.safetensors").read_bytes()
-    )
+    pushed = hub.files(f"models/{REPO}", "trial")["v3/model.safetensors"]
+    assert pushed == (tmp_path / "out" / "v3" / "model.safetensors").read_bytes()
 
 
 def test_faces_load_from_a_hub_dataset_at_a_revision(hub, cat_folder, tmp_path):

@@ -164,7 +164,7 @@ def test_the_published_files_mix_on_zerogpu_and_spend_none_of_it(hub, tmp_path, 
     with running_app(tmp_path, env) as url:
         cats = [handle_file(ROOT / "examples" / f"kitten-0{i}.png") for i in (1, 4)]
         frames = Client(url, verbose=False).predict("v6", *cats, 5, api_name="/mix")
-        assert len(frames) == 5
+        assert len(frames) == 5 + 2  # and the two cats as they came
     log = (tmp_path / "app.log").read_text()
     assert "started on ZeroGPU" in log and "quota spent" not in log and "Traceback" not in log
 

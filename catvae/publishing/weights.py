@@ -95,21 +95,18 @@ def push_trained(
     A set that `main` refuses goes to the branch "trial". When the Hub cannot be reached it is tried
     again after each of `pauses` (s). Raises HubError, with the command to try again by hand.
     """
-    note = ""
-    for pause in (*pauses, None):
+    note, left = "", list(pauses)
+    while True:
         try:
             commit = push_checkpoints(folder, repo_id, private=private, revision=revision, force=force, token=token)
             return f"{note}pushed to {repo_id}, branch {revision or 'main'}, at {commit}"
         except PushRefused as refused:
             note, revision = f"{refused}\nso they go to the branch {TRIAL}: ", TRIAL
-            commit = push_checkpoints(folder, repo_id, private=private, revision=revision, token=token)
-            return f"{note}pushed to {repo_id}, branch {revision}, at {commit}"
         except HubError as error:
-            if pause is None or not may_pass(error):
+            if not left or not may_pass(error):
                 raise HubError(f"{error}\n{retry_hint(folder, repo_id, revision, force)}") from error
-            print(f"{error}; once more in {pause} s", flush=True)
-            time.sleep(pause)
-    raise AssertionError("the last try returns or raises")
+            print(f"{error}; once more in {left[0]} s", flush=True)
+            time.sleep(left.pop(0))
 
 
 def retry_hint(folder: Path, repo_id: str, revision: str | None, force: bool) -> str:

@@ -1,0 +1,301 @@
+"""Training v7: a painter on v6's latents, with a perceptual and an adversarial loss.
+
+v6's encoder and decoder stay as they are. Of every batch of faces the painter paints the
+reconstructions, and mixes of pairs of them. A face is pulled to the real one (L1, LPIPS with AlexNet),
+a mix to the cross-fade of its parents (LPIPS), both stay close to v6's picture at a quarter of the
+size, and a discriminator pulls both to what real faces look like: relativistic pairs with gradient
+penalties on real and painted ones (R3GAN, Huang et al. 2024, https://arxiv.org/abs/2501.05441), under
+small changes alike for both (DiffAugment, Zhao et al. 2020, https://arxiv.org/abs/2006.10738).
+"""
+
+import csv
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from catvae.errors import TrainingError
+from catvae.evaluation.perceptual import load_alexnet
+from catvae.files import replacing
+from catvae.images import make_strip, to_pil
+from catvae.machine import has_fast_bf16
+from catvae.metrics import psnr, sharpness, spectrum
+from catvae.model import CatVAE
+from catvae.training.train import augment
+
+EPOCH = 8192  # faces from one row of the history to the next
+PENALTY_EVERY = 8  # steps
+SHEET = 16  # faces, and midpoints, that a person looks at
+
+
+@dataclass(frozen=True)
+class PainterConfig:
+    """Settings that decide the result, in faces seen, and the weights of the losses."""
+
+    images: int = 400_000
+    batch_size: int = 32
+    mixes: int = 16  # of each batch
+    lr: float = 2e-4  # of the painter, falling to a tenth over the last third; the discriminator's is three times that
+    seed: int = 0
+    jitter: float = 0.5
+    l1: float = 4.0
+    coarse: float = 2.0  # to v6's picture, as 4×4 means
+    lpips: float = 2.0
+    lpips_mixes: float = 0.5
+    adversarial: float = 0.3
+    adversarial_mixes: float = 0.3
+    grow: int = 10_000  # images over which the adversarial loss comes in
+    gamma: float = 0.5  # of the gradient penalties
+    ema: float = 0.999
+
+
+class Discriminator(nn.Module):
+    """Pictures (N, 3, 64, 64) in [0, 1] to three scores each, (N, 3): at 16×16, 8×8 and after one more layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(3, 16, 3, padding=1)
+        self.layers = nn.ModuleList(
+            [
+                nn.Conv2d(16, 48, 4, 2, 1),
+                nn.Conv2d(48, 96, 4, 2, 1),
+                nn.Conv2d(96, 192, 4, 2, 1),
+                nn.Conv2d(192, 192, 3, padding=1),
+            ]
+        )
+        self.heads = nn.ModuleList([nn.Conv2d(96, 1, 1), nn.Conv2d(192, 1, 1), nn.Conv2d(192, 1, 1)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = F.leaky_relu(self.enter(4 * x - 2), 0.2)
+        scores = []
+        for i, layer in enumerate(self.layers):
+            h = F.leaky_relu(layer(h), 0.2)
+            if i:
+                scores.append(self.heads[i - 1](h).mean((1, 2, 3)))
+        return torch.stack(scores, 1)
+
+
+def change(x: Tensor, chance: Tensor) -> Tensor:
+    """Pictures (N, 3, 64, 64) moved by up to 4 pixels and changed in brightness, contrast and saturation,
+    as uniform `chance` (N, 5) decides."""
+    moved = (chance[:, :2] * 9).floor().long() - 4
+    padded = F.pad(x, (4, 4, 4, 4), mode="reflect")
+    rows = (torch.arange(64)[None] + 4 + moved[:, :1]).to(x.device)
+    columns = (torch.arange(64)[None] + 4 + moved[:, 1:2]).to(x.device)
+    x = padded[torch.arange(len(x))[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    bright, contrast, colour = (chance[:, i, None, None, None] for i in (2, 3, 4))
+    x = x + 0.4 * (bright - 0.5)
+    grey = x.mean(1, keepdim=True)
+    x = grey + (x - grey) * (0.5 + colour)
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return mean + (x - mean) * (0.75 + 0.5 * contrast)
+
+
+def lpips(alexnet: Callable[[Tensor], list[Tensor]], x: Tensor, y: Tensor, shift: tuple[int, int]) -> Tensor:
+    """LPIPS of pairs, (N,), of pictures doubled and moved by up to three pixels: AlexNet begins with a
+    stride of 4, and would not see what is painted between."""
+
+    def prepare(image: Tensor) -> Tensor:
+        image = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
+        return F.pad(image, (3, 0, 3, 0), mode="replicate")[:, :, shift[0] : shift[0] + 128, shift[1] : shift[1] + 128]
+
+    with torch.no_grad():
+        target = alexnet(prepare(y))
+    return sum((a - b).square().sum(1).mean((1, 2)) for a, b in zip(alexnet(prepare(x)), target, strict=True))
+
+
+def penalty(discriminator: Discriminator, x: Tensor) -> Tensor:
+    """Squared norm of the score's gradient by the picture scaled to [-2, 2], mean over pictures."""
+    x = x.detach().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    return (gradient / 4).square().sum((1, 2, 3)).mean()
+
+
+@dataclass
+class Studio:
+    """What a run of training holds."""
+
+    vae: CatVAE  # v7: v6's networks, and the painter that learns
+    ema: nn.Module
+    discriminator: Discriminator
+    painter_adam: torch.optim.Optimizer
+    discriminator_adam: torch.optim.Optimizer
+    alexnet: Callable[[Tensor], list[Tensor]]
+    autocast: Callable[[], torch.autocast]
+
+
+def make_studio(vae: CatVAE, config: PainterConfig, device: torch.device) -> Studio:
+    """Everything at the start of a run. Raises MissingPackageError without AlexNet."""
+    torch.manual_seed(config.seed)
+    vae = vae.to(device).requires_grad_(False)
+    vae.painter.requires_grad_(True)
+    discriminator = Discriminator().to(device, memory_format=torch.channels_last)
+    ema = torch.optim.swa_utils.AveragedModel(
+        vae.painter, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema)
+    )
+    fused = device.type != "mps"
+    return Studio(
+        vae,
+        ema,
+        discriminator,
+        torch.optim.Adam(vae.painter.parameters(), lr=config.lr, betas=(0.0, 0.99), fused=fused),
+        torch.optim.Adam(discriminator.parameters(), lr=3 * config.lr, betas=(0.0, 0.99), fused=fused),
+        load_alexnet(device),
+        lambda: torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device)),
+    )
+
+
+def step(studio: Studio, faces: Tensor, config: PainterConfig, seen: int) -> dict[str, float | Tensor]:
+    """One step of both networks on uint8 faces (N, 3, 64, 64); all chance comes from torch's generator."""
+    n, m, device = len(faces), config.mixes, next(studio.vae.parameters()).device
+    x = augment(faces.to(device).float() / 255, torch.randn(n, 10).to(device), config.jitter)
+    x = x.contiguous(memory_format=torch.channels_last)
+    other, share = torch.randperm(n)[:m].to(device), (0.2 + 0.6 * torch.rand(m, 1)).to(device)
+    shift = tuple(torch.randint(4, (2,)).tolist())
+    chances = torch.rand(3, n + m, 5)
+    with torch.no_grad(), studio.autocast():
+        mu = studio.vae.to_mu(studio.vae.encoder(x)).float()
+        z = torch.cat([mu, torch.lerp(mu[:m], mu[other], share)])
+        soft = studio.vae.decoder(z).sigmoid().float()
+    fade = torch.lerp(x[:m], x[other], share[:, :, None, None])
+    target = torch.cat([x, fade])
+    with studio.autocast():
+        painted = studio.vae.painter(soft, z).float()
+
+    real = torch.cat([x, x[torch.randperm(n)[:m].to(device)]])
+    scale = torch.cat([torch.full((n,), config.adversarial), torch.full((m,), config.adversarial_mixes)]).to(device)
+    scale = scale * min(1.0, seen / max(1, config.grow))
+    for group in studio.painter_adam.param_groups:
+        group["lr"] = config.lr * decay(seen, config.images)
+    for group in studio.discriminator_adam.param_groups:
+        group["lr"] = 3 * config.lr * decay(seen, config.images)
+
+    # discriminator
+    fake = change(painted.detach(), chances[0])
+    true = change(real, chances[1])
+    scores = studio.discriminator(torch.cat([true, fake]))
+    d_loss = F.softplus(scores[n + m :] - scores[: n + m]).mean()
+    if (seen // n) % PENALTY_EVERY == 0:
+        grades = penalty(studio.discriminator, true) + penalty(studio.discriminator, fake)
+        d_loss = d_loss + PENALTY_EVERY * config.gamma / 2 * grades
+    studio.discriminator_adam.zero_grad(set_to_none=True)
+    d_loss.backward()
+    studio.discriminator_adam.step()
+
+    # painter
+    studio.discriminator.requires_grad_(False)
+    with torch.no_grad():
+        true = studio.discriminator(change(real, chances[2]))
+    gan = F.softplus(true - studio.discriminator(change(painted, chances[2]))).mean(1)
+    studio.discriminator.requires_grad_(True)
+    with studio.autocast():
+        seen_by_alexnet = lpips(studio.alexnet, painted, target, shift)
+    near = F.l1_loss(painted[:n], x)
+    coarse = F.l1_loss(F.avg_pool2d(painted, 4), F.avg_pool2d(soft, 4))
+    loss = config.l1 * near + config.coarse * coarse + (scale * gan).mean()
+    loss = loss + config.lpips * seen_by_alexnet[:n].mean() + config.lpips_mixes * seen_by_alexnet[n:].mean()
+    studio.painter_adam.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(studio.vae.painter.parameters(), 1.0)
+    studio.painter_adam.step()
+    studio.ema.update_parameters(studio.vae.painter)
+    parts = {"d_loss": d_loss, "gan": gan.mean(), "l1": near, "lpips_alex": seen_by_alexnet[:n].mean()}
+    return {name: value.detach() for name, value in parts.items()}
+
+
+def decay(seen: int, images: int) -> float:
+    """Factor of the learning rates: 1, and over the last third down to a tenth."""
+    return min(1.0, max(0.1, 0.1 + 0.9 * 3 * (1 - seen / images)))
+
+
+def train_painter(
+    vae: CatVAE,
+    train: Tensor,
+    validation: Tensor,
+    folder: Path,
+    config: PainterConfig = PainterConfig(),
+    *,
+    device: torch.device = torch.device("cpu"),
+    resume: bool = False,
+) -> nn.Module:
+    """Train the painter of `vae`, whose other weights are v6's, on uint8 faces (N, 3, 64, 64); returns the
+    painter's moving average.
+
+    `folder` gets `history.csv`, a row every 8,192 faces, `sheet-*.png` of the same 16 faces and 16
+    midpoints, and `training.pt` with all that is needed to go on; with `resume` the run continues from
+    there. All chance in a step follows from its number.
+
+    Raises TrainingError when there is nothing to resume, or when the loss is no longer finite;
+    MissingPackageError without the weights of AlexNet.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    studio, state_file, seen, history = make_studio(vae, config, device), folder / "training.pt", 0, []
+    if resume:
+        seen, history = restore(studio, state_file)
+    started, first = time.monotonic(), seen
+    while seen < config.images:
+        torch.manual_seed(config.seed * 1_000_003 + seen // config.batch_size)
+        batch = train[torch.randint(len(train), (config.batch_size,))]
+        parts = step(studio, batch, config, seen)
+        seen += config.batch_size
+        if seen % EPOCH and seen < config.images:
+            continue
+        if not all(torch.isfinite(value) for value in parts.values()):
+            raise TrainingError(f"the painter's loss is no longer finite after {seen} faces; try a lower --lr")
+        row = {"images": seen} | {name: round(value.item(), 5) for name, value in parts.items()}
+        row |= look(studio, validation, folder / f"sheet-{seen:07d}.png")
+        row |= {"speed": round((seen - first) / (time.monotonic() - started), 1)}
+        history.append(row)
+        print(" ".join(f"{name} {value}" for name, value in row.items()), flush=True)
+        save(studio, state_file, seen, history, config)
+        with replacing(folder / "history.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(history[0]))
+            writer.writeheader()
+            writer.writerows(history)
+    return studio.ema.module
+
+
+def save(studio: Studio, path: Path, seen: int, history: list[dict], config: PainterConfig) -> None:
+    """Write all that is needed to go on, whole or not at all."""
+    state = {"seen": seen, "history": history, "config": asdict(config)}
+    for name in ("ema", "discriminator", "painter_adam", "discriminator_adam"):
+        state[name] = getattr(studio, name).state_dict()
+    state["painter"] = studio.vae.painter.state_dict()
+    with replacing(path) as partial:
+        torch.save(state, partial)
+
+
+def restore(studio: Studio, path: Path) -> tuple[int, list[dict]]:
+    """Faces seen and history of the run in `path`, whose weights go into the studio. Raises TrainingError."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        for name in ("ema", "discriminator", "painter_adam", "discriminator_adam"):
+            getattr(studio, name).load_state_dict(state[name])
+        studio.vae.painter.load_state_dict(state["painter"])
+        return state["seen"], state["history"]
+    except Exception as error:  # damaged files make torch raise nearly anything
+        raise TrainingError(f"{path}: nothing to resume ({error}); drop --resume to train anew") from error
+
+
+@torch.inference_mode()
+def look(studio: Studio, validation: Tensor, sheet: Path) -> dict[str, float]:
+    """Figures of the moving average on the first 256 validation faces and their midpoints; a sheet to look at."""
+    device = next(studio.vae.parameters()).device
+    x = validation[:256].to(device).float() / 255
+    mu, _ = studio.vae.encode(x)
+    halves = (mu + mu.roll(-1, 0)) / 2
+    painted, mixed = (studio.ema(studio.vae.decoder(z).sigmoid(), z).clamp(0, 1) for z in (mu, halves))
+    real, rows = sharpness(x).mean(), [x, painted, mixed]
+    strips = [make_strip(to_pil(images[:SHEET])) for images in rows]
+    page = make_strip([strip.rotate(90, expand=True) for strip in strips]).rotate(-90, expand=True)
+    page.resize((page.width * 2, page.height * 2)).save(sheet)
+    figures = {"psnr": psnr(x, painted).mean()}
+    figures |= {"sharp": sharpness(painted).mean() / real, "sharp_mix": sharpness(mixed).mean() / real}
+    for name, images in (("rec", painted), ("mix", mixed)):
+        for place, value in zip(("row", "col", "quarter"), spectrum(images) / spectrum(x), strict=True):
+            figures[f"{place}_{name}"] = value
+    return {name: round(value.item(), 3) for name, value in figures.items()}

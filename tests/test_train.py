@@ -15,9 +15,10 @@ from catvae.errors import TrainingError
 from catvae.machine import pick_device
 from catvae.metrics import evaluate_model
 from catvae.model import save_checkpoint
+from catvae.training.batches import augment
 from catvae.training.data import Faces, load_faces
-from catvae.training.optim import Muon, orthogonalize
-from catvae.training.train import TrainConfig, augment, lr_factor, make_optimizers, train_variant
+from catvae.training.optim import Muon, lr_factor, make_optimizers, orthogonalize
+from catvae.training.train import TrainConfig, train_variant
 from tests.conftest import ROOT
 
 CONFIG = TrainConfig(epochs=3, batch_size=16)

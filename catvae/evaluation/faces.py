@@ -1,45 +1,56 @@
 """How well faces are found in a folder of photos: a page to look at, and the figures beside it."""
 
-import html
 import math
 import time
 from pathlib import Path
 from statistics import fmean, median
+from typing import NotRequired, TypedDict
 
 import torch
+from jinja2 import Template
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from catvae.errors import DataError, ImageError
-from catvae.files import write_json
+from catvae.files import write_json, writing
 from catvae.images import data_uri, to_pil, to_tensor
 from catvae.model import IMAGE_SIZE, VARIANTS, CatVAE, beta_elbo, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, align, find_faces
-from catvae.training.data import IMAGE_SUFFIXES
+from catvae.training.sources import IMAGE_SUFFIXES
 
+PAGE = Path(__file__).with_name("faces.html")
 THUMBNAIL = 220
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Faces found</title>
-<style>
-body {{ font: 15px/1.4 system-ui, sans-serif; margin: 2rem; background: #fafafa; color: #222 }}
-main {{ display: flex; flex-wrap: wrap; gap: 1rem }}
-figure {{ margin: 0; padding: .6rem; background: #fff; border: 1px solid #ddd; border-radius: 6px }}
-figure img {{ vertical-align: top; margin-right: .3rem }}
-figcaption {{ max-width: 30rem; font-size: 13px }}
-.none {{ background: #fff4e5 }}
-</style>
-<h1>Faces found in {folder}</h1>
-<p>{summary}</p>
-<main>
-{figures}
-</main></html>
-"""
+
+
+class Photo(TypedDict):
+    """What was found in one photo; what is not required is of its best face."""
+
+    file: str
+    faces: int
+    ms: float  # to find them and to cut the best
+    score: NotRequired[float]
+    box: NotRequired[tuple[float, float, float, float]]
+    rotation: NotRequired[float]
+    elbo_per_pixel: NotRequired[float]
+
+
+class FacesReport(TypedDict):
+    """The figures of a folder; `elbo_per_pixel` is a mean, negative, in nats, `ms_per_photo` a median."""
+
+    folder: str
+    variant: str
+    photos: int
+    unreadable: int
+    share_found: float
+    elbo_per_pixel: float | None
+    validation_elbo_per_pixel: float | None
+    ms_per_photo: float | None
 
 
 def evaluate_faces(
     folder: Path, out: Path, *, variant: str = "v6", checkpoints: Path | None = None, validation: Tensor | None = None
-) -> dict:
+) -> FacesReport:
     """Find and cut the best face of every picture under `folder`; write `out` (.html) and the same
     name as .json, and return the figures.
 
@@ -47,52 +58,60 @@ def evaluate_faces(
     its negative ELBO in nats per pixel (`elbo_per_pixel`). `validation`, uint8 faces
     (N, 3, 64, 64), gives the mean to compare with. Files that are no pictures are listed.
 
-    Raises DataError for a folder without pictures and CheckpointError for weights that cannot be
-    loaded.
+    Raises DataError for a folder without pictures, CheckpointError for weights that cannot be loaded
+    and SettingError where `out` cannot be written.
     """
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise DataError(f"{folder}: no images in this folder")
     model, beta = load_variant(variant, checkpoints), VARIANTS[variant].beta
-    rows, figures = [], []
+    rows: list[Photo | dict[str, str]] = []
+    shown: list[tuple[Photo, list[str]]] = []
     for file in files:
         name = str(file.relative_to(folder))
         try:
-            photo = open_image(file)
+            picture = open_image(file)
         except ImageError as error:
             rows.append({"file": name, "error": str(error)})
             continue
-        start = time.perf_counter()
-        found = find_faces(photo)
-        cut = align(photo, found[0]) if found else None
-        row = {"file": name, "faces": len(found), "ms": 1000 * (time.perf_counter() - start)}
-        pictures = [draw_faces(photo, found)]
-        if cut:
-            reconstruction, elbo = reconstruct(model, to_tensor([cut]), beta)
-            best = found[0]
-            row |= {"score": best.score, "box": best.box, "rotation": best.rotation, "elbo_per_pixel": elbo.item()}
-            pictures += [face.resize((2 * IMAGE_SIZE, 2 * IMAGE_SIZE)) for face in (cut, *to_pil(reconstruction))]
-        rows.append(row)
-        figures.append(format_figure(row, pictures))
+        photo, pictures = look_at(picture, name, model, beta)
+        rows.append(photo)
+        shown.append((photo, [data_uri(picture, "JPEG", quality=85) for picture in pictures]))
 
-    read = [row for row in rows if "error" not in row]
-    found = [row for row in read if row["faces"]]
-    report = {
+    elbos = [photo["elbo_per_pixel"] for photo, _ in shown if "elbo_per_pixel" in photo]
+    report: FacesReport = {
         "folder": folder.name,
         "variant": variant,
-        "photos": len(read),
-        "unreadable": len(rows) - len(read),
-        "share_found": len(found) / max(1, len(read)),
-        "elbo_per_pixel": fmean(row["elbo_per_pixel"] for row in found) if found else None,
+        "photos": len(shown),
+        "unreadable": len(files) - len(shown),
+        "share_found": len(elbos) / max(1, len(shown)),
+        "elbo_per_pixel": fmean(elbos) if elbos else None,
         "validation_elbo_per_pixel": None if validation is None else mean_elbo(model, validation, beta),
-        "ms_per_photo": median(row["ms"] for row in read) if read else None,
+        "ms_per_photo": median(photo["ms"] for photo, _ in shown) if shown else None,
     }
-    summary = ", ".join(f"{key} {value:.4g}" for key, value in report.items() if isinstance(value, (int, float)))
-    page = PAGE.format(folder=html.escape(folder.name), summary=html.escape(summary), figures="\n".join(figures))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page, encoding="utf-8")
-    write_json(out.with_suffix(".json"), {**report, "files": rows})
+    page = Template(PAGE.read_text(encoding="utf-8"), autoescape=True, trim_blocks=True)
+    with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page.render(report=report, photos=shown), encoding="utf-8")
+        write_json(out.with_suffix(".json"), {**report, "files": rows})
     return report
+
+
+def look_at(picture: Image.Image, name: str, model: CatVAE, beta: float) -> tuple[Photo, list[Image.Image]]:
+    """What is found in a photo of that name; its thumbnail, its best face and that face's reconstruction."""
+    start = time.perf_counter()
+    found = find_faces(picture)
+    cut = align(picture, found[0]) if found else None
+    photo: Photo = {"file": name, "faces": len(found), "ms": 1000 * (time.perf_counter() - start)}
+    thumbnail = draw_faces(picture, found)
+    if cut is None:
+        return photo, [thumbnail]
+    reconstruction, elbo = reconstruct(model, to_tensor([cut]), beta)
+    best = found[0]
+    photo["score"], photo["box"], photo["rotation"] = best.score, best.box, best.rotation
+    photo["elbo_per_pixel"] = elbo.item()
+    large = [face.resize((2 * IMAGE_SIZE, 2 * IMAGE_SIZE)) for face in (cut, *to_pil(reconstruction))]
+    return photo, [thumbnail, *large]
 
 
 @torch.inference_mode()
@@ -124,14 +143,3 @@ def draw_faces(photo: Image.Image, faces: list[Face]) -> Image.Image:
         pen.polygon(corners, outline=colour)
         pen.line(corners[:2], fill=colour, width=3)
     return thumbnail
-
-
-def format_figure(row: dict, pictures: list[Image.Image]) -> str:
-    """One photo of the page as HTML, its pictures inline."""
-    images = "".join(f'<img src="{data_uri(picture, "JPEG", quality=85)}" alt="">' for picture in pictures)
-    caption = html.escape(row["file"])
-    if row["faces"]:
-        caption += f": score {row['score']:.2f}, {row['rotation']:.0f}°, ELBO {row['elbo_per_pixel']:.3f}"
-        caption += f", {row['faces']} faces" if row["faces"] > 1 else ""
-        return f"<figure>{images}<figcaption>{caption}</figcaption></figure>"
-    return f'<figure class="none">{images}<figcaption>{caption}: no face found</figcaption></figure>'

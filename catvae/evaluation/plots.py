@@ -2,20 +2,27 @@
 
 import csv
 import math
-from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.transforms import Bbox
+from PIL import Image
 
+from catvae.evaluation.rows import Report
 from catvae.files import find_checkpoints
 from catvae.model import VARIANTS
 
-SHARP = 2  # drawn this much larger, and shrunk: Pillow draws without antialiasing
 INK, GREY, GRID, BLUE, RED = "#222222", "#767676", "#e4e4e4", "#2563a8", "#c2410c"
-Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels of the result
+DOT = 6  # radius in pixels, with its white rim
+PLACES = [(0, 1), (0, -1), (1, 0), (-1, 0), (1, -1), (-1, 1), (1, 1), (-1, -1)]  # of a label beside its dot
+Label = tuple[str, tuple[float, float], str]  # text, its point, colour
 
 
-def make_plots(report: dict, checkpoints: Path | None = None) -> dict[str, Image.Image]:
+def make_plots(report: Report, checkpoints: Path | None = None) -> dict[str, Image.Image]:
     """The plots of a report of `evaluate_fully`, by name. Training is read from `history.csv` beside the weights."""
     histories = {}
     for name in VARIANTS:
@@ -27,112 +34,107 @@ def make_plots(report: dict, checkpoints: Path | None = None) -> dict[str, Image
     return plots | ({"training_curves": training_curves(histories)} if histories else {})
 
 
-def rate_distortion(report: dict) -> Image.Image:
+def rate_distortion(report: Report) -> Image.Image:
     """KL against PSNR of every model, with the linear optimum over all β as a line."""
-    models = report["variants"] | report["also"]
-    points = {name: (row["kl"][0], row["psnr"][0]) for name, row in models.items()}
-    rates, values = zip(*points.values(), strict=True)
-    span = (min(rates) / 1.6, max(rates) * 1.6), (min(values) - 1, max(values) + 1)
-    figure, draw = _canvas(800, 480)
-    place = _axes(draw, (70, 30, 780, 420), *span, log=True)
-    _text(draw, (425, 462), "KL (nats), logarithmic: what the latents say about a face", "mm", GREY)
-    _text(draw, (70, 14), "PSNR (dB), validation faces", "lm", GREY)
+    labels: list[Label] = []
+    for name, row in (report["variants"] | report["also"]).items():
+        beta = row.get("beta")
+        text = name if beta is None else f"{name}, β = {beta:g}"
+        labels.append((text, (row["kl"][0], row["psnr"][0]), BLUE if name in report["variants"] else RED))
+    rates, values = zip(*(point for _, point, _ in labels), strict=True)
+    left, right, bottom, top = min(rates) / 1.6, max(rates) * 1.6, min(values) - 1, max(values) + 1
+    figure = _figure(800, 480)
+    axes = figure.subplots()
+    _style(axes)
+    axes.set(xscale="log", xlim=(left, right), ylim=(bottom, top))
+    decades = [digit * 10.0**power for power in range(-3, 6) for digit in (1, 2, 5)]
+    axes.set_xticks([x for x in decades if left <= x <= right])
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.minorticks_off()
+    axes.set_xlabel("KL (nats), logarithmic: what the latents say about a face", color=GREY)
+    axes.set_title("PSNR (dB), validation faces", loc="left", fontsize=10, color=GREY)
 
-    curve = [(rate, value) for _, rate, value in report["linear_curve"] if span[0][0] < rate < span[0][1]]
-    curve = [(rate, value) for rate, value in curve if span[1][0] < value < span[1][1]]
-    if len(curve) > 1:
-        _line(draw, [place(*point) for point in curve], GREY)
-        x, y = place(*min(curve, key=lambda point: abs(point[0] - math.sqrt(min(rates) * max(rates)))))
-        _text(draw, (x - 12, y - 14), "linear optimum", "rm", GREY)
-    for name, point in points.items():
-        ours = name in report["variants"]
-        x, y = place(*point)
-        _dot(draw, x, y, BLUE if ours else RED)
-        beta = models[name]["beta"]
-        label = name if beta is None else f"{name}, beta {beta:g}"
-        _, beside = min(curve, key=lambda at: abs(at[0] - point[0]), default=point)
-        away = -18 if point[1] > beside else 18  # from the line
-        _text(draw, (x, y + away), label, "mm", BLUE if ours else RED)
-    return _finish(figure)
+    curve = [(rate, value) for _, rate, value in report["linear_curve"]]
+    curve = [(rate, value) for rate, value in curve if left < rate < right and bottom < value < top]
+    axes.plot([rate for rate, _ in curve], [value for _, value in curve], color=GREY)
+    for _, point, colour in labels:
+        axes.plot(*point, "o", markersize=2 * DOT * 72 / figure.dpi, color=colour, markeredgecolor="white", zorder=3)
+    if curve:
+        middle = min(curve, key=lambda at: abs(at[0] - math.sqrt(min(rates) * max(rates))))
+        labels.append(("linear optimum", middle, GREY))
+    _write(figure, axes, labels, curve)
+    return _render(figure)
 
 
-def training_curves(histories: dict[str, list[dict]]) -> Image.Image:
+def training_curves(histories: dict[str, list[dict[str, float]]]) -> Image.Image:
     """Training and validation loss by epoch, a panel for each variant: three in a row."""
-    width, height = 300, 220
-    figure, draw = _canvas(3 * width + 10, math.ceil(len(histories) / 3) * height + 40)
-    for i, (name, history) in enumerate(histories.items()):
-        left, top = i % 3 * width, i // 3 * height + 30
+    rows = math.ceil(len(histories) / 3)
+    figure = _figure(910, 220 * rows + 40)
+    panels = figure.subplots(rows, 3, squeeze=False).flat
+    for axes, (name, history) in zip(panels, histories.items(), strict=False):
+        _style(axes)
         epochs = [row["epoch"] for row in history]
-        curves = {color: [row[key] for row in history] for key, color in (("loss", GREY), ("val_loss", BLUE))}
-        low = min(map(min, curves.values()))
-        high = max(curves[BLUE])  # the training loss of a first epoch from random weights towers over all
+        training, validation = ([row[key] for row in history] for key in ("loss", "val_loss"))
+        axes.plot(epochs, training, color=GREY, label="training")
+        axes.plot(epochs, validation, color=BLUE, label="validation")
+        low, high = min(*training, *validation), max(validation)
         margin = 0.08 * (high - low) or 1
-        box = (left + 60, top + 24, left + width - 10, top + height - 34)
-        place = _axes(draw, box, (1, max(2, max(epochs))), (low - margin, high + margin), ticks=4)
-        for color, losses in curves.items():
-            _line(draw, [place(x, min(y, high + margin)) for x, y in zip(epochs, losses, strict=True)], color)
-        _text(draw, (left + 60, top + 10), f"{name}, beta {VARIANTS[name].beta:g}", "lm", INK)
-    _text(draw, (60, 16), "Loss (nats per face) by epoch:", "lm", INK)
-    _text(draw, (290, 16), "training", "lm", GREY)
-    _text(draw, (360, 16), "validation", "lm", BLUE)
-    return _finish(figure)
+        # the training loss of a first epoch from random weights towers over all
+        axes.set(xlim=(1, max(2, *epochs)), ylim=(low - margin, high + margin))
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        axes.set_title(f"{name}, β = {VARIANTS[name].beta:g}", loc="left", fontsize=10, color=INK)
+    handles = panels[0].get_legend_handles_labels()
+    for axes in panels[len(histories) :]:
+        axes.remove()
+    figure.suptitle("Loss (nats per face) by epoch\n", x=0.02, ha="left", fontsize=10, color=INK)
+    figure.legend(*handles, loc="upper right", ncols=2, frameon=False)
+    return _render(figure)
 
 
-def _axes(
-    draw: ImageDraw.ImageDraw,
-    box: Box,
-    x_span: tuple[float, float],
-    y_span: tuple[float, float],
-    log: bool = False,
-    ticks: int = 7,
-) -> Callable[[float, float], tuple[float, float]]:
-    """Draw a grid with numbers; returns where a point lies, in pixels of the result."""
-    left, top, right, bottom = box
-    scale = math.log if log else float
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        across = (scale(x) - scale(x_span[0])) / (scale(x_span[1]) - scale(x_span[0]))
-        return left + (right - left) * across, bottom - (bottom - top) * (y - y_span[0]) / (y_span[1] - y_span[0])
-
-    decades = [digit * 10**power for power in range(-3, 6) for digit in (1, 2, 5)]
-    for x in [x for x in decades if x_span[0] <= x <= x_span[1]] if log else _round_numbers(*x_span, ticks, whole=True):
-        at = place(x, y_span[0])[0]
-        _line(draw, [(at, top), (at, bottom)], GRID, 1)
-        _text(draw, (at, bottom + 14), f"{x:g}", "mm", GREY)
-    for y in _round_numbers(*y_span, ticks):
-        at = place(x_span[0], y)[1]
-        _line(draw, [(left, at), (right, at)], GRID, 1)
-        _text(draw, (left - 8, at), f"{y:g}", "rm", GREY)
-    return place
+def _figure(width: int, height: int) -> Figure:
+    """A white figure of that many pixels, drawn by no window and by no global state."""
+    figure = Figure((width / 100, height / 100), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
-def _round_numbers(low: float, high: float, count: int, whole: bool = False) -> list[float]:
-    """About `count` round numbers between two."""
-    rough = (high - low) / count
-    power = 10 ** math.floor(math.log10(rough))
-    step = min((digit * power for digit in (1, 2, 5, 10)), key=lambda step: abs(step - rough))
-    step = max(1, round(step)) if whole else step
-    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+def _style(axes: Axes) -> None:
+    axes.grid(color=GRID)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, labelcolor=GREY)
+    axes.spines[:].set_visible(False)
 
 
-def _canvas(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    figure = Image.new("RGB", (width * SHARP, height * SHARP), "white")
-    return figure, ImageDraw.Draw(figure)
+def _write(figure: Figure, axes: Axes, labels: list[Label], line: list[tuple[float, float]]) -> None:
+    """Write each label beside its point, where it stands on no dot, no other label and not on the line."""
+    figure.draw_without_rendering()  # sizes and places are known from now on
+    corners = axes.transData.transform(line or [(math.nan, math.nan)])
+    along = np.linspace(0, len(corners) - 1, 50 * len(corners))
+    inked = np.stack([np.interp(along, range(len(corners)), corners[:, i]) for i in (0, 1)], axis=1)
+    taken = [Bbox.from_extents(*at, *at).padded(DOT) for at in axes.transData.transform([at for _, at, _ in labels])]
+    for text, point, colour in labels:
+        for distance, (x, y) in ((d, place) for d in (7, 14, 21) for place in PLACES):
+            written = axes.annotate(
+                text,
+                point,
+                (distance * x, distance * y),
+                textcoords="offset points",
+                ha=("center", "left", "right")[x],
+                va=("center", "bottom", "top")[y],
+                color=colour,
+            )
+            box = written.get_window_extent()
+            outside = box.x0 < axes.bbox.x0 or box.x1 > axes.bbox.x1 or box.y0 < axes.bbox.y0 or box.y1 > axes.bbox.y1
+            if not (outside or box.count_overlaps(taken) or box.padded(3).count_contains(inked)):
+                taken.append(box)
+                break
+            written.remove()
 
 
-def _finish(figure: Image.Image) -> Image.Image:
-    return figure.resize((figure.width // SHARP, figure.height // SHARP), Image.Resampling.LANCZOS).quantize(64)
-
-
-def _line(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], color: str, width: float = 2) -> None:
-    points = [(x * SHARP, y * SHARP) for x, y in points]
-    draw.line(points, fill=color, width=round(width * SHARP), joint="curve")
-
-
-def _dot(draw: ImageDraw.ImageDraw, x: float, y: float, color: str, radius: float = 6) -> None:
-    draw.circle((x * SHARP, y * SHARP), radius * SHARP, fill=color, outline="white", width=SHARP)
-
-
-def _text(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, anchor: str, color: str) -> None:
-    font = ImageFont.load_default(15 * SHARP)  # ASCII alone: no β
-    draw.text((at[0] * SHARP, at[1] * SHARP), text, fill=color, font=font, anchor=anchor)
+def _render(figure: Figure) -> Image.Image:
+    """The figure in at most 64 colours."""
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").quantize(64)

@@ -1,11 +1,20 @@
 """How an evaluation is written down: Markdown tables and a JSON file of what `catvae.evaluation.measure` measured."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from jinja2 import Template
+
+from catvae.errors import SettingError
+from catvae.evaluation.rows import QuickReport, Report
 from catvae.files import write_json
 
+DOCUMENT = Path(__file__).with_name("report.md")
+OF_NO_MODEL = {"psnr", "ssim", "kl", "lpips", "sharpness"}  # trivial where nothing is lost
 
-def format_table(report: dict) -> str:
+
+def format_table(report: QuickReport) -> str:
     """The report of `evaluate_variants` as a Markdown table."""
     lines = [
         "| | β | PSNR (dB) | SSIM | KL (nats) | active units | parameters |",
@@ -63,20 +72,20 @@ TABLES = {
 }
 
 
-def format_summary(report: dict) -> str:
+def format_summary(report: Report) -> str:
     """The main figures of the report of `evaluate_fully`, without intervals, as a Markdown table."""
     return _table(report, SUMMARY, intervals=False)
 
 
-def format_report(report: dict) -> str:
+def format_report(report: Report) -> str:
     """The report of `evaluate_fully` as a Markdown document."""
-    counts = {key: report[key] for key in ("images", "set", "looked_at", "pairs", "frames")}
-    tables = [f"## {title}\n\n{_table(report, columns)}" for title, columns in TABLES.items()]
-    return _DOCUMENT.format(summary=format_summary(report), tables="\n\n".join(tables), **counts)
+    tables = "\n\n".join(f"## {title}\n\n{_table(report, columns)}" for title, columns in TABLES.items())
+    template = Template(DOCUMENT.read_text(encoding="utf-8"), keep_trailing_newline=True)
+    return template.render(report, summary=format_summary(report), tables=tables)
 
 
-def _table(report: dict, columns: dict[str, tuple[str, int | None]], intervals: bool = True) -> str:
-    named = {
+def _table(report: Report, columns: dict[str, tuple[str, int | None]], intervals: bool = True) -> str:
+    named: dict[str, Mapping[str, Any]] = {
         **report["variants"],
         **{f"{name}, linear": row for name, row in report["linear"].items()},
         **report["also"],
@@ -97,59 +106,28 @@ def _cell(value: float | list[float] | None, digits: int | None, interval: bool)
     return f"{middle:.{digits}f}" + (f" ± {(high - low) / 2:.{digits}f}" if interval else "")
 
 
-OF_NO_MODEL = {"psnr", "ssim", "kl", "lpips", "sharpness"}  # trivial where nothing is lost
-
-_DOCUMENT = """# Measured
-
-Written by `python -m catvae evaluate --data SOURCE --out FOLDER`, with all digits in `evaluation.json`.
-
-{summary}
-
-“vN, linear” is the best that a linear model can do at that β: principal components of the training faces and their
-mirror images, shrunk ([`catvae/linear.py`](../catvae/linear.py)). “real, cross-fade” stands in for a model that loses
-nothing: its Fréchet distance of reconstructions is the floor, validation faces against training faces, and its mixes
-are pixel cross-fades.
-
-- PSNR, SSIM and KL are means over {images} validation faces. LPIPS (VGG-16) is the mean over {looked_at} of them: 0 for
-  the same picture, and about 0.55 for another cat.
-- Fréchet distances compare the features of {set} images with those of {set} training faces. They come from
-  EfficientNet-Lite0 at 128×128, not from the Inception network of FID, and fall as sets grow: compare them with each
-  other only.
-- Mixes are half-way between neighbours in the validation set, from posterior means; new kittens are drawn from the
-  Gaussian beside the weights, at temperature, or from the prior.
-- ± is half of a 95 % interval: of means by bootstrap, 1,000 resamples of the images, the same for every row; of Fréchet
-  distances by jackknife, leaving out a tenth at a time.
-
-![Rate and distortion](rate_distortion.png)
-
-{tables}
-
-Sharpness is the mean squared step between neighbouring grey pixels over that of the original, of a mix over that of its
-path's own ends, of new kittens over the mean of real faces. “LPIPS to the nearest” of {looked_at} training faces can be
-smaller for a smooth picture than for a real face: read it beside sharpness. The rate is the KL of the linear optimum on
-its training faces, ½ ln(4λ / β) summed over components.
-
-Mixes under LPIPS and paths are of {pairs} fixed pairs, {frames} frames each. A step is √LPIPS, a Euclidean distance:
-“path” is the sum of the steps over the distance between the ends, at least 1; “spread” is the standard deviation of the
-steps over their mean.
-
-![Training](training_curves.png)
-"""
-
-
-def write_report(report: dict, out: Path) -> None:
+def write_report(report: Report, out: Path) -> None:
     """`evaluation.json` and `evaluation.md` in the folder `out`."""
     write_json(out / "evaluation.json", report)
     (out / "evaluation.md").write_text(format_report(report), encoding="utf-8")
 
 
-def insert_table(page: Path, table: str) -> None:
-    """Put the table between the lines `<!-- table -->` and `<!-- /table -->` of a Markdown page.
+def split_page(page: Path) -> tuple[str, str]:
+    """What a Markdown page has up to the line `<!-- table -->`, and from `<!-- /table -->` on.
 
-    Raises ValueError where these are not.
+    Raises SettingError for a page without these, or that cannot be read.
     """
-    before, start, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
+    try:
+        before, start, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{page}: cannot be read ({error})") from error
     _, end, after = rest.partition("<!-- /table -->\n")
     if not start or not end:
-        raise ValueError(f"{page}: lacks the lines <!-- table --> and <!-- /table -->")
-    page.write_text(f"{before}{start}{table}\n{end}{after}", encoding="utf-8")
+        raise SettingError(f"{page}: lacks the lines <!-- table --> and <!-- /table -->")
+    return before + start, end + after
+
+
+def insert_table(page: Path, table: str) -> None:
+    """Put the table between the two lines that `split_page` looks for."""
+    before, after = split_page(page)
+    page.write_text(f"{before}{table}\n{after}", encoding="utf-8")

@@ -3,12 +3,15 @@
 import os
 import subprocess
 import threading
+import time
 from collections import deque
 
 import gradio as gr
 from huggingface_hub import HfApi
 
-from catvae.download import HUB_ERRORS, first_line
+from catvae.download import hub_calls
+from catvae.errors import HubError
+from catvae.publishing.weights import PAUSES, may_pass
 
 SHOWN_LINES = 200
 
@@ -27,23 +30,40 @@ def train_and_pause(command: list[str]) -> None:
 
 
 def _train(command: list[str], log: deque[str]) -> None:
-    training = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    for line in training.stdout:  # text mode ends a line at the progress bar's \r too
-        if "img/s]" in line and log and "img/s]" in log[-1]:
-            log.pop()
-        else:
-            print(line, end="", flush=True)
-        log.append(line.rstrip())
-    log.append("done" if training.wait() == 0 else f"training ended with exit status {training.returncode}")
     try:
-        if space := os.environ.get("SPACE_ID"):
-            HfApi().pause_space(space)
-    except HUB_ERRORS as error:
-        log.append(f"could not pause this Space ({first_line(error)}): pause it yourself, it costs money")
-    print(log[-1], flush=True)
+        training = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",  # whatever it prints, the Space must come to its pause
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        for line in training.stdout:  # text mode ends a line at the progress bar's \r too
+            if "img/s]" in line and log and "img/s]" in log[-1]:
+                log.pop()
+            else:
+                print(line, end="", flush=True)
+            log.append(line.rstrip())
+        log.append("done" if training.wait() == 0 else f"training ended with exit status {training.returncode}")
+    except OSError as error:
+        log.append(f"training cannot start ({error})")
+    finally:
+        pause(log)
+
+
+def pause(log: deque[str], pauses: tuple[float, ...] = PAUSES) -> None:
+    """Pause the Space this runs on, if it is one, trying again after each of `pauses` (s), and say so if that fails."""
+    if space := os.environ.get("SPACE_ID"):
+        for wait in (*pauses, None):
+            try:
+                with hub_calls("could not pause this Space"):
+                    HfApi().pause_space(space)
+                break
+            except HubError as error:
+                if wait is None or not may_pass(error):
+                    log.append(f"{error}: pause it yourself, it costs money")
+                    break
+                time.sleep(wait)
+    if log:
+        print(log[-1], flush=True)

@@ -2,12 +2,13 @@
 
 from io import BytesIO
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetCard, DatasetCardData, HfApi
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from torch import Tensor
 
-from catvae.download import HUB_ERRORS, first_line
+from catvae.download import hub_calls
 from catvae.errors import HubError
 from catvae.images import to_bytes, to_pil
+from catvae.publishing.cards import make_dataset_card
 from catvae.training.data import Faces, FaceStream
 
 SHARD = 20_000  # faces; about 160 MB
@@ -30,10 +31,10 @@ def push_faces(
         files |= {f"data/{name}-{i:05d}-of-{len(shards):05d}.parquet": shard for i, shard in enumerate(shards)}
         size = sum(len(shard) for shard in shards)
         splits.append({"name": name, "num_bytes": size, "num_examples": len(faces.split(name))})
-    files["README.md"] = str(make_dataset_card(repo_id, faces, splits, license)).encode()
+    files["README.md"] = str(make_dataset_card(repo_id, faces.report, splits, license)).encode()
 
     api = HfApi(token=token)
-    try:
+    with hub_calls(f"push to {repo_id} failed"):
         api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
         old = api.list_repo_files(repo_id, repo_type="dataset")
         operations = [
@@ -41,56 +42,7 @@ def push_faces(
         ] + [CommitOperationAdd(name, content) for name, content in files.items()]
         message = f"{faces.report.train + faces.report.validation} faces"
         api.create_commit(repo_id, operations, repo_type="dataset", commit_message=message)
-    except HUB_ERRORS as error:
-        raise HubError(f"push to {repo_id} failed: {first_line(error)}") from error
     return f"{api.endpoint}/datasets/{repo_id}"
-
-
-def make_dataset_card(repo_id: str, faces: Faces, splits: list[dict], license: str) -> DatasetCard:
-    """Card with what `datasets` needs to know in its front matter; the same faces give the same text."""
-    report, size = faces.report, sum(split["num_bytes"] for split in splits)
-    data = DatasetCardData(
-        license=license,
-        pretty_name="Cat faces 64×64, without copies",
-        task_categories=["unconditional-image-generation"],
-        tags=["cats", "faces"],
-        configs=[
-            {
-                "config_name": "default",
-                "data_files": [{"split": split["name"], "path": f"data/{split['name']}-*"} for split in splits],
-            }
-        ],
-        dataset_info={
-            "features": [{"name": "image", "dtype": "image"}],
-            "splits": splits,
-            "download_size": size,
-            "dataset_size": size,
-        },
-    )
-    return DatasetCard(
-        f"""---
-{data.to_yaml()}
----
-
-# Cat faces 64×64, without copies
-
-{report.train} faces for training and {report.validation} for validation, 64×64 RGB, as PNG in the column `image`.
-
-Made by `python -m catvae push-data` from `{report.source}`: {report.read} images read, {report.broken} broken ones
-skipped, {report.exact_copies} exact and {report.near_copies} near copies removed (mirror images among them; 16×16 grey
-thumbnails that correlate above 0.985), then split at random. A split without that step leaks.
-
-```python
-from datasets import load_dataset
-faces = load_dataset("{repo_id}")
-```
-
-## Licence and origin
-
-The pictures belong to their authors. The Kaggle dataset `spandan2/cats-faces-64x64-for-generative-models`, from which
-the Kitten Mixer's own set comes, states no licence: before you publish or use such a set, make sure that you may.
-"""
-    )
 
 
 def _to_parquet(images: Tensor) -> bytes:

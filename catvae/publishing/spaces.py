@@ -3,19 +3,22 @@
 import re
 import shlex
 from pathlib import Path
+from typing import NamedTuple
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoCard, get_token
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo, RepoCard, get_token
 
-from catvae.download import FILES, HUB_ERRORS, first_line
+from catvae.download import FILES, hub_calls, status
 from catvae.errors import HubError
+from catvae.files import ROOT
 from catvae.model import VARIANTS
+from catvae.publishing.cards import make_space_text
+from catvae.serving.links import State, iframe, web_component
 
-ROOT = Path(__file__).resolve().parents[2]
+FREE = "zero-a10g"  # the hardware on which an account without a plan may have Gradio Spaces
 NEEDED = (
-    *("app.py", "train_space.py", "requirements.txt", "LICENSE"),
+    *("app.py", "train_space.py", "pyproject.toml", "LICENSE"),
     *(
-        "catvae/**/*.py",
-        "catvae/**/*.safetensors",
+        "catvae/**/*",
         "examples/*",
         "examples/blog/*",
         "figures/*.png",
@@ -23,31 +26,61 @@ NEEDED = (
         "checkpoints/*/latents.safetensors",
     ),
 )
+CHOICES = """The Hub lets this account have no such Space on {hardware}. The ways on:
+- --hardware zero-a10g: free, for two Spaces of an account that is older than 30 days and has a verified address;
+- a paid plan, https://huggingface.co/pricing, for any hardware;
+- the mixer as a static page, which runs in the visitor's browser and is free for all:
+  python -m catvae publish-web {repo}"""
+JOB_INSTEAD = """A training Space needs a paid plan, https://huggingface.co/pricing. A Job needs credit alone:
+  hf jobs uv run --flavor {hardware} --timeout 3h --secrets HF_TOKEN train_space.py {arguments}"""
+PRIVATE = """{model_repo} is private: the Space needs a token that may read it, as its secret HF_TOKEN, and runs the
+weights it comes with until then. Set it under {address}/settings, or publish again with --with-token, which puts the
+token there that you are logged in with."""
+
+
+class Published(NamedTuple):
+    """Where a Space is, and what is left to do for it to work, if anything."""
+
+    address: str
+    advice: str = ""
 
 
 def publish_space(
-    repo_id: str, *, model_repo: str | None = None, private: bool = False, token: str | None = None
-) -> str:
-    """Create or update a Gradio Space with the app and the bundled weights; returns its address.
+    repo_id: str,
+    *,
+    hardware: str = FREE,
+    model_repo: str | None = None,
+    private: bool = False,
+    with_token: bool = False,
+    token: str | None = None,
+) -> Published:
+    """Create or update a Gradio Space with the app and the bundled weights, on `hardware` as the Hub names it.
 
-    With `model_repo` the Space builds with those weights in its cache and follows that repo; else
-    it looks for its owner's model repo "catvae". Files that are no longer needed are deleted,
-    unchanged ones make no commit. Raises HubError.
+    What it installs is locked for that hardware. With `model_repo` the Space builds with those
+    weights in its cache and follows that repo; else it looks for its owner's model repo "catvae".
+    `with_token` puts the token into the Space's secrets, for a private `model_repo`. Files that are
+    no longer needed are deleted, unchanged ones make no commit. Raises HubError.
     """
-    card = RepoCard.load(ROOT / "README.md")
+    api, model = HfApi(token=token), None
+    address = f"{api.endpoint}/spaces/{repo_id}"
     if model_repo:
-        card.data.models = [model_repo]
-        weights = ",".join(f"{name}/{file}" for name in VARIANTS for file in FILES)
-        card.data.preload_from_hub = [f"{model_repo} {weights}"]
-    api = HfApi(token=token)
-    try:
-        api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
+        with hub_calls(f"cannot look at {model_repo}"):
+            model = api.model_info(model_repo, timeout=30)
+    card = make_space_card(repo_id, hardware, model, api.endpoint)
+    files = {**collect_files(hardware), "README.md": str(card).encode()}
+    create_space(api, repo_id, hardware, private, CHOICES.format(hardware=hardware, repo=repo_id))
+    with hub_calls(f"publishing {repo_id} failed"):
         if model_repo:
             api.add_space_variable(repo_id, "CATVAE_REPO", model_repo)
-        _commit_files(api, repo_id, card)
-    except HUB_ERRORS as error:
-        raise HubError(f"publishing {repo_id} failed: {first_line(error)}") from error
-    return f"{api.endpoint}/spaces/{repo_id}"
+        if with_token:
+            api.add_space_secret(repo_id, "HF_TOKEN", find_token(token))
+        commit_files(api, repo_id, files)
+        runtime = api.get_space_runtime(repo_id)
+        if hardware not in (runtime.requested_hardware, runtime.hardware):  # an older Space, moved
+            api.request_space_hardware(repo_id, hardware)
+    if model and model.private and not with_token:
+        return Published(address, PRIVATE.format(model_repo=model_repo, address=address))
+    return Published(address)
 
 
 def publish_trainer(repo_id: str, arguments: list[str], *, hardware: str, token: str | None = None) -> str:
@@ -60,37 +93,98 @@ def publish_trainer(repo_id: str, arguments: list[str], *, hardware: str, token:
     """
     if "--push-to-hub" not in arguments:
         raise HubError("the training Space loses its disk at the end: add --push-to-hub OWNER/NAME")
-    token = token or get_token()
-    if not token:
-        raise HubError("the training Space needs a token to push with; set HF_TOKEN or run: hf auth login")
+    token = find_token(token)
     card = RepoCard.load(ROOT / "README.md")
     card.data.title, card.data.app_file = "Kitten Mixer training", "train_space.py"
+    card.text = f"\n# Kitten Mixer training\n\n`train_space.py {shlex.join(arguments)}` runs here once.\n"
+    files = {**collect_files(hardware), "README.md": str(card).encode()}
     api = HfApi(token=token)
-    try:
-        api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=True, exist_ok=True)
+    create_space(api, repo_id, None, True, JOB_INSTEAD.format(hardware=hardware, arguments=shlex.join(arguments)))
+    with hub_calls(f"publishing {repo_id} failed"):
         api.add_space_secret(repo_id, "HF_TOKEN", token)
         api.add_space_variable(repo_id, "CATVAE_TRAIN", shlex.join(arguments))
-        _commit_files(api, repo_id, card)
-        api.request_space_hardware(repo_id, hardware)
-    except HUB_ERRORS as error:
-        raise HubError(f"publishing {repo_id} failed: {first_line(error)}") from error
+        commit_files(api, repo_id, files)
+        api.request_space_hardware(repo_id, hardware)  # last: from here on it costs
     return f"{api.endpoint}/spaces/{repo_id}"
 
 
-def _commit_files(api: HfApi, repo_id: str, card: RepoCard) -> None:
+def create_space(api: HfApi, repo_id: str, hardware: str | None, private: bool, choices: str) -> None:
+    """A Gradio Space, if it is not there. Raises HubError, with `choices` where the account has no right to one."""
+    try:
+        with hub_calls(f"creating {repo_id} failed"):
+            api.create_repo(
+                repo_id, repo_type="space", space_sdk="gradio", space_hardware=hardware, private=private, exist_ok=True
+            )
+            api.auth_check(repo_id, repo_type="space", write=True)
+    except HubError as error:
+        if status(error.__cause__) not in (402, 403):
+            raise
+        raise HubError(f"{error}\n{choices}") from error
+
+
+def find_token(token: str | None) -> str:
+    """The token given or logged in with. Raises HubError without one."""
+    if not (token := token or get_token()):
+        raise HubError("the Space needs a token; set HF_TOKEN or run: hf auth login")
+    return token
+
+
+def make_space_card(repo_id: str, hardware: str, model: ModelInfo | None, endpoint: str) -> RepoCard:
+    """The README of the Space: the front matter of ours, with what is known of this Space, over a text of its own."""
+    card = RepoCard.load(ROOT / "README.md")
+    card.data.suggested_hardware = hardware
+    card.data.thumbnail = f"{endpoint}/spaces/{repo_id}/resolve/main/figures/interpolation.png"
+    datasets = list((model.card_data or {}).get("datasets") or []) if model else []
+    if datasets:
+        card.data.datasets = datasets
+    if model:
+        card.data.models = [model.id]
+        if not model.private:  # the Hub preloads no private repos
+            weights = ",".join(f"{name}/{file}" for name in VARIANTS for file in FILES)
+            card.data.preload_from_hub = [f"{model.id} {weights}"]
+    card.text = make_space_text(
+        repo_id=repo_id,
+        address=app_address(repo_id),
+        endpoint=endpoint,
+        model_repo=model.id if model else None,
+        datasets=datasets,
+        hardware=hardware,
+    )
+    return card
+
+
+def lock_for(hardware: str) -> Path:
+    """The lock of what a Space installs on that hardware; `make locks` writes them."""
+    kind = {"zero": "zerogpu", "cpu": "cpu"}.get(hardware.partition("-")[0], "gpu")
+    return ROOT / f"constraints-{kind}.txt"
+
+
+def collect_files(hardware: str) -> dict[str, Path | bytes]:
+    """What a Space needs to run on that hardware, by its path there. Raises HubError outside of a checkout."""
+    if not (ROOT / "app.py").is_file():
+        raise HubError("publishing takes files from a clone of the repository, not from an installed package")
     paths = [path for pattern in NEEDED for path in sorted(ROOT.glob(pattern)) if path.is_file()]
-    files = {path.relative_to(ROOT).as_posix(): path for path in paths}
+    files: dict[str, Path | bytes] = {
+        path.relative_to(ROOT).as_posix(): path for path in paths if path.suffix != ".pyc"
+    }
     files |= {f"checkpoints/{name}/{file}": ROOT / "checkpoints" / name / file for name in VARIANTS for file in FILES}
-    stale = set(api.list_repo_files(repo_id, repo_type="space")) - {*files, "README.md", ".gitattributes"}
+    return files | {"requirements.txt": lock_for(hardware)}
+
+
+def commit_files(api: HfApi, repo_id: str, files: dict[str, Path | bytes]) -> None:
+    """Make a Space hold these files and no others. The client's errors pass."""
+    stale = set(api.list_repo_files(repo_id, repo_type="space")) - {*files, ".gitattributes"}
     operations = [CommitOperationDelete(name) for name in sorted(stale)]
-    operations += [CommitOperationAdd(name, path) for name, path in files.items()]
-    operations.append(CommitOperationAdd("README.md", str(card).encode()))
+    operations += [CommitOperationAdd(name, content) for name, content in files.items()]
     api.create_commit(repo_id, operations, repo_type="space", commit_message="Kitten Mixer")
+
+
+def app_address(repo_id: str) -> str:
+    """Where a Space's app is to be opened."""
+    return f"https://{re.sub('[^a-z0-9]+', '-', repo_id.lower())}.hf.space"
 
 
 def embed_snippets(repo_id: str) -> str:
     """HTML that shows a Space in a blog post: an iframe of its small page, or Gradio's web component."""
-    from catvae.page.share import State, iframe, web_component  # imports gradio, which publishing does without
-
-    address = f"https://{re.sub('[^a-z0-9]+', '-', repo_id.lower())}.hf.space"
+    address = app_address(repo_id)
     return f"{iframe(address, State())}\n\n{web_component(address)}"

@@ -1,26 +1,32 @@
 """Checkpoints to and from the Hugging Face Hub: one model repo holds all six variants."""
 
+import json
+import shlex
+import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from huggingface_hub import (
-    CommitOperationAdd,
-    EvalResult,
-    HfApi,
-    ModelCard,
-    ModelCardData,
-    hf_hub_download,
-)
-from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
+from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
-from catvae.download import FILES, HUB_ERRORS, WEIGHTS, first_line
-from catvae.errors import CheckpointError, HubError
+from catvae.download import FILES, WEIGHTS, hub_calls, status
+from catvae.errors import HubError
 from catvae.evaluation.figures import make_figures
 from catvae.files import read_json
 from catvae.images import to_bytes
 from catvae.latents import LATENTS
 from catvae.model import VARIANTS, load_checkpoint
+from catvae.publishing.cards import make_model_card
 
 PSNR_TOLERANCE = 0.05  # dB; a retrained variant that loses more is worse, not merely different
+TRIAL = "trial"  # the branch of trained sets that `main` refuses
+PAUSES = (15, 60, 300)  # seconds before a push is tried again, when the Hub cannot be reached after training
+GIT_ATTRIBUTES = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n*.png filter=lfs diff=lfs merge=lfs -text\n"
+
+
+class PushRefused(HubError):
+    """A set that `main` does not take: it lacks a variant, or one reconstructs worse than the one there."""
 
 
 def push_checkpoints(
@@ -35,155 +41,170 @@ def push_checkpoints(
 ) -> str:
     """Push the six variants, the figures and a model card in one commit; returns the commit's hash.
 
-    Unchanged files make no commit. With `revision` the commit goes to that branch, created if need
-    be; `tag` makes an annotated tag. Without `force` a set that lacks a variant, or in which one
-    reconstructs worse than the one on the Hub, is refused.
+    Unchanged files make no commit. `main` is what apps follow: without `force` it takes no set that
+    lacks a variant, or in which one reconstructs worse than the one there. With `revision` the
+    commit goes to that branch, created if need be, whatever the set; `tag` makes an annotated tag.
 
-    Raises HubError; nothing local changes.
+    Raises PushRefused and HubError, and CheckpointError for damaged weights; nothing local changes.
     """
-    present = {name: folder / name for name in VARIANTS if (folder / name / WEIGHTS).exists()}
-    if not present or (len(present) < len(VARIANTS) and not force):
-        missing = ", ".join(name for name in VARIANTS if name not in present)
-        raise HubError(f"{folder} lacks {missing}: train them, or push what there is with --force")
-    try:
-        models = {name: load_checkpoint(path) for name, path in present.items()}
-        metrics = {name: read_json(path / "metrics.json") for name, path in present.items()}
-    except CheckpointError as error:
-        raise HubError(str(error)) from error
+    present = present_variants(folder)
+    metrics = {name: read_json(path / "metrics.json") for name, path in present.items()}
+    guarded = not force and revision in (None, "main")
+    if guarded and (reason := why_refused(set(present), metrics, {})):
+        raise PushRefused(f"{folder} {reason}: train them, push what there is with --force, or to a --revision")
+    files = collect_files(repo_id, present, metrics)
 
     api = HfApi(token=token)
-    try:
+    doing = f"push to {repo_id} failed"
+    with hub_calls(doing):
         api.create_repo(repo_id, private=private, exist_ok=True)
         if revision:
             api.create_branch(repo_id, branch=revision, exist_ok=True)
+        tags = {ref.name for ref in api.list_repo_refs(repo_id).tags} if tag else ()
         head = api.model_info(repo_id, revision=revision, timeout=30).sha
-        if not force and (worse := _worse_than_published(repo_id, head, metrics, token)):
-            raise HubError(f"{repo_id} holds better weights: {'; '.join(worse)}. Replace them with --force")
-        operations = [
-            CommitOperationAdd(f"{name}/{file}", path / file)
-            for name, path in present.items()
-            for file in (*FILES, LATENTS)
-            if (path / file).exists()
-        ]
-        operations += [
-            CommitOperationAdd(f"figures/{name}.png", to_bytes(figure, optimize=True))
-            for name, figure in make_figures(models).items()
-        ]
-        card = make_model_card(repo_id, metrics)
-        card.validate()
-        operations.append(CommitOperationAdd("README.md", str(card).encode()))
+        there = published_metrics(repo_id, head, token) if guarded else {}
+    if tag in tags:
+        raise HubError(f"{repo_id} has the tag {tag} already: take another, or delete that one on the Hub first")
+    if guarded and (reason := why_refused(set(present), metrics, there)):
+        raise PushRefused(f"{repo_id} {reason}. Replace them with --force, or push to a --revision")
+    with hub_calls(doing):
         commit = api.create_commit(
             repo_id,
-            operations,
+            [CommitOperationAdd(name, content) for name, content in files.items()],
             commit_message=f"Weights of {', '.join(present)}",
             revision=revision,
             parent_commit=head,
         )
         if tag:
             api.create_tag(repo_id, tag=tag, tag_message=f"Release {tag}", revision=commit.oid)
-    except HubError:
-        raise
-    except HUB_ERRORS as error:
-        raise HubError(f"push to {repo_id} failed: {first_line(error)}") from error
     return commit.oid
 
 
-def check_write_access(repo_id: str, *, private: bool = False, token: str | None = None) -> None:
-    """Make sure, before hours of training, that the push afterwards may happen.
+def push_trained(
+    folder: Path,
+    repo_id: str,
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    force: bool = False,
+    token: str | None = None,
+    pauses: tuple[float, ...] = PAUSES,
+) -> str:
+    """Push what was trained in `folder`, so that it survives a machine which does not; returns what happened, in words.
 
-    Creates the repo when it does not exist. Raises HubError without a token that may write there.
+    A set that `main` refuses goes to the branch "trial". When the Hub cannot be reached it is tried
+    again after each of `pauses` (s). Raises HubError, with the command to try again by hand.
     """
-    try:
-        user = HfApi(token=token).whoami()
-        HfApi(token=token).create_repo(repo_id, private=private, exist_ok=True)
-    except HUB_ERRORS as error:
-        raise HubError(f"cannot push to {repo_id} ({first_line(error)}); set HF_TOKEN or run: hf auth login") from error
-    if user.get("auth", {}).get("accessToken", {}).get("role") == "read":
-        raise HubError(f"cannot push to {repo_id}: the token may only read; make one that may write")
-
-
-def make_model_card(repo_id: str, metrics: dict[str, dict]) -> ModelCard:
-    """Card with the table of variants and `model-index`; the same metrics give the same text."""
-    results = [
-        EvalResult(
-            task_type="image-to-image",
-            task_name="reconstruction from the posterior mean",
-            dataset_type="cat-faces-64",
-            dataset_name="cat faces 64×64, validation split",
-            metric_type=metric,
-            metric_name=f"{metric.upper()} of {name}",
-            metric_value=round(figures[metric], 4),
-        )
-        for name, figures in metrics.items()
-        for metric in ("psnr", "ssim")
-    ]
-    data = ModelCardData(
-        license="mit",
-        library_name="pytorch",
-        pipeline_tag="image-to-image",
-        tags=["vae", "beta-vae", "cats", "latent-space"],
-        model_name="Kitten Mixer",
-        eval_results=results,
-    )
-    rows = "\n".join(
-        f"| {name} | {VARIANTS[name].beta:g} | {VARIANTS[name].config.latent_dim} | {figures['psnr']:.2f} "
-        f"| {figures['ssim']:.3f} | {figures['kl']:.0f} | {figures['active_units']} |"
-        for name, figures in metrics.items()
-    )
-    first = next(iter(metrics.values()))
-    return ModelCard(_CARD.format(front=data.to_yaml(), rows=rows, images=first["images"], repo_id=repo_id))
-
-
-def _worse_than_published(repo_id: str, head: str, metrics: dict[str, dict], token: str | None) -> list[str]:
-    worse = []
-    for name in VARIANTS:
+    note = ""
+    for pause in (*pauses, None):
         try:
-            path = hf_hub_download(repo_id, f"{name}/metrics.json", revision=head, token=token)
-        except (EntryNotFoundError, RevisionNotFoundError):
-            continue
-        published = read_json(Path(path))["psnr"]
-        ours = metrics[name]["psnr"] if name in metrics else float("-inf")
-        if ours < published - PSNR_TOLERANCE:
-            worse.append(f"{name} {published:.2f} dB there, {ours:.2f} dB here")
-    return worse
+            commit = push_checkpoints(folder, repo_id, private=private, revision=revision, force=force, token=token)
+            return f"{note}pushed to {repo_id}, branch {revision or 'main'}, at {commit}"
+        except PushRefused as refused:
+            note, revision = f"{refused}\nso they go to the branch {TRIAL}: ", TRIAL
+            commit = push_checkpoints(folder, repo_id, private=private, revision=revision, token=token)
+            return f"{note}pushed to {repo_id}, branch {revision}, at {commit}"
+        except HubError as error:
+            if pause is None or not may_pass(error):
+                raise HubError(f"{error}\n{retry_hint(folder, repo_id, revision, force)}") from error
+            print(f"{error}; once more in {pause} s", flush=True)
+            time.sleep(pause)
+    raise AssertionError("the last try returns or raises")
 
 
-_CARD = """---
-{front}
----
+def retry_hint(folder: Path, repo_id: str, revision: str | None, force: bool) -> str:
+    """The command that pushes trained weights by hand."""
+    words = ["python", "-m", "catvae", "push", str(folder), repo_id]
+    words += ["--revision", revision] if revision else []
+    words += ["--force"] if force else []
+    return f"The weights are safe in {folder}. To try again: {shlex.join(words)}"
 
-# Kitten Mixer
 
-Six convolutional β-VAEs of 64×64 cat faces that differ in the weight β of the KL term (and v3 in its size), made to be
-compared: mix two cats and see what each model keeps.
+def may_pass(error: HubError) -> bool:
+    """Whether the Hub was out of reach or out of order, rather than against it."""
+    code = status(error.__cause__)
+    return code is None or code == 429 or code >= 500
 
-| | β | latents | PSNR (dB) | SSIM | KL (nats) | active units |
-|---|---|---|---|---|---|---|
-{rows}
 
-Reconstructions from posterior means of {images} validation faces, of which no copy was trained on.
+def check_push(
+    repo_id: str,
+    folder: Path,
+    trained: Iterable[str] = (),
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    force: bool = False,
+    token: str | None = None,
+) -> str:
+    """Make sure, before hours of training, that the push afterwards may happen; "" when it can go where it should.
 
-![What each model keeps of a cat](figures/reconstruction.png)
-![From one cat to another through each model](figures/interpolation.png)
+    Creates the repo when it does not exist. `trained` are the variants that training will add to
+    `folder`. Returns why `main` will refuse the set whatever they become, in words: then
+    `push_trained` puts it on another branch. Raises HubError without a token that may write there.
+    """
+    api = HfApi(token=token)
+    with hub_calls(f"cannot push to {repo_id}"):
+        user = api.whoami()
+        try:
+            api.auth_check(repo_id, write=True)
+        except RepositoryNotFoundError:
+            api.create_repo(repo_id, private=private, exist_ok=True)
+    if user.get("auth", {}).get("accessToken", {}).get("role") == "read":
+        raise HubError(f"cannot push to {repo_id}: the token may only read; set HF_TOKEN to one that may write")
+    if force or revision not in (None, "main"):
+        return ""
+    kept = {name: folder / name for name in VARIANTS if name not in trained and (folder / name / WEIGHTS).exists()}
+    metrics = {name: read_json(path / "metrics.json") for name, path in kept.items()}
+    with hub_calls(f"cannot look at {repo_id}"):
+        there = published_metrics(repo_id, api.model_info(repo_id, timeout=30).sha, token)
+    there = {name: figures for name, figures in there.items() if name not in trained}
+    return why_refused({*kept, *trained}, metrics, there)
 
-## Use
 
-```python
-from catvae import CatVAE, mix
-model = CatVAE.from_pretrained("{repo_id}", variant="v6")
-frames = mix(model, "A.jpg", "B.jpg", steps=9)
-```
+def present_variants(folder: Path) -> dict[str, Path]:
+    """The variants whose weights are in a folder. Raises HubError when there is none."""
+    present = {name: folder / name for name in VARIANTS if (folder / name / WEIGHTS).exists()}
+    if not present:
+        raise HubError(f"{folder} lacks {', '.join(VARIANTS)}: train them first")
+    return present
 
-Weights are fp16 safetensors. Pictures should be frontal cat faces cut like the training data: eyes at about
-(0.29, 0.41) and (0.72, 0.41) of the frame.
 
-## Training data
+def collect_files(repo_id: str, present: dict[str, Path], metrics: dict[str, dict]) -> dict[str, bytes | Path]:
+    """What a model repo holds, by path: weights, their histories, figures, card, and what the Hub and git look for.
 
-Frontal 64×64 cat faces of the Kaggle dataset `spandan2/cats-faces-64x64-for-generative-models`. 41 % of its files are
-exact copies; these and near copies were removed before the split. Its author states no licence.
+    Raises CheckpointError for damaged weights.
+    """
+    models = {name: load_checkpoint(path) for name, path in present.items()}
+    files: dict[str, bytes | Path] = {
+        f"{name}/{file}": path / file
+        for name, path in present.items()
+        for file in (*FILES, LATENTS, "history.csv")
+        if (path / file).exists()
+    }
+    files |= {f"figures/{name}.png": to_bytes(figure, optimize=True) for name, figure in make_figures(models).items()}
+    betas = {name: VARIANTS[name].beta for name in present}
+    files["config.json"] = (json.dumps({"model_type": "catvae", "variants": betas}, indent=2) + "\n").encode()
+    files[".gitattributes"] = GIT_ATTRIBUTES.encode()
+    files["README.md"] = str(make_model_card(repo_id, metrics)).encode()
+    return files
 
-## Intended use and limits
 
-For teaching and play. The models know nothing but aligned cat faces: other pictures come back as cats or as mush. At
-high β reconstructions are blurred by design. Coats that are rare in the data are reconstructed worse.
-"""
+def published_metrics(repo_id: str, head: str, token: str | None) -> dict[str, dict]:
+    """What is recorded of each variant at a commit of a repo. The client's errors pass."""
+    found = {}
+    for name in VARIANTS:
+        with suppress(EntryNotFoundError, RevisionNotFoundError):
+            found[name] = read_json(Path(hf_hub_download(repo_id, f"{name}/metrics.json", revision=head, token=token)))
+    return found
+
+
+def why_refused(present: set[str], here: dict[str, dict], there: dict[str, dict]) -> str:
+    """Why `main` keeps what is there, in words, or "": variants missing here, or worse here by their PSNR (dB)."""
+    if missing := [name for name in VARIANTS if name not in present]:
+        return f"lacks {', '.join(missing)}"
+    worse = [
+        f"{name} {there[name]['psnr']:.2f} dB there, {figures['psnr']:.2f} dB here"
+        for name, figures in here.items()
+        if name in there and figures["psnr"] < there[name]["psnr"] - PSNR_TOLERANCE
+    ]
+    return f"holds better weights: {'; '.join(worse)}" if worse else ""

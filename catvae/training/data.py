@@ -21,12 +21,13 @@ from torch import Tensor
 from catvae.errors import DataError, ImageError
 from catvae.images import to_face
 from catvae.photos.decode import open_image
+from catvae.training.sources import load_rows, read_source, try_decode
 
 PUBLISHED_DATASET = "kaggle:spandan2/cats-faces-64x64-for-generative-models"
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 NEAR_COPY_CORRELATION = 0.985  # of 16×16 grey thumbnails; copies saved twice as JPEG reach 0.99
 VALIDATION_FRACTION = 0.06
 STREAMED_VALIDATION = 2048  # faces; they are held in memory and measured after every epoch
+SAMPLE = 8192  # training faces, at most, from which a linear start and the place of latents are computed
 SHUFFLE_BUFFER = 10_000  # faces of a stream, undecoded, to draw the next one from
 
 
@@ -78,7 +79,7 @@ class FaceStream:
         try:
             with ThreadPoolExecutor() as pool:
                 for batch in rows:
-                    faces = [face for face in pool.map(_try_decode, batch[self.column]) if face is not None]
+                    faces = [face for face in pool.map(try_decode, batch[self.column]) if face is not None]
                     if faces:
                         usable = True
                         yield torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2)
@@ -125,7 +126,7 @@ def load_faces(
 
     Raises DataError when the source is missing, unreadable, empty or lacks the column.
     """
-    splits = _read_source(str(source), revision, column)
+    splits = read_source(str(source), revision, column)
     faces, held_out, broken = [], [], []
     for split, rows in splits.items():
         quota = limit
@@ -187,14 +188,14 @@ def stream_faces(source: str, *, revision: str | None = None, column: str = "ima
         commit = HfApi().dataset_info(name, revision=revision or at_revision or None, timeout=30).sha
     except Exception as error:  # the client has no common base for its errors
         raise DataError(f"{source}: not a Hub dataset that can be streamed ({error})") from error
-    rows = _load_rows(source, name, column, revision=commit, streaming=True)
+    rows = load_rows(source, name, column, revision=commit, streaming=True)
     advice = "push one with: python -m catvae push-data SOURCE OWNER/NAME"
     if "validation" not in rows:
         raise DataError(f"{source}: streaming needs a set with splits train and validation; {advice}")
     size = (rows["train"].info.splits or {}).get("train")
     if not size or not size.num_examples:
         raise DataError(f"{source}: the dataset card does not tell how many faces there are; {advice}")
-    faces = [_try_decode(row[column]) for row in rows["validation"].take(STREAMED_VALIDATION)]
+    faces = [try_decode(row[column]) for row in rows["validation"].take(STREAMED_VALIDATION)]
     validation = np.stack([face for face in faces if face is not None])
     report = DataReport(
         source=source,
@@ -247,72 +248,6 @@ def _to_tensor(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
 
 
-def _try_decode(row: dict) -> np.ndarray | None:
-    try:
-        return np.asarray(to_face(open_image(row["bytes"])))
-    except ImageError:
-        return None
-
-
-def _read_source(source: str, revision: str | None, column: str) -> dict[str, Iterator[tuple[str, bytes | Path]]]:
-    """(name, undecoded image) of everything in the source: "validation", if it has that, then "train"."""
-    if source.startswith("kaggle:"):
-        return {"train": _read_folder(_download_from_kaggle(source.removeprefix("kaggle:")))}
-    path = Path(source)
-    if path.is_dir():
-        return {"train": _read_folder(path)}
-    if path.is_file():
-        if path.suffix != ".parquet":
-            raise DataError(f"{source}: not a .parquet file, a folder of images, a Hub dataset or a Kaggle handle")
-        splits = _load_rows(source, "parquet", column, data_files=source)
-    else:
-        if source.count("/") != 1 or source.startswith((".", "/", "~")) or path.suffix == ".parquet":
-            raise DataError(f"{source}: no such file or folder")
-        name, _, at_revision = source.partition("@")
-        splits = _load_rows(source, name, column, revision=revision or at_revision or None)
-    return {name: _read_rows(splits[name], column) for name in ("validation", "train") if name in splits}
-
-
-def _read_folder(folder: Path) -> Iterator[tuple[str, Path]]:
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise DataError(f"{folder}: no images in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
-    return ((file.name, file) for file in files)
-
-
-def _load_rows(source: str, dataset: str, column: str, **options) -> dict:
-    """The splits of a dataset, with undecoded images in `column`."""
-    import datasets  # slow to import, and not needed for folders
-
-    try:
-        splits = datasets.load_dataset(dataset, **options)
-    except Exception as error:  # the library raises its own, pyarrow's and the Hub client's errors
-        raise DataError(f"{source}: cannot be read as a dataset ({error})") from error
-    if "train" not in splits:
-        raise DataError(f"{source}: no split named train; it has {', '.join(splits)}")
-    names = splits["train"].column_names or []
-    if column not in names:
-        raise DataError(f"{source}: no column {column!r}; it has {', '.join(names)}")
-    try:
-        return splits.cast_column(column, datasets.Image(decode=False))
-    except Exception as error:
-        raise DataError(f"{source}: column {column!r} does not hold images ({error})") from error
-
-
-def _read_rows(rows: Any, column: str) -> Iterator[tuple[str, bytes]]:
-    return (
-        (row[column]["path"] or f"row {index}", row[column]["bytes"] or row[column]["path"])
-        for index, row in enumerate(rows)
-        if row[column]
-    )
-
-
-def _download_from_kaggle(handle: str) -> Path:
-    try:
-        import kagglehub
-    except ImportError as error:
-        raise DataError(f"kaggle:{handle}: needs the package kagglehub: pip install kagglehub") from error
-    try:
-        return Path(kagglehub.dataset_download(handle))
-    except Exception as error:  # network, credentials, unknown handle: kagglehub has no common base
-        raise DataError(f"kaggle:{handle}: download failed ({error})") from error
+def sample(train: Tensor | FaceStream, seed: int) -> Tensor:
+    """At most 8,192 training faces, uint8."""
+    return next(train.batches(SAMPLE, seed)) if isinstance(train, FaceStream) else train[:SAMPLE]

@@ -1,18 +1,27 @@
-"""Muon: momentum whose every matrix is made orthogonal before the step.
+"""Optimisers and their schedule: Muon on the matrices, Adam on the rest, one cosine.
 
+Muon is momentum whose every matrix is made orthogonal before the step.
 Jordan (2024), https://kellerjordan.github.io/posts/muon/. torch.optim.Muon takes matrices only and
 iterates on them whole. Here convolutions are flattened, and the iteration runs on the Gram matrix,
 500×500 instead of 500×4096, in float32: in bfloat16 its smallest eigenvalues turn negative and grow.
 A group of matrices may also step only `every` so many times, then so many times as far.
 """
 
+import math
+
 import torch
 from torch import Tensor
+
+from catvae.model import CatVAE
 
 # quintic whose five-fold composition sends every singular value from 0.01 to 1 into 0.68 to 1.13
 A, B, C = 3.4445, -4.7750, 2.0315
 STEPS = 5
 MOMENTUM = 0.95
+
+WARMUP = 0.05  # of all steps
+MUON_LR_RATIO = 10  # Muon's step is orthogonal, so its scale is not Adam's
+LINEAR_EVERY = 4  # steps: making the large matrices orthogonal costs half as much as all the gradients
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
@@ -60,3 +69,33 @@ class Muon(torch.optim.Optimizer):
                 rows, columns = update.shape
                 length = group["lr"] * group["every"] * max(1, rows / columns) ** 0.5
                 p.add_(update.view_as(p), alpha=-length)
+
+
+def make_optimizers(model: CatVAE, lr: float) -> list[torch.optim.Optimizer]:
+    """Muon for the weights, Adam for the biases and the log variances, which do better under it."""
+    convolutions = [p for p in model.parameters() if p.ndim == 4]
+    linears = [model.to_mu.weight, model.decoder[0].weight]
+    rest = [*(p for p in model.parameters() if p.ndim == 1), model.to_logvar.weight]
+    adam = torch.optim.Adam(rest, lr=lr, betas=(0.9, 0.99), fused=rest[0].device.type != "mps")
+    muon = Muon([{"params": convolutions}, {"params": linears, "every": LINEAR_EVERY}], lr=MUON_LR_RATIO * lr)
+    optimizers = [adam, muon]
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+        group["peak_lr"] = group["lr"]
+    return optimizers
+
+
+def flat_gradients(model: CatVAE) -> Tensor:
+    """Zeros (number of parameters,) of which every gradient is from now on a part, to clear and add up as one."""
+    parameters = list(model.parameters())
+    flat = torch.zeros(sum(p.numel() for p in parameters), device=parameters[0].device)
+    for p, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+        p.grad = part.as_strided(p.shape, p.stride())
+    return flat
+
+
+def lr_factor(step: int, steps: int) -> float:
+    """Linear warm-up over the first 5 % of the steps, then a cosine down to 0."""
+    warmup = max(1, round(WARMUP * steps))
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))

@@ -11,7 +11,7 @@ small changes alike for both (DiffAugment, Zhao et al. 2020, https://arxiv.org/a
 import csv
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,14 +19,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from catvae.errors import TrainingError
-from catvae.evaluation.perceptual import load_alexnet
 from catvae.files import replacing
 from catvae.images import make_strip, to_pil
 from catvae.machine import has_fast_bf16
 from catvae.metrics import psnr, sharpness, spectrum
 from catvae.model import CatVAE
-from catvae.training.train import augment
+from catvae.training.batches import augment
 
+Taps = Callable[[Tensor], list[Tensor]]  # images (N, 3, H, W) in [0, 1] to LPIPS's weighted features
 EPOCH = 8192  # faces from one row of the history to the next
 PENALTY_EVERY = 8  # steps
 SHEET = 16  # faces, and midpoints, that a person looks at
@@ -82,11 +82,14 @@ class Discriminator(nn.Module):
 def change(x: Tensor, chance: Tensor) -> Tensor:
     """Pictures (N, 3, 64, 64) moved by up to 4 pixels and changed in brightness, contrast and saturation,
     as uniform `chance` (N, 5) decides."""
+    chance = chance.to(x.device)
     moved = (chance[:, :2] * 9).floor().long() - 4
     padded = F.pad(x, (4, 4, 4, 4), mode="reflect")
-    rows = (torch.arange(64)[None] + 4 + moved[:, :1]).to(x.device)
-    columns = (torch.arange(64)[None] + 4 + moved[:, 1:2]).to(x.device)
-    x = padded[torch.arange(len(x))[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    rows = torch.arange(64, device=x.device)[None] + 4 + moved[:, :1]
+    columns = torch.arange(64, device=x.device)[None] + 4 + moved[:, 1:2]
+    x = padded[torch.arange(len(x), device=x.device)[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(
+        0, 3, 1, 2
+    )
     bright, contrast, colour = (chance[:, i, None, None, None] for i in (2, 3, 4))
     x = x + 0.4 * (bright - 0.5)
     grey = x.mean(1, keepdim=True)
@@ -95,7 +98,7 @@ def change(x: Tensor, chance: Tensor) -> Tensor:
     return mean + (x - mean) * (0.75 + 0.5 * contrast)
 
 
-def lpips(alexnet: Callable[[Tensor], list[Tensor]], x: Tensor, y: Tensor, shift: tuple[int, int]) -> Tensor:
+def lpips(alexnet: Taps, x: Tensor, y: Tensor, shift: tuple[int, int]) -> Tensor:
     """LPIPS of pairs, (N,), of pictures doubled and moved by up to three pixels: AlexNet begins with a
     stride of 4, and would not see what is painted between."""
 
@@ -124,12 +127,12 @@ class Studio:
     discriminator: Discriminator
     painter_adam: torch.optim.Optimizer
     discriminator_adam: torch.optim.Optimizer
-    alexnet: Callable[[Tensor], list[Tensor]]
+    alexnet: Taps
     autocast: Callable[[], torch.autocast]
 
 
-def make_studio(vae: CatVAE, config: PainterConfig, device: torch.device) -> Studio:
-    """Everything at the start of a run. Raises MissingPackageError without AlexNet."""
+def make_studio(vae: CatVAE, alexnet: Taps, config: PainterConfig, device: torch.device) -> Studio:
+    """Everything at the start of a run."""
     torch.manual_seed(config.seed)
     vae = vae.to(device).requires_grad_(False)
     vae.painter.requires_grad_(True)
@@ -144,12 +147,12 @@ def make_studio(vae: CatVAE, config: PainterConfig, device: torch.device) -> Stu
         discriminator,
         torch.optim.Adam(vae.painter.parameters(), lr=config.lr, betas=(0.0, 0.99), fused=fused),
         torch.optim.Adam(discriminator.parameters(), lr=3 * config.lr, betas=(0.0, 0.99), fused=fused),
-        load_alexnet(device),
+        alexnet,
         lambda: torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device)),
     )
 
 
-def step(studio: Studio, faces: Tensor, config: PainterConfig, seen: int) -> dict[str, float | Tensor]:
+def take_step(studio: Studio, faces: Tensor, config: PainterConfig, seen: int) -> dict[str, float | Tensor]:
     """One step of both networks on uint8 faces (N, 3, 64, 64); all chance comes from torch's generator."""
     n, m, device = len(faces), config.mixes, next(studio.vae.parameters()).device
     x = augment(faces.to(device).float() / 255, torch.randn(n, 10).to(device), config.jitter)
@@ -207,6 +210,13 @@ def step(studio: Studio, faces: Tensor, config: PainterConfig, seen: int) -> dic
     return {name: value.detach() for name, value in parts.items()}
 
 
+def add_painter(v6: CatVAE, width: int = 32) -> CatVAE:
+    """v6 with a fresh painter after its decoder, which paints nothing yet."""
+    vae = CatVAE(replace(v6.config, painter=width))
+    vae.load_state_dict(v6.state_dict(), strict=False)
+    return vae.eval().to(memory_format=torch.channels_last)
+
+
 def decay(seen: int, images: int) -> float:
     """Factor of the learning rates: 1, and over the last third down to a tenth."""
     return min(1.0, max(0.1, 0.1 + 0.9 * 3 * (1 - seen / images)))
@@ -217,6 +227,7 @@ def train_painter(
     train: Tensor,
     validation: Tensor,
     folder: Path,
+    alexnet: Taps,
     config: PainterConfig = PainterConfig(),
     *,
     device: torch.device = torch.device("cpu"),
@@ -227,20 +238,19 @@ def train_painter(
 
     `folder` gets `history.csv`, a row every 8,192 faces, `sheet-*.png` of the same 16 faces and 16
     midpoints, and `training.pt` with all that is needed to go on; with `resume` the run continues from
-    there. All chance in a step follows from its number.
+    there. All chance in a step follows from its number. `alexnet` is what `load_alexnet` gives.
 
-    Raises TrainingError when there is nothing to resume, or when the loss is no longer finite;
-    MissingPackageError without the weights of AlexNet.
+    Raises TrainingError when there is nothing to resume, or when the loss is no longer finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    studio, state_file, seen, history = make_studio(vae, config, device), folder / "training.pt", 0, []
+    studio, state_file, seen, history = make_studio(vae, alexnet, config, device), folder / "training.pt", 0, []
     if resume:
         seen, history = restore(studio, state_file)
     started, first = time.monotonic(), seen
     while seen < config.images:
         torch.manual_seed(config.seed * 1_000_003 + seen // config.batch_size)
         batch = train[torch.randint(len(train), (config.batch_size,))]
-        parts = step(studio, batch, config, seen)
+        parts = take_step(studio, batch, config, seen)
         seen += config.batch_size
         if seen % EPOCH and seen < config.images:
             continue

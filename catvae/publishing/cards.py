@@ -1,0 +1,88 @@
+"""The cards of repos on the Hub: front matter from what was measured, text from a template beside this file."""
+
+import re
+from pathlib import Path
+
+from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
+from jinja2 import Template
+
+from catvae.model import VARIANTS
+from catvae.training.data import PUBLISHED_DATASET, DataReport
+
+
+def make_model_card(repo_id: str, metrics: dict[str, dict]) -> ModelCard:
+    """Card with the variants, how they were trained, and `model-index`; the same metrics give the same text."""
+    runs = {name: figures["training"] for name, figures in metrics.items() if figures.get("training")}
+    sources = sorted({run["data"]["source"] for run in runs.values()})
+    hub_sets = [source for source in sources if re.fullmatch(r"[\w.-]+/[\w.-]+(@\w+)?", source)]
+    results = [
+        EvalResult(
+            task_type="image-to-image",
+            task_name="reconstruction from the posterior mean",
+            dataset_type="cat-faces-64",
+            dataset_name="cat faces 64×64, validation split",
+            metric_type=metric,
+            metric_name=f"{metric.upper()} of {name}",
+            metric_value=round(figures[metric], 4),
+        )
+        for name, figures in metrics.items()
+        for metric in ("psnr", "ssim")
+    ]
+    data = ModelCardData(
+        license="mit",
+        library_name="pytorch",
+        pipeline_tag="image-to-image",
+        tags=["vae", "beta-vae", "cats", "latent-space"],
+        datasets=[source.partition("@")[0] for source in hub_sets] or None,
+        model_name="Kitten Mixer",
+        eval_results=results,
+    )
+    owner = repo_id.partition("/")[0]
+    return ModelCard(
+        _fill(
+            "model_card.md",
+            front=data.to_yaml(),
+            repo_id=repo_id,
+            space=f"{owner}/kitten-mixer",
+            variants=VARIANTS,
+            metrics=metrics,
+            runs=runs,
+            images=next(iter(metrics.values()))["images"],
+            sources=sources,
+            published=PUBLISHED_DATASET.removeprefix("kaggle:"),
+        )
+    )
+
+
+def make_dataset_card(repo_id: str, report: DataReport, splits: list[dict], license: str) -> DatasetCard:
+    """Card with what `datasets` needs to know in its front matter; the same faces give the same text."""
+    size = sum(split["num_bytes"] for split in splits)
+    data = DatasetCardData(
+        license=license,
+        pretty_name="Cat faces 64×64, without copies",
+        task_categories=["unconditional-image-generation"],
+        tags=["cats", "faces"],
+        configs=[
+            {
+                "config_name": "default",
+                "data_files": [{"split": split["name"], "path": f"data/{split['name']}-*"} for split in splits],
+            }
+        ],
+        dataset_info={
+            "features": [{"name": "image", "dtype": "image"}],
+            "splits": splits,
+            "download_size": size,
+            "dataset_size": size,
+        },
+    )
+    return DatasetCard(_fill("dataset_card.md", front=data.to_yaml(), repo_id=repo_id, report=report))
+
+
+def make_space_text(**values: object) -> str:
+    """The page of a Space, below its front matter."""
+    return _fill("space_card.md", **values)
+
+
+def _fill(name: str, **values: object) -> str:
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return Template(text, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True).render(**values)

@@ -1,0 +1,85 @@
+"""How far a run has come: its state on disk after every epoch, its history, and its end."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from catvae.errors import TrainingError
+from catvae.files import read_json, replacing, write_json
+from catvae.latents import LATENTS, fit_latents, save_latents
+from catvae.metrics import evaluate_model
+from catvae.model import load_checkpoint
+from catvae.training.data import Faces, sample
+
+STATE = "training.pt"
+
+
+def read_progress(folder: Path, run: dict[str, Any], resume: bool) -> tuple[dict | None, dict | None]:
+    """(metrics, None) of a finished run, (None, state) of one to continue, or (None, None) for a clean start.
+
+    Raises TrainingError when what is there comes from other settings or data, or cannot be read.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state_file = folder / STATE
+    if not resume:
+        for file in (STATE, "history.csv", LATENTS):  # of a run before this one
+            (folder / file).unlink(missing_ok=True)
+    elif state_file.exists():
+        state = read_state(state_file)
+        if state["run"] != run:
+            raise TrainingError(f"{state_file} comes from other settings or data; drop --resume to train anew")
+        return None, state
+    elif (folder / "metrics.json").exists():
+        metrics = read_json(folder / "metrics.json")
+        if metrics.get("training") != run:
+            raise TrainingError(f"{folder} was trained with other settings or data; drop --resume to train anew")
+        return metrics, None
+    return None, None
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What `save_progress` wrote. Raises TrainingError for an empty, cut or foreign file; no code in it runs."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        missing = {"run", "model", "ema", "optimizers", "history"} - set(state)
+    except Exception as error:  # damaged files make torch raise nearly anything
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(f"{path}: empty, cut or not ours ({reason}); drop --resume to train anew") from error
+    if missing:
+        raise TrainingError(f"{path}: holds no run of this project; drop --resume to train anew")
+    return state
+
+
+def save_progress(folder: Path, state: dict[str, Any]) -> None:
+    """Write `history.csv`, one row per epoch, and all that is needed to go on, each whole or not at all.
+
+    Raises TrainingError when the disk is full or cannot be written.
+    """
+    try:
+        with (
+            replacing(folder / "history.csv") as partial,
+            partial.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.DictWriter(file, fieldnames=list(state["history"][0]))
+            writer.writeheader()
+            writer.writerows(state["history"])
+        with replacing(folder / STATE) as partial:
+            torch.save(state, partial)
+    except (OSError, RuntimeError) as error:  # torch's writer knows RuntimeError only
+        epoch = len(state["history"])
+        raise TrainingError(
+            f"{folder}: epoch {epoch} cannot be saved ({error}); the best epoch so far is kept. "
+            "Make room on the disk, then go on with --resume"
+        ) from error
+
+
+def finish(folder: Path, faces: Faces, run: dict[str, Any]) -> dict:
+    """Measure the weights as saved, rounded to fp16, fit their latents, and drop the state."""
+    model = load_checkpoint(folder)
+    metrics = {**evaluate_model(model, faces.validation), "training": run}
+    write_json(folder / "metrics.json", metrics)
+    save_latents(folder, fit_latents(model, sample(faces.train, run["seed"])))
+    (folder / STATE).unlink()
+    return metrics

@@ -1,0 +1,74 @@
+"""The rules of the house: who may import whom, and how long a module and a function may be."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+# a module imports from its own wing or from a lower row, inside functions too; nothing imports the top row
+ROWS = [
+    "errors",
+    "files machine download",
+    "model",
+    "images metrics",
+    "photos",
+    "latents mixing",
+    "training serving",
+    "evaluation browser",
+    "publishing",
+    "page",
+    "__init__ __main__",
+]
+RANK = {room: rank for rank, row in enumerate(ROWS) for room in row.split()}
+FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in (ROOT / "catvae").rglob("*.py")}
+TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in FILES.items()}
+
+
+def imports(module: str) -> set[str]:
+    """Everything a module imports, by full name, wherever in it."""
+    found = set()
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{module}: relative import"
+            inner = {f"{node.module}.{name.name}" for name in node.names}
+            found |= {name if name in FILES else f"{node.module}" for name in inner}
+    return {f"{name}.__init__" if f"{name}.__init__" in FILES else name for name in found}
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_run_downwards(module):
+    room = module.split(".")[1]
+    for name in imports(module):
+        top, _, rest = name.partition(".")
+        assert top != "gradio" or room == "page", f"{module} imports gradio"
+        other = rest.partition(".")[0]
+        if top == "catvae":
+            assert other == room or RANK[other] < RANK[room], f"{module} imports {name}"
+
+
+def test_no_import_circle():
+    left = {module: imports(module) & set(FILES) for module in FILES}
+    while free := [module for module in left if not left[module] & set(left)]:
+        for module in free:
+            del left[module]
+    assert not left, f"in or above a circle: {sorted(left)}"
+
+
+@pytest.mark.parametrize("path", FILES.values(), ids=FILES)
+def test_modules_and_functions_are_short(path: Path):
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 320
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert node.end_lineno - node.lineno < 70, node.name
+
+
+def test_few_modules_stand_beside_the_wings():
+    beside = [path.stem for path in (ROOT / "catvae").glob("*.py")]
+    wings = [path.parent.name for path in (ROOT / "catvae").glob("*/__init__.py")]
+    assert len(beside) <= 12
+    assert {*beside, *wings} == set(RANK)

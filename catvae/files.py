@@ -15,6 +15,9 @@ HOME = ROOT if (ROOT / "train_space.py").is_file() else PACKAGE
 BUNDLED, EXAMPLES, FIGURES = HOME / "checkpoints", HOME / "examples", HOME / "figures"
 ADVICE = "restore it with git, copy it again, or train it with train_space.py"
 
+UMASK = os.umask(0o022)  # it can be read only by setting it, and only now there is no other thread
+os.umask(UMASK)
+
 
 def find_checkpoints(source: str | Path | None = None) -> Path:
     """The folder with one subfolder per variant: `source`, else `CATVAE_CHECKPOINTS`, else the bundled one."""
@@ -40,9 +43,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        partial.chmod(0o666 & ~umask)  # safetensors writes for the owner alone
+        partial.chmod(0o666 & ~UMASK)  # safetensors writes for the owner alone
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -138,6 +138,7 @@ def _trace(network: nn.Module, example: Tensor, open_axes: tuple[int, ...]):
             )
     finally:
         logger.setLevel(level)
+    assert program is not None  # dynamo's exporter always gives one
     graph = program.model_proto
     for node in graph.graph.node:  # what the exporter notes of our source files is of no use to a browser
         node.ClearField("metadata_props")

@@ -56,7 +56,9 @@ def copy_packages(out: Path) -> None:
         folder.mkdir(parents=True)
         with tarfile.open(_find(package)) as archive:
             for file in package.files:
-                content = archive.extractfile(f"package/{file}").read()
+                packed = archive.extractfile(f"package/{file}")
+                assert packed is not None, file  # a pinned archive, checked by its hash
+                content = packed.read()
                 name = Path(file).name
                 if name.endswith(".wasm"):
                     (folder / f"{name}.gz").write_bytes(gzip.compress(content, 9, mtime=0))

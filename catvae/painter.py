@@ -18,8 +18,8 @@ class Residual(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        for parameter in self.second.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(F.silu(self.first(F.silu(x))))
@@ -42,8 +42,8 @@ class Painter(nn.Module):
         self.fine = nn.Sequential(Residual(width), Residual(width), nn.SiLU())
         self.leave = nn.Conv2d(width, 16, 3, padding=1)
         self.last = nn.Conv2d(16 + 3, 3, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, picture: Tensor, z: Tensor) -> Tensor:
         h = self.enter(picture)

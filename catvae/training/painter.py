@@ -16,17 +16,20 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from catvae.errors import TrainingError
-from catvae.files import replacing
+from catvae.files import read_json, replacing
 from catvae.images import make_strip, to_pil
 from catvae.machine import has_fast_bf16
 from catvae.metrics import psnr, sharpness, spectrum
-from catvae.model import CatVAE
+from catvae.model import CatVAE, load_checkpoint, save_checkpoint
+from catvae.painter import Painter
 from catvae.training.batches import augment
+from catvae.training.data import Faces, FaceStream
+from catvae.training.losses import Discriminator, Taps, change, lpips, penalty
 
-Taps = Callable[[Tensor], list[Tensor]]  # images (N, 3, H, W) in [0, 1] to LPIPS's weighted features
 EPOCH = 8192  # faces from one row of the history to the next
 PENALTY_EVERY = 8  # steps
 SHEET = 16  # faces, and midpoints, that a person looks at
@@ -53,77 +56,13 @@ class PainterConfig:
     ema: float = 0.999
 
 
-class Discriminator(nn.Module):
-    """Pictures (N, 3, 64, 64) in [0, 1] to three scores each, (N, 3): at 16×16, 8×8 and after one more layer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.enter = nn.Conv2d(3, 16, 3, padding=1)
-        self.layers = nn.ModuleList(
-            [
-                nn.Conv2d(16, 48, 4, 2, 1),
-                nn.Conv2d(48, 96, 4, 2, 1),
-                nn.Conv2d(96, 192, 4, 2, 1),
-                nn.Conv2d(192, 192, 3, padding=1),
-            ]
-        )
-        self.heads = nn.ModuleList([nn.Conv2d(96, 1, 1), nn.Conv2d(192, 1, 1), nn.Conv2d(192, 1, 1)])
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = F.leaky_relu(self.enter(4 * x - 2), 0.2)
-        scores = []
-        for i, layer in enumerate(self.layers):
-            h = F.leaky_relu(layer(h), 0.2)
-            if i:
-                scores.append(self.heads[i - 1](h).mean((1, 2, 3)))
-        return torch.stack(scores, 1)
-
-
-def change(x: Tensor, chance: Tensor) -> Tensor:
-    """Pictures (N, 3, 64, 64) moved by up to 4 pixels and changed in brightness, contrast and saturation,
-    as uniform `chance` (N, 5) decides."""
-    chance = chance.to(x.device)
-    moved = (chance[:, :2] * 9).floor().long() - 4
-    padded = F.pad(x, (4, 4, 4, 4), mode="reflect")
-    rows = torch.arange(64, device=x.device)[None] + 4 + moved[:, :1]
-    columns = torch.arange(64, device=x.device)[None] + 4 + moved[:, 1:2]
-    x = padded[torch.arange(len(x), device=x.device)[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(
-        0, 3, 1, 2
-    )
-    bright, contrast, colour = (chance[:, i, None, None, None] for i in (2, 3, 4))
-    x = x + 0.4 * (bright - 0.5)
-    grey = x.mean(1, keepdim=True)
-    x = grey + (x - grey) * (0.5 + colour)
-    mean = x.mean((1, 2, 3), keepdim=True)
-    return mean + (x - mean) * (0.75 + 0.5 * contrast)
-
-
-def lpips(alexnet: Taps, x: Tensor, y: Tensor, shift: tuple[int, int]) -> Tensor:
-    """LPIPS of pairs, (N,), of pictures doubled and moved by up to three pixels: AlexNet begins with a
-    stride of 4, and would not see what is painted between."""
-
-    def prepare(image: Tensor) -> Tensor:
-        image = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
-        return F.pad(image, (3, 0, 3, 0), mode="replicate")[:, :, shift[0] : shift[0] + 128, shift[1] : shift[1] + 128]
-
-    with torch.no_grad():
-        target = alexnet(prepare(y))
-    return sum((a - b).square().sum(1).mean((1, 2)) for a, b in zip(alexnet(prepare(x)), target, strict=True))
-
-
-def penalty(discriminator: Discriminator, x: Tensor) -> Tensor:
-    """Squared norm of the score's gradient by the picture scaled to [-2, 2], mean over pictures."""
-    x = x.detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(discriminator(x).mean(1).sum(), x, create_graph=True)
-    return (gradient / 4).square().sum((1, 2, 3)).mean()
-
-
 @dataclass
 class Studio:
     """What a run of training holds."""
 
-    vae: CatVAE  # v7: v6's networks, and the painter that learns
-    ema: nn.Module
+    vae: CatVAE  # v6's networks, which stay as they are
+    painter: Painter  # of it, which learns
+    ema: AveragedModel
     discriminator: Discriminator
     painter_adam: torch.optim.Optimizer
     discriminator_adam: torch.optim.Optimizer
@@ -135,24 +74,26 @@ def make_studio(vae: CatVAE, alexnet: Taps, config: PainterConfig, device: torch
     """Everything at the start of a run."""
     torch.manual_seed(config.seed)
     vae = vae.to(device).requires_grad_(False)
-    vae.painter.requires_grad_(True)
+    painter = vae.painter
+    if painter is None:
+        raise TrainingError("a model without a painter cannot learn to paint: see add_painter")
+    painter.requires_grad_(True)
     discriminator = Discriminator().to(device, memory_format=torch.channels_last)
-    ema = torch.optim.swa_utils.AveragedModel(
-        vae.painter, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.ema)
-    )
+    ema = AveragedModel(painter, multi_avg_fn=get_ema_multi_avg_fn(config.ema))
     fused = device.type != "mps"
     return Studio(
         vae,
+        painter,
         ema,
         discriminator,
-        torch.optim.Adam(vae.painter.parameters(), lr=config.lr, betas=(0.0, 0.99), fused=fused),
+        torch.optim.Adam(painter.parameters(), lr=config.lr, betas=(0.0, 0.99), fused=fused),
         torch.optim.Adam(discriminator.parameters(), lr=3 * config.lr, betas=(0.0, 0.99), fused=fused),
         alexnet,
         lambda: torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device)),
     )
 
 
-def take_step(studio: Studio, faces: Tensor, config: PainterConfig, seen: int) -> dict[str, float | Tensor]:
+def take_step(studio: Studio, faces: Tensor, config: PainterConfig, seen: int) -> dict[str, Tensor]:
     """One step of both networks on uint8 faces (N, 3, 64, 64); all chance comes from torch's generator."""
     n, m, device = len(faces), config.mixes, next(studio.vae.parameters()).device
     x = augment(faces.to(device).float() / 255, torch.randn(n, 10).to(device), config.jitter)
@@ -167,7 +108,7 @@ def take_step(studio: Studio, faces: Tensor, config: PainterConfig, seen: int) -
     fade = torch.lerp(x[:m], x[other], share[:, :, None, None])
     target = torch.cat([x, fade])
     with studio.autocast():
-        painted = studio.vae.painter(soft, z).float()
+        painted = studio.painter(soft, z).float()
 
     real = torch.cat([x, x[torch.randperm(n)[:m].to(device)]])
     scale = torch.cat([torch.full((n,), config.adversarial), torch.full((m,), config.adversarial_mixes)]).to(device)
@@ -203,9 +144,9 @@ def take_step(studio: Studio, faces: Tensor, config: PainterConfig, seen: int) -
     loss = loss + config.lpips * seen_by_alexnet[:n].mean() + config.lpips_mixes * seen_by_alexnet[n:].mean()
     studio.painter_adam.zero_grad(set_to_none=True)
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(studio.vae.painter.parameters(), 1.0)
+    torch.nn.utils.clip_grad_norm_(studio.painter.parameters(), 1.0)
     studio.painter_adam.step()
-    studio.ema.update_parameters(studio.vae.painter)
+    studio.ema.update_parameters(studio.painter)
     parts = {"d_loss": d_loss, "gan": gan.mean(), "l1": near, "lpips_alex": seen_by_alexnet[:n].mean()}
     return {name: value.detach() for name, value in parts.items()}
 
@@ -232,7 +173,7 @@ def train_painter(
     *,
     device: torch.device = torch.device("cpu"),
     resume: bool = False,
-) -> nn.Module:
+) -> AveragedModel:
     """Train the painter of `vae`, whose other weights are v6's, on uint8 faces (N, 3, 64, 64); returns the
     painter's moving average.
 
@@ -266,7 +207,28 @@ def train_painter(
             writer = csv.DictWriter(file, fieldnames=list(history[0]))
             writer.writeheader()
             writer.writerows(history)
-    return studio.ema.module
+    return studio.ema
+
+
+def train_v7(
+    faces: Faces, start: Path, out: Path, alexnet: Taps, config: PainterConfig, *, device: torch.device, resume: bool
+) -> dict[str, float]:
+    """Train a painter on the v6 in the folder `start` and write `out/v7/`; returns what was seen last.
+
+    Raises CheckpointError when v6 is not there, TrainingError as `train_painter` does, or for streamed faces.
+    """
+    if isinstance(faces.train, FaceStream):
+        raise TrainingError("v7 needs its faces in memory: leave out --streaming")
+    folder = out / "v7"
+    vae = add_painter(load_checkpoint(start / "v6"))
+    ema = train_painter(vae, faces.train, faces.validation, folder, alexnet, config, device=device, resume=resume)
+    if vae.painter is not None:
+        vae.painter.load_state_dict(ema.module.state_dict())
+    with (folder / "history.csv").open(encoding="utf-8") as file:
+        last = {name: float(value) for name, value in list(csv.DictReader(file))[-1].items()}
+    record = {"training": {**asdict(config), "data": faces.report.as_dict()}}
+    save_checkpoint(folder, vae, read_json(start / "v6" / "config.json").get("beta"), {**last, **record})
+    return last
 
 
 def save(studio: Studio, path: Path, seen: int, history: list[dict], config: PainterConfig) -> None:
@@ -274,7 +236,7 @@ def save(studio: Studio, path: Path, seen: int, history: list[dict], config: Pai
     state = {"seen": seen, "history": history, "config": asdict(config)}
     for name in ("ema", "discriminator", "painter_adam", "discriminator_adam"):
         state[name] = getattr(studio, name).state_dict()
-    state["painter"] = studio.vae.painter.state_dict()
+    state["painter"] = studio.painter.state_dict()
     with replacing(path) as partial:
         torch.save(state, partial)
 
@@ -285,7 +247,7 @@ def restore(studio: Studio, path: Path) -> tuple[int, list[dict]]:
         state = torch.load(path, map_location="cpu", weights_only=True)
         for name in ("ema", "discriminator", "painter_adam", "discriminator_adam"):
             getattr(studio, name).load_state_dict(state[name])
-        studio.vae.painter.load_state_dict(state["painter"])
+        studio.painter.load_state_dict(state["painter"])
         return state["seen"], state["history"]
     except Exception as error:  # damaged files make torch raise nearly anything
         raise TrainingError(f"{path}: nothing to resume ({error}); drop --resume to train anew") from error
@@ -308,4 +270,4 @@ def look(studio: Studio, validation: Tensor, sheet: Path) -> dict[str, float]:
     for name, images in (("rec", painted), ("mix", mixed)):
         for place, value in zip(("row", "col", "quarter"), spectrum(images) / spectrum(x), strict=True):
             figures[f"{place}_{name}"] = value
-    return {name: round(value.item(), 3) for name, value in figures.items()}
+    return {name: round(float(value), 3) for name, value in figures.items()}

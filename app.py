@@ -1,6 +1,6 @@
 """The Kitten Mixer: `python app.py`, then open http://127.0.0.1:7860 (or at `PORT`)."""
 
-import os
+import sys
 
 try:
     import spaces  # only on a Space, where it has to come before torch
@@ -13,15 +13,23 @@ except ImportError:
 
 import torch
 
+from catvae.errors import UserError
 from catvae.machine import return_freed_memory
-from catvae.page.page import build, launch_options
+from catvae.page.launch import launch
+from catvae.page.page import build
+from catvae.serving.sweep import temp_folder
+from catvae.serving.weights import Weights
 
 return_freed_memory()
+temp_folder()  # before Gradio looks for one
 
 # Two requests run at once, as many as a free Space has cores: threads within them would wait for each other.
 torch.set_num_threads(1)
 
-demo = build()
-
-if __name__ == "__main__":
-    demo.launch(server_port=int(os.environ.get("PORT", 7860)), **launch_options(demo))
+try:
+    weights = Weights()
+    demo = build(weights)
+    if __name__ == "__main__":
+        launch(demo, weights)
+except UserError as error:
+    sys.exit(f"app.py: {error}")

@@ -36,7 +36,9 @@ if not find_spec("catvae"):
 
     sys.path.insert(0, snapshot_download(space, repo_type="space", ignore_patterns="checkpoints/*"))
 
-from catvae.errors import DataError, UserError
+import torch
+
+from catvae.errors import DataError, TrainingError, UserError
 from catvae.machine import (
     from_first,
     join_processes,
@@ -47,7 +49,7 @@ from catvae.machine import (
     world_size,
 )
 from catvae.model import VARIANTS
-from catvae.training.data import PUBLISHED_DATASET, load_faces, stream_faces
+from catvae.training.data import PUBLISHED_DATASET, Faces, load_faces, stream_faces
 from catvae.training.train import TrainConfig, train_variant
 
 
@@ -60,7 +62,14 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--column", default="image", help="image column of a parquet file or Hub dataset")
     parser.add_argument("--streaming", action="store_true", help="read the Hub dataset anew each epoch: any size")
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="vN")
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        default=list(VARIANTS),
+        choices=[*VARIANTS, "v7"],
+        metavar="vN",
+        help="v1 to v6; or v7, a painter on the v6 in --out or --start-from (under construction)",
+    )
     parser.add_argument("--epochs", type=int, default=TrainConfig.epochs)
     parser.add_argument("--batch-size", type=int, default=TrainConfig.batch_size)
     parser.add_argument("--lr", type=float, default=TrainConfig.lr, help="peak learning rate of Adam; Muon's is 10×")
@@ -107,7 +116,10 @@ def train(args: argparse.Namespace) -> None:
     finished = []
     try:
         for name in args.variants:
-            metrics = train_variant(name, faces, args.out, config, device=device, resume=args.resume)
+            if name == "v7":
+                metrics = paint(args, faces, device)
+            else:
+                metrics = train_variant(name, faces, args.out, config, device=device, resume=args.resume)
             finished.append(name)
             if rank() == 0:
                 print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
@@ -117,6 +129,17 @@ def train(args: argparse.Namespace) -> None:
 
             print(push_trained(args.out, args.push_to_hub, **where), flush=True)
     leave_processes()
+
+
+def paint(args: argparse.Namespace, faces: Faces, device: torch.device) -> dict[str, float]:
+    from catvae.evaluation.perceptual import load_alexnet  # a network of the loss, which nothing else needs here
+    from catvae.training.painter import PainterConfig, train_v7
+
+    if world_size() > 1:
+        raise TrainingError("v7 trains in one process")
+    config = PainterConfig(images=args.epochs * len(faces.train), seed=args.seed)
+    start = args.out if args.start_from in ("linear", "random") else Path(args.start_from)
+    return train_v7(faces, start, args.out, load_alexnet(device), config, device=device, resume=args.resume)
 
 
 def main() -> None:

@@ -1,54 +1,90 @@
-"""Command line: `python -m catvae --help`."""
+"""Command line: `python -m catvae --help`.
+
+What is slow to import, or an extra, is imported by the command that needs it.
+"""
 
 import argparse
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
-from catvae.errors import DataError, UserError
+from catvae.errors import MissingPackageError, SettingError, UserError
 from catvae.evaluation.figures import make_figures
 from catvae.evaluation.measure import evaluate_fully, evaluate_variants
-from catvae.evaluation.plots import make_plots
-from catvae.evaluation.report import format_summary, format_table, insert_table, write_report
-from catvae.files import BUNDLED
-from catvae.images import save_frames
-from catvae.machine import prepare_training
-from catvae.mixing import METHODS, mix
-from catvae.model import ACTIVATIONS, VARIANTS, CatVAE, load_variant
+from catvae.evaluation.report import format_summary, format_table, insert_table, split_page, write_report
+from catvae.files import BUNDLED, writing
+from catvae.images import save_frames, to_face
+from catvae.machine import keep_freed_memory
+from catvae.mixing import METHODS, interpolate
+from catvae.model import ACTIVATIONS, IMAGE_SIZE, VARIANTS, load_variant
+from catvae.photos.decode import open_image
+from catvae.photos.faces import align, find_faces
 from catvae.training.data import PUBLISHED_DATASET, load_faces
 
-MAX_STEPS = 1000  # frames of a command; a second of video takes 17
+MAX_STEPS, MAX_SCALE = 1000, 16
+MAX_PIXELS = 256 * 10**6  # of all frames of a mix, enlarged: 0.8 GB
 
 
 def run_mix(args: argparse.Namespace) -> None:
+    if args.steps * (args.scale * IMAGE_SIZE) ** 2 > MAX_PIXELS:
+        raise SettingError(f"{args.steps} frames enlarged {args.scale} times are too large: fewer --steps or --scale")
     model = load_variant(args.variant, args.checkpoints)
-    save_frames(mix(model, args.image_a, args.image_b, args.steps, args.method), args.out, args.scale)
+    frames = interpolate(model, [read_face(args.image_a), read_face(args.image_b)], args.steps, args.method)
+    with writing(args.out):
+        save_frames(frames, args.out, args.scale)
     print(f"{args.steps} frames of {args.variant} in {args.out}")
 
 
+def read_face(path: Path) -> Image.Image:
+    """The best face of a photo, 64×64; of one without a cat the middle, and a word about it on stderr."""
+    photo = open_image(path)
+    if photo.size == (IMAGE_SIZE, IMAGE_SIZE):
+        return photo
+    found = find_faces(photo)
+    if not found:
+        print(f"{path}: no cat face found, so this is the middle of the picture", file=sys.stderr)
+    return align(photo, found[0]) if found else to_face(photo)
+
+
 def run_evaluate(args: argparse.Namespace) -> None:
+    if args.out:
+        try:
+            from catvae.evaluation.plots import make_plots
+        except ModuleNotFoundError as error:
+            raise MissingPackageError(f"--out draws plots ({error}): pip install matplotlib") from error
+        if args.split != "validation":
+            raise SettingError("--out measures the validation split against training faces; drop --split")
+    elif args.readme or args.also:
+        raise SettingError("--also and --readme need --out FOLDER")
+    if args.readme:
+        split_page(args.readme)  # whether it has a place for the table is known before minutes of measuring
+    keep_freed_memory()
     faces = load_faces(args.data, column=args.column, limit=args.limit)
     print(faces.report, file=sys.stderr)
     if not args.out:
         return print(format_table(evaluate_variants(faces, args.split, args.checkpoints)))
-    if args.split != "validation":
-        raise DataError("--out measures the validation split against training faces; drop --split")
     report = evaluate_fully(faces, args.checkpoints, args.also)
-    args.out.mkdir(parents=True, exist_ok=True)
-    write_report(report, args.out)
-    save_figures(make_figures(load_models(args.checkpoints)) | make_plots(report, args.checkpoints), args.out)
+    with writing(args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
+        write_report(report, args.out)
+        save_figures(draw_figures(args.checkpoints) | make_plots(report, args.checkpoints), args.out)
     if args.readme:
         insert_table(args.readme, format_summary(report))
     print(format_summary(report))
 
 
 def run_figures(args: argparse.Namespace) -> None:
-    save_figures(make_figures(load_models(args.checkpoints)), args.out)
+    figures = draw_figures(args.checkpoints)
+    with writing(args.out):
+        save_figures(figures, args.out)
 
 
-def load_models(checkpoints: Path | None) -> dict[str, CatVAE]:
-    return {name: load_variant(name, checkpoints) for name in VARIANTS}
+def draw_figures(checkpoints: Path | None) -> dict[str, Image.Image]:
+    """The pictures that compare all variants on the example kittens, by name."""
+    return make_figures({name: load_variant(name, checkpoints) for name in VARIANTS})
 
 
 def save_figures(figures: dict[str, Image.Image], out: Path) -> None:
@@ -78,7 +114,7 @@ def run_import_published(args: argparse.Namespace) -> None:
 
 
 def run_push(args: argparse.Namespace) -> None:
-    from catvae.publishing.weights import push_checkpoints  # slow to import, and only needed here
+    from catvae.publishing.weights import push_checkpoints
 
     commit = push_checkpoints(
         args.checkpoints, args.repo, private=args.private, revision=args.revision, tag=args.tag, force=args.force
@@ -114,13 +150,45 @@ def run_publish_trainer(args: argparse.Namespace) -> None:
     print(publish_trainer(args.repo, args.arguments, hardware=args.hardware))
 
 
+def run_export_web(args: argparse.Namespace) -> None:
+    from catvae.browser.export import export_web
+
+    faces = load_faces(args.data).validation[:32] if args.data else None
+    export_web(args.out, checkpoints=args.checkpoints, variants=args.variants, weights=args.weights, faces=faces)
+    print(f"To look at it: python -m http.server --directory {args.out}")
+
+
+def run_publish_web(args: argparse.Namespace) -> None:
+    from catvae.browser.export import export_web
+    from catvae.publishing.web import publish_web, web_snippet
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "web"
+        export_web(out, checkpoints=args.checkpoints, variants=args.variants, weights=args.weights)
+        print(publish_web(out, args.repo, private=args.private))
+    print("To embed it:\n\n" + web_snippet(args.repo))
+
+
 def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m catvae", description="Mix cats and measure the models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_mixing(commands)
     add_measuring(commands)
     add_publishing(commands)
+    add_web(commands)
     return parser.parse_args(words)
+
+
+def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
+    """A type for argparse, with a sentence instead of a list of all choices."""
+
+    def read(word: str) -> int:
+        if not word.isdecimal() or int(word) < low or (high is not None and int(word) > high):
+            span = f"from {low} to {high}" if high is not None else f"of at least {low}"
+            raise argparse.ArgumentTypeError(f"must be a whole number {span}, not {word!r}")
+        return int(word)
+
+    return read
 
 
 def add_checkpoints(command: argparse.ArgumentParser) -> None:
@@ -132,7 +200,7 @@ def add_mixing(commands: argparse._SubParsersAction) -> None:
     mixing.add_argument("image_a", type=Path)
     mixing.add_argument("image_b", type=Path)
     mixing.add_argument("--variant", default="v6", choices=list(VARIANTS))
-    mixing.add_argument("--steps", type=int, default=9, choices=range(2, MAX_STEPS + 1), metavar="N", help="2 to 1000")
+    mixing.add_argument("--steps", type=whole_number(2, MAX_STEPS), default=9, metavar="N", help="frames, 2 to 1000")
     mixing.add_argument("--method", default="lerp", choices=list(METHODS))
     mixing.add_argument(
         "--out",
@@ -140,7 +208,7 @@ def add_mixing(commands: argparse._SubParsersAction) -> None:
         default=Path("mix.png"),
         help="strip (.png, .jpg), animation (.gif, .webp), or a folder for the frames",
     )
-    mixing.add_argument("--scale", type=int, default=1, choices=range(1, 17), metavar="N", help="enlarge N times")
+    mixing.add_argument("--scale", type=whole_number(1, MAX_SCALE), default=1, metavar="N", help="enlarge N times")
     mixing.set_defaults(run=run_mix)
     add_checkpoints(mixing)
 
@@ -158,7 +226,7 @@ def add_measuring(commands: argparse._SubParsersAction) -> None:
     evaluation.add_argument("--data", default=PUBLISHED_DATASET, help="as for train_space.py")
     evaluation.add_argument("--column", default="image")
     evaluation.add_argument("--split", default="validation", choices=["train", "validation", "all"])
-    evaluation.add_argument("--limit", type=int, help="read only this many images")
+    evaluation.add_argument("--limit", type=whole_number(2), metavar="N", help="read only this many images")
     evaluation.add_argument("--out", type=Path, help="folder for much more: tables, JSON, plots and pictures; minutes")
     evaluation.add_argument("--also", type=Path, nargs="+", metavar="FOLDER", help="with --out: more checkpoints")
     evaluation.add_argument("--readme", type=Path, metavar="FILE", help="with --out: put the main table into this page")
@@ -193,7 +261,7 @@ def add_publishing(commands: argparse._SubParsersAction) -> None:
     push_data.add_argument("source", help="as --data of train_space.py")
     push_data.add_argument("repo", metavar="OWNER/NAME")
     push_data.add_argument("--column", default="image")
-    push_data.add_argument("--limit", type=int, help="read only this many images")
+    push_data.add_argument("--limit", type=whole_number(2), metavar="N", help="read only this many images")
     push_data.add_argument("--license", default="unknown", help="identifier for the card, such as cc-by-4.0")
     push_data.add_argument("--private", action="store_true", help="when the repo is created")
     push_data.set_defaults(run=run_push_data)
@@ -215,9 +283,27 @@ def add_publishing(commands: argparse._SubParsersAction) -> None:
     trainer.set_defaults(run=run_publish_trainer)
 
 
+def add_web(commands: argparse._SubParsersAction) -> None:
+    export = commands.add_parser("export-web", help="write the mixer as plain files that run in the visitor's browser")
+    export.add_argument("out", type=Path, help="a new folder, or an older export to replace")
+    export.add_argument("--data", help="faces to check it on, besides the example cats; as for train_space.py")
+    export.set_defaults(run=run_export_web)
+
+    publish = commands.add_parser("publish-web", help="create or update a static Space with the mixer")
+    publish.add_argument("repo", metavar="OWNER/NAME")
+    publish.add_argument("--private", action="store_true", help="when the Space is created")
+    publish.set_defaults(run=run_publish_web)
+
+    for command in (export, publish):
+        add_checkpoints(command)
+        command.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="VARIANT")
+        command.add_argument(
+            "--weights", default="int8", choices=["int8", "fp16"], help="fp16: torch's very pictures, twice the size"
+        )
+
+
 def main() -> None:
     args = parse()
-    prepare_training()
     try:
         args.run(args)
     except UserError as error:

@@ -2,17 +2,21 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from catvae.errors import CheckpointError
+from catvae.errors import CheckpointError, SettingError
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent  # of a checkout; an installed package carries what it needs inside itself
 HOME = ROOT if (ROOT / "train_space.py").is_file() else PACKAGE
 BUNDLED, EXAMPLES, FIGURES = HOME / "checkpoints", HOME / "examples", HOME / "figures"
 ADVICE = "restore it with git, copy it again, or train it with train_space.py"
+
+UMASK = os.umask(0o022)  # it can be read only by setting it, and only now there is no other thread
+os.umask(UMASK)
 
 
 def find_checkpoints(source: str | Path | None = None) -> Path:
@@ -39,12 +43,19 @@ def replacing(path: Path) -> Iterator[Path]:
         yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        partial.chmod(0o666 & ~umask)  # safetensors writes for the owner alone
+        partial.chmod(0o666 & ~UMASK)  # safetensors writes for the owner alone
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Around what writes to `path` alone: a full disk, a folder of someone else's and the like are a SettingError."""
+    try:
+        yield
+    except OSError as error:
+        raise SettingError(f"{path}: cannot be written ({error})") from error
 
 
 def read_json(path: Path) -> dict:
@@ -60,7 +71,7 @@ def read_json(path: Path) -> dict:
     return content
 
 
-def write_json(path: Path, content: dict) -> None:
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON object, replacing the file whole or not at all."""
     with replacing(path) as partial:
         partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

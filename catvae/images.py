@@ -4,12 +4,14 @@ from base64 import b64encode
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from catvae.errors import SettingError
 from catvae.model import IMAGE_SIZE
 
 FRAME_MS = 120
@@ -59,8 +61,10 @@ def save_frames(frames: list[Image.Image], out: Path, scale: int = 1) -> None:
     """Write frames as the name of `out` says: .gif, .webp or .mp4 animated, there and back, a folder
     of PNGs where the name has no suffix, else a strip in that picture format (.png, .jpg).
 
-    `scale` enlarges each frame that many times. Raises ValueError for an unknown format.
+    `scale` enlarges each frame that many times. Raises SettingError for an unknown format.
     """
+    if out.suffix and out.suffix.lower() not in {".mp4", *Image.registered_extensions()}:
+        raise SettingError(f"{out}: {out.suffix} is no format of pictures; try .png, .jpg, .gif, .webp or .mp4")
     frames = [frame.resize((frame.width * scale, frame.height * scale), Image.Resampling.BICUBIC) for frame in frames]
     if not out.suffix:
         out.mkdir(parents=True, exist_ok=True)
@@ -72,7 +76,7 @@ def save_frames(frames: list[Image.Image], out: Path, scale: int = 1) -> None:
     if out.suffix.lower() == ".mp4":
         return _save_video(there_and_back, out)
     if out.suffix.lower() in {".gif", ".webp"}:
-        options = {"quality": 90} if out.suffix.lower() == ".webp" else {}
+        options: dict[str, Any] = {"quality": 90} if out.suffix.lower() == ".webp" else {}
         frames[0].save(out, save_all=True, append_images=there_and_back[1:], duration=FRAME_MS, loop=0, **options)
         return
     make_strip(frames).save(out)

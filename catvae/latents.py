@@ -110,3 +110,10 @@ def add_up(model: CatVAE, latents: Tensor) -> list[Image.Image]:
     """The reconstructions of three cats from their latents (3, D), and of the first minus the second plus the third."""
     first, second, third = latents
     return to_pil(model.decode(torch.stack([first, second, third, first - second + third])))
+
+
+@torch.inference_mode()
+def new_kittens(model: CatVAE, latents: dict[str, Tensor] | None, count: int) -> list[Image.Image]:
+    """Kittens decoded from latents drawn where the training faces lie, or from the prior where no one tells."""
+    z = sample_latents(latents, count) if latents else torch.randn(count, model.config.latent_dim)
+    return to_pil(model.decode(z))

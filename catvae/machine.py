@@ -4,7 +4,7 @@ import ctypes
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -103,7 +103,7 @@ def add_up(tensor: Tensor) -> None:
 
 def from_first(make: Callable[[], T]) -> T:
     """What process 0 makes, in every process: only it looks at files."""
-    made = [make() if rank() == 0 else None]
+    made: list[Any] = [make() if rank() == 0 else None]
     if dist.is_initialized():
         dist.broadcast_object_list(made)
     return made[0]

@@ -89,6 +89,18 @@ def sharpness(x: Tensor) -> Tensor:
     return (grey.diff(dim=-1).square().mean((1, 2)) + grey.diff(dim=-2).square().mean((1, 2))) / 2
 
 
+def spectrum(x: Tensor) -> Tensor:
+    """Mean power of the grey images (N, 3, H, W) at three places of the spectrum, (3,): the Nyquist row,
+    the Nyquist column, and row and column at a quarter of the sampling rate.
+
+    Grids and dots that transposed or shuffled pixels leave are seen there first: compare with real images.
+    """
+    power = torch.fft.fft2(x.mean(1)).abs().square().mean(0)
+    rows, columns = power.shape
+    quarter = (power[rows // 4].mean() + power[:, columns // 4].mean()) / 2
+    return torch.stack([power[rows // 2].mean(), power[:, columns // 2].mean(), quarter])
+
+
 def frechet(a: Tensor, b: Tensor) -> float:
     """Squared Fréchet distance of the Gaussians with mean and covariance of features (N, D) and (M, D).
 

@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from catvae.errors import CheckpointError, SettingError
-from catvae.files import ADVICE, find_checkpoints, read_json, replacing, write_json
+from catvae.files import ADVICE, PACKAGE, find_checkpoints, read_json, replacing, write_json
+from catvae.painter import Painter
 
 IMAGE_SIZE = 64
 ACTIVATIONS = {"leaky_relu": nn.LeakyReLU, "relu": nn.ReLU}
@@ -33,6 +34,7 @@ class VAEConfig:
     latent_dim: int = 500
     activation: str = "leaky_relu"
     activation_before_sigmoid: bool = False  # True only to reproduce the published decoder
+    painter: int | None = None  # width of a `Painter` after the decoder
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -93,10 +95,13 @@ class CatVAE(nn.Module):
         self.to_logvar = nn.Linear(prod(hidden), config.latent_dim)
         self.decoder = nn.Sequential(nn.Linear(config.latent_dim, prod(hidden)), nn.Unflatten(1, hidden), *up)
 
-        for layer in self.modules():
+        self.painter = Painter(config.latent_dim, config.painter) if config.painter else None
+
+        for layer in (*self.encoder, self.to_mu, self.to_logvar, *self.decoder):
             if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
                 nn.init.kaiming_normal_(layer.weight)
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     @classmethod
     def from_pretrained(
@@ -124,7 +129,8 @@ class CatVAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Latents (N, latent_dim) to images in [0, 1], (N, 3, 64, 64)."""
-        return self.decoder(z).sigmoid()
+        picture = self.decoder(z).sigmoid()
+        return picture if self.painter is None else self.painter(picture, z).clamp(0, 1)
 
     def forward(self, x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Pixel logits of a sampled reconstruction, mu and logvar: the arguments of `beta_elbo`."""
@@ -197,9 +203,16 @@ def load_checkpoint(folder: Path) -> CatVAE:
 def load_variant(name: str, source: str | Path | None = None) -> CatVAE:
     """The trained variant "v1" to "v6", ready to use: float32, eval mode, on the CPU.
 
-    `source` is a folder with one subfolder per variant; by default `CATVAE_CHECKPOINTS` or the
-    `checkpoints/` beside the package. Raises CheckpointError for an unknown name or a bad file.
+    `source` is a folder with one subfolder per variant; by default `CATVAE_CHECKPOINTS`, else
+    `checkpoints/` of a checkout, else v6 within the installed package. Raises CheckpointError for an
+    unknown name or a bad file.
     """
     if name not in VARIANTS:
         raise CheckpointError(f"unknown variant {name!r}: choose one of {', '.join(VARIANTS)}")
-    return load_checkpoint(find_checkpoints(source) / name)
+    folder = find_checkpoints(source)
+    if folder == PACKAGE / "checkpoints" and not (folder / name).is_dir():
+        raise CheckpointError(
+            f"{name} is not in the installed package, v6 alone is; "
+            f'CatVAE.from_pretrained("OWNER/NAME", variant="{name}") loads it from a model repo or a folder'
+        )
+    return load_checkpoint(folder / name)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -23,6 +24,9 @@ from huggingface_hub import HfApi
 from catvae import VARIANTS, CatVAE
 from catvae.model import save_checkpoint
 from tests.hub_server import HubServer
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # workers share the cores: their threads would wait for each other
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -43,6 +47,22 @@ def draw_cat(seed: int, size: int = 64) -> Image.Image:
         picture[(x - centre) ** 2 + (y - 0.41) ** 2 < rng.uniform(0.003, 0.01)] = eyes
     face = Image.fromarray((picture.clip(0, 1) * 255).astype(np.uint8))
     return face if size == 64 else face.resize((size, size), Image.Resampling.BICUBIC)
+
+
+# what `make quick` leaves out: tests with these fixtures, these files, and what is marked where it stands
+SLOW_FIXTURES = {"app_url", "browser", "node_modules"}
+SLOW_FILES = {
+    *("app", "browser", "browser_export", "faces", "hostile", "hub", "hub_server", "limits", "mcp", "own_files"),
+    *("perceptual", "processes", "push_data", "serving", "space", "train", "wheel"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what starts a browser or other processes, trains, or takes seconds by the dozen."""
+    for item in items:
+        file = item.path.stem.removeprefix("test_")
+        if file in SLOW_FILES or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)
@@ -147,9 +167,10 @@ def open_page(browser, app_url) -> Iterator[Callable[..., Page]]:
     """Opens the page and fails the test on errors in the browser's console."""
     contexts, errors = [], []
 
-    def open_page(width: int = 1280, height: int = 900, locale: str = "en-US", query: str = "") -> Page:
+    def open_page(width: int = 1280, height: int = 900, locale: str = "en-US", query: str = "", init: str = "") -> Page:
         contexts.append(browser.new_context(viewport={"width": width, "height": height}, locale=locale))
         page = contexts[-1].new_page()
+        page.add_init_script(init)
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(app_url + query)
@@ -160,3 +181,35 @@ def open_page(browser, app_url) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert errors == []
+
+
+@pytest.fixture(scope="session")
+def web_exports(tmp_path_factory) -> dict[str, Path]:
+    """The mixer exported for the browser, once for all processes of a test run: v6 and v3 as int8, v6 as fp16."""
+    pytest.importorskip("onnxruntime", reason="needs the extra web: pip install '.[web]'")
+    pytest.importorskip("onnxscript", reason="needs the extra web: pip install '.[web]'")
+    from catvae.browser.export import export_web  # not above: slow, and few tests need it
+    from catvae.errors import MissingPackageError
+
+    root = tmp_path_factory.getbasetemp()
+    root = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "web"
+    exports = {"int8": root / "int8", "fp16": root / "fp16"}
+    with FileLock(f"{root}.lock"):
+        try:
+            for weights, variants in (("int8", ["v6", "v3"]), ("fp16", ["v6"])):
+                if not exports[weights].exists():
+                    export_web(exports[weights], variants=variants, weights=weights)
+        except MissingPackageError as error:
+            pytest.skip(str(error))
+    return exports
+
+
+@pytest.fixture(scope="session")
+def real_faces() -> torch.Tensor:
+    """32 real faces, (32, 3, 64, 64) in [0, 1]."""
+    from catvae.training.data import load_faces
+
+    path = SHARED / "data" / "cat-faces-64" / "train.parquet"
+    if not path.exists():
+        pytest.skip(f"needs real faces: {path}")
+    return load_faces(str(path), limit=800).validation[:32].float() / 255

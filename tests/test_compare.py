@@ -4,8 +4,10 @@ import json
 import re
 from base64 import b64decode
 from io import BytesIO
+from types import SimpleNamespace
 
 import av
+import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -15,16 +17,17 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from catvae import CatVAE, VAEConfig, load_variant, mix
-from catvae.files import example_kittens
+from catvae.files import BUNDLED, EXAMPLES, example_kittens, read_json
 from catvae.images import make_strip
 from catvae.latents import fit_latents, load_latents, sample_latents, save_latents
 from catvae.metrics import evaluate_model, psnr
 from catvae.mixing import compare, measure
 from catvae.model import VARIANTS, by_beta
 from catvae.page.morph import FILE_KINDS, make_file, morph_value
-from catvae.page.tabs.compare import format_page, plot
+from catvae.page.tabs.compare import ComparePage, format_page, is_free, kind_of_cat, label_box, place_dots
 from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
+from tests.conftest import draw_cat
 
 A, B = (open_image(kitten) for kitten in example_kittens()[:2])
 TINY = VAEConfig(channels=(3, 8, 8), latent_dim=6)
@@ -46,18 +49,76 @@ def test_measured_figures_are_those_of_the_evaluation():
     assert psnr(shown, pixels / 255).mean().item() == pytest.approx(known["psnr"], abs=0.2)
 
 
+def page_of(rows, models, metrics, language="en", kinds=("real", "own")):
+    return format_page(rows, models, [A, B], kinds, metrics, TEXTS[language])
+
+
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_the_comparison_shows_every_model_in_order_of_beta(language):
+def test_the_comparison_shows_every_model_in_order_of_beta_and_a_cross_fade(language):
     models = {name: CatVAE(TINY).eval() for name in VARIANTS}
-    rows = compare(models, [A, B])
+    rows = compare(models, [A, B], 9)
     metrics = {
         name: {"psnr": 20.0 + i, "kl": 50.0 * 2**i, "active_units": 7} for i, name in enumerate(by_beta(VARIANTS))
     }
-    page = format_page(rows, [A, B], metrics, TEXTS[language])
+    words = TEXTS[language]
+    page = page_of(rows, models, metrics, language)
     assert re.findall(r'data-model="(v\d)"', page) == ["v6", "v5", "v4", "v1", "v3", "v2"]
-    assert TEXTS[language]["v3_story"] in page and page.count("<circle") == 6
+    strips = [Image.open(BytesIO(bytes_of(uri))) for uri in re.findall('data-strip="([^"]*)"', page)]
+    assert [strip.size for strip in strips] == [(9 * 64, 64)] * 6 + [(2 * 64, 64)]
+    faded = np.asarray(strips[-1], int)  # the photos themselves, hardly pressed
+    assert np.abs(faded - np.asarray(make_strip([A, B]), int)).mean() < 4
+    assert words["v3_story"] in page and words["cross_fade"] in page and page.count("<circle") == 6
+    assert f"β = {'0,005' if language == 'es' else '0.005'}<" in page
     assert all('alt="' in image for image in re.findall("<img[^>]*>", page))
-    assert plot({}, TEXTS[language]) == ""  # weights without figures
+
+
+def test_the_comparison_shows_the_models_there_are():
+    models = {"v5": CatVAE(TINY).eval()}
+    page = page_of(compare(models, [A, B], 9), models, {"v5": {"psnr": 20.0, "kl": 50.0, "active_units": 7}})
+    assert page.count("data-model") == 1 and "<svg" not in page  # no plot of one
+    assert TEXTS["en"]["v3_title"] not in page
+    models["v3"] = CatVAE(TINY).eval()
+    assert "<svg" not in page_of(compare(models, [A, B], 9), models, {})  # weights without figures
+
+
+def test_it_is_said_whose_cats_the_numbers_are_of(tmp_path):
+    kitten, real = str(example_kittens()[0]), str(EXAMPLES / "chelsea.jpg")
+    photo, face = tmp_path / "photo.jpg", tmp_path / "face.png"
+    draw_cat(1, 200).save(photo)
+    draw_cat(1).save(face)
+    assert kind_of_cat(kitten, str(face)) == "painted" and kind_of_cat(real, str(face)) == "real"
+    assert kind_of_cat(str(photo), str(face)) == "own" and kind_of_cat(str(face), str(face)) == "cut"
+    renamed = tmp_path / "kitten-01.png"
+    draw_cat(2, 100).save(renamed)
+    assert kind_of_cat(str(renamed), str(face)) == "own"  # by content, not by name
+    models = {"v6": CatVAE(TINY).eval()}
+    rows, words = compare(models, [A, B], 9), TEXTS["en"]
+    mine = page_of(rows, models, {}, kinds=("own", "real"))
+    assert words["cats_own"] in mine and words["cats_real"] in mine and words["cats_flatter"] not in mine
+    painted = page_of(rows, models, {}, kinds=("painted", "real"))
+    assert words["cats_painted"] in painted and words["cats_flatter"] in painted
+
+
+def test_a_cat_that_cannot_be_used_is_said_in_place_of_the_comparison_before(tmp_path):
+    page = ComparePage(SimpleNamespace(current=SimpleNamespace(models={}, metrics={})))
+    request = gr.Request(headers={"accept-language": "es"}, query_params={})
+    kitten = str(example_kittens()[0])
+    missing = page.draw(kitten, None, kitten, None, request)
+    assert TEXTS["es"]["missing"].format(cat="B") in missing and "alert" in missing
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    broken = page.draw(str(tmp_path / "broken.png"), kitten, None, kitten, request)
+    assert TEXTS["es"]["unreadable"].format(cat="A") in broken and "<img" not in broken
+
+
+def test_labels_of_the_plot_lie_on_no_dot_and_on_no_other_label():
+    known = {name: read_json(BUNDLED / name / "metrics.json") for name in by_beta(VARIANTS)}
+    crowd = {f"v{i}": {"kl": 100.0 + 8 * i, "psnr": 22 + 0.3 * i} for i in range(1, 7)}
+    for metrics in (known, crowd):
+        plot = place_dots(metrics, dict.fromkeys(metrics, "0.005"))
+        dots = [(dot["x"] - 6, dot["y"] - 6, dot["x"] + 6, dot["y"] + 6) for dot in plot["dots"]]
+        boxes = [label_box(dot["label_x"], dot["label_y"], dot["label"], dot["anchor"]) for dot in plot["dots"]]
+        for i, box in enumerate(boxes):
+            assert is_free(box, [*dots, *boxes[:i]]), plot["dots"][i]
 
 
 def test_the_morph_holds_all_frames_in_one_strip():
@@ -162,16 +223,38 @@ def test_files_are_downloaded_by_one_click(open_page, tmp_path):
     assert Image.open(tmp_path / "strip.png").size == (9 * 256, 256)
 
 
-def test_models_are_compared_and_a_row_opens_one(open_page):
-    page = open_page()
+PICTURES = "[...document.querySelectorAll('#compare canvas')].map(canvas => canvas.toDataURL())"
+
+
+def test_one_slider_moves_all_models_and_a_face_opens_its_model(open_page):
+    page = open_page(1280, 720)
     page.get_by_role("tab", name="Compare β").click()
     rows = page.locator("#compare .row")
     expect(rows).to_have_count(6, timeout=30_000)
-    before = rows.first.locator("img").get_attribute("src")
+    expect(page.locator("#compare canvas[data-shown='500']")).to_have_count(7)
+    middle = page.evaluate(PICTURES)
+    assert len(set(middle)) == 7
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    slider = page.locator("#compare .way input")
+    slider.press("ArrowRight")
+    expect(page.locator("#compare .way output")).to_have_text("55 % B")
+    slider.fill("250")
+    expect(page.locator("#compare .way output")).to_have_text("25 % B")
+    assert all(now != before for now, before in zip(page.evaluate(PICTURES), middle, strict=True))
+    assert [url for url in asked if "queue" in url] == []
+
+    before = page.evaluate(PICTURES)
     page.locator(".cat").first.locator(".gallery-item").nth(5).click()
-    page.wait_for_function(
-        "before => document.querySelector('#compare .row img').getAttribute('src') !== before", arg=before
-    )
+    page.wait_for_function(f"before => {PICTURES}.every((picture, i) => picture !== before[i])", arg=before)
+    expect(page.locator("#compare .way output")).to_have_text("25 % B")  # other cats at the same place
+
+    page.set_viewport_size({"width": 390, "height": 844})  # a phone: the slider and all faces on one screen
+    top = page.locator("#compare .way").bounding_box()
+    faces = [face.bounding_box() for face in page.locator("#compare .rows > *").all()]
+    assert max(face["y"] + face["height"] for face in faces) - top["y"] < 844 - 200
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
     rows.nth(2).press("Enter")  # by keyboard
     expect(page.locator("#model input")).to_have_value(re.compile("v4"))
     expect(page.locator("#mix")).to_be_visible()
@@ -185,3 +268,12 @@ def test_surprises_are_other_cats(open_page):
         page.wait_for_function(
             "before => document.querySelector('#mix img').getAttribute('src') !== before", arg=before, timeout=30_000
         )
+
+
+def test_numbers_are_written_as_the_language_of_the_page_does(open_page):
+    page = open_page(locale="en-US", query="/?lang=es")
+    page.locator("#tabs").get_by_role("tab").nth(3).click()
+    expect(page.locator("#results")).to_contain_text("0,005", timeout=30_000)
+    page.locator("#tabs").get_by_role("tab").nth(1).click()
+    expect(page.locator("#compare .row").first).to_contain_text("β = 0,005", timeout=30_000)
+    assert "0.005" not in page.locator("#compare").inner_text()

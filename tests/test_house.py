@@ -10,13 +10,13 @@ from tests.conftest import ROOT
 # a module imports from its own wing or from a lower row, inside functions too; nothing imports the top row
 ROWS = [
     "errors",
-    "files machine download",
+    "files machine download painter",
     "model",
     "images metrics",
     "photos",
     "latents mixing",
     "training serving",
-    "evaluation",
+    "evaluation browser",
     "publishing",
     "page",
     "__init__ __main__",
@@ -24,9 +24,6 @@ ROWS = [
 RANK = {room: rank for rank, row in enumerate(ROWS) for room in row.split()}
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in (ROOT / "catvae").rglob("*.py")}
 TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in FILES.items()}
-# to be empty: what is being split
-UPWARDS = {("catvae.publishing.spaces", "catvae.page.share")}
-LONG = {"build", "cat_picker", "explore_tab", "add_endpoints", "main"}
 
 
 def imports(module: str) -> set[str]:
@@ -49,7 +46,7 @@ def test_imports_run_downwards(module):
         top, _, rest = name.partition(".")
         assert top != "gradio" or room == "page", f"{module} imports gradio"
         other = rest.partition(".")[0]
-        if top == "catvae" and (module, name) not in UPWARDS:
+        if top == "catvae":
             assert other == room or RANK[other] < RANK[room], f"{module} imports {name}"
 
 
@@ -66,7 +63,7 @@ def test_modules_and_functions_are_short(path: Path):
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= 320
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name not in LONG:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             assert node.end_lineno - node.lineno < 70, node.name
 
 

@@ -102,6 +102,7 @@ def test_frames_are_written_as_the_name_says(tmp_path):
         save_frames(frames, tmp_path / "mix.xyz")
 
 
+@pytest.mark.slow
 def test_command_line_mixes_and_explains_errors(tmp_path):
     def catvae_mix(*args):
         command = [sys.executable, "-m", "catvae", "mix", "--checkpoints", "checkpoints", KITTENS[0], *args]

@@ -117,6 +117,7 @@ def test_reparameterize_samples_the_posterior():
     assert z.var().item() == pytest.approx(torch.tensor(-1.0).exp().item(), rel=0.05)
 
 
+@pytest.mark.slow
 def test_library_and_training_need_no_gradio():
     wings = (
         "catvae, catvae.training.train, catvae.publishing.weights, catvae.evaluation.measure, catvae.serving.weights"

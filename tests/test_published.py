@@ -107,6 +107,7 @@ def test_pictures_are_those_of_the_published_model(tmp_path, architecture, activ
     assert len(mix(model, draw_cat(1), draw_cat(2), steps=3)) == 3
 
 
+@pytest.mark.slow
 def test_command_line_imports_and_explains_errors(tmp_path):
     def run(*args):
         command = [sys.executable, "-m", "catvae", "import-published", *args]

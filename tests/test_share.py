@@ -3,15 +3,13 @@ import shutil
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from playwright.sync_api import expect
-from starlette.datastructures import URL
 
 from catvae.files import EXAMPLES, example_cats
-from catvae.page.share import State, app_address, app_link, example_name, iframe, read_state
+from catvae.serving.links import State, app_address, app_link, example_name, iframe, read_state
 from tests.conftest import ROOT, draw_cat
 from tests.test_page import expect_other_frames, frames
 
@@ -80,18 +78,20 @@ def test_only_an_example_by_name_and_content_has_a_name(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("url", "headers", "address"),
+    ("url", "headers", "root", "address"),
     [
-        ("http://127.0.0.1:7860/gradio_api/queue/join", {}, "http://127.0.0.1:7860"),
-        ("http://host/cats/gradio_api/run/predict", {}, "http://host/cats"),
-        ("http://10.0.0.1/gradio_api/queue/join", PROXY, "https://cats.example"),
+        ("http://127.0.0.1:7860/gradio_api/queue/join", {}, "", "http://127.0.0.1:7860"),
+        ("http://host/cats/gradio_api/run/predict", {}, "", "http://host/cats"),
+        ("http://10.0.0.1/gradio_api/queue/join", PROXY, "", "https://cats.example"),
+        ("http://10.0.0.1/gradio_api/queue/join", PROXY, "/cats", "https://cats.example/cats"),
+        ("http://10.0.0.1/cats/gradio_api/queue/join", PROXY, "/cats/", "https://cats.example/cats"),
+        ("http://10.0.0.1/gradio_api/queue/join", {}, "https://cats.example/cats", "https://cats.example/cats"),
     ],
 )
-def test_the_address_is_the_one_visitors_use(url, headers, address, monkeypatch):
-    request = SimpleNamespace(url=URL(url), headers=headers)
-    assert app_address(request) == address
+def test_the_address_is_the_one_visitors_use(url, headers, root, address, monkeypatch):
+    assert app_address(url, headers, root) == address
     monkeypatch.setenv("SPACE_HOST", "owner-cats.hf.space")
-    assert app_address(request) == "https://owner-cats.hf.space"
+    assert app_address(url, headers, root) == "https://owner-cats.hf.space"
 
 
 def test_the_iframe_carries_the_state_in_valid_html():

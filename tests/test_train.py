@@ -18,6 +18,7 @@ from catvae.model import save_checkpoint
 from catvae.training.batches import augment
 from catvae.training.data import Faces, load_faces
 from catvae.training.optim import Muon, lr_factor, make_optimizers, orthogonalize
+from catvae.training.progress import same_run
 from catvae.training.train import TrainConfig, train_variant
 from tests.conftest import ROOT
 
@@ -245,3 +246,28 @@ def test_muon_stands_gradients_of_low_rank():
     thin = torch.randn(500, 2) @ torch.randn(2, 4096)
     assert orthogonalize(thin).isfinite().all()
     assert torch.linalg.svdvals(orthogonalize(thin))[2] < 0.2
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"foreign"])
+def test_a_state_that_cannot_be_read_is_said(content, cat_folder, tmp_path):
+    (tmp_path / "v3").mkdir()
+    (tmp_path / "v3" / "training.pt").write_bytes(content)
+    with pytest.raises(TrainingError, match="empty, cut or not ours.*drop --resume"):
+        train_variant("v3", load_faces(cat_folder), tmp_path, CONFIG, resume=True)
+
+
+def test_a_full_disk_is_said_and_leaves_no_parts(cat_folder, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("catvae.training.progress.torch.save", fail)
+    with pytest.raises(TrainingError, match="No space left.*--resume"):
+        train_variant("v3", load_faces(cat_folder), tmp_path, CONFIG)
+    assert not list(tmp_path.rglob("*.partial"))
+    assert load_checkpoint(tmp_path / "v3")  # the best epoch
+
+
+def test_a_record_without_its_precision_is_of_any():
+    run = {"lr": 1.0, "precision": "bf16"}
+    assert same_run({"lr": 1.0}, run) and same_run(run, run)
+    assert not same_run({"lr": 2.0}, run) and not same_run({"lr": 1.0, "precision": "fp32"}, run)

@@ -4,7 +4,7 @@ import math
 import time
 from pathlib import Path
 from statistics import fmean, median
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import torch
 from jinja2 import Template
@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from catvae.errors import DataError, ImageError
-from catvae.files import write_json
+from catvae.files import write_json, writing
 from catvae.images import data_uri, to_pil, to_tensor
 from catvae.model import IMAGE_SIZE, VARIANTS, CatVAE, beta_elbo, load_variant
 from catvae.photos.decode import open_image
@@ -23,17 +23,16 @@ PAGE = Path(__file__).with_name("faces.html")
 THUMBNAIL = 220
 
 
-class Photo(TypedDict, total=False):
-    """One file: `error`, or what was found in it; what follows `ms` is of its best face."""
+class Photo(TypedDict):
+    """What was found in one photo; what is not required is of its best face."""
 
     file: str
-    error: str
     faces: int
     ms: float  # to find them and to cut the best
-    score: float
-    box: tuple[float, float, float, float]
-    rotation: float
-    elbo_per_pixel: float
+    score: NotRequired[float]
+    box: NotRequired[tuple[float, float, float, float]]
+    rotation: NotRequired[float]
+    elbo_per_pixel: NotRequired[float]
 
 
 class FacesReport(TypedDict):
@@ -59,24 +58,24 @@ def evaluate_faces(
     its negative ELBO in nats per pixel (`elbo_per_pixel`). `validation`, uint8 faces
     (N, 3, 64, 64), gives the mean to compare with. Files that are no pictures are listed.
 
-    Raises DataError for a folder without pictures and CheckpointError for weights that cannot be
-    loaded.
+    Raises DataError for a folder without pictures, CheckpointError for weights that cannot be loaded
+    and SettingError where `out` cannot be written.
     """
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise DataError(f"{folder}: no images in this folder")
     model, beta = load_variant(variant, checkpoints), VARIANTS[variant].beta
-    photos: list[Photo] = []
+    rows: list[Photo | dict[str, str]] = []
     shown: list[tuple[Photo, list[str]]] = []
     for file in files:
         name = str(file.relative_to(folder))
         try:
             picture = open_image(file)
         except ImageError as error:
-            photos.append({"file": name, "error": str(error)})
+            rows.append({"file": name, "error": str(error)})
             continue
         photo, pictures = look_at(picture, name, model, beta)
-        photos.append(photo)
+        rows.append(photo)
         shown.append((photo, [data_uri(picture, "JPEG", quality=85) for picture in pictures]))
 
     elbos = [photo["elbo_per_pixel"] for photo, _ in shown if "elbo_per_pixel" in photo]
@@ -90,10 +89,11 @@ def evaluate_faces(
         "validation_elbo_per_pixel": None if validation is None else mean_elbo(model, validation, beta),
         "ms_per_photo": median(photo["ms"] for photo, _ in shown) if shown else None,
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
     page = Template(PAGE.read_text(encoding="utf-8"), autoescape=True, trim_blocks=True)
-    out.write_text(page.render(report=report, photos=shown), encoding="utf-8")
-    write_json(out.with_suffix(".json"), {**report, "files": photos})
+    with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page.render(report=report, photos=shown), encoding="utf-8")
+        write_json(out.with_suffix(".json"), {**report, "files": rows})
     return report
 
 
@@ -108,8 +108,10 @@ def look_at(picture: Image.Image, name: str, model: CatVAE, beta: float) -> tupl
         return photo, [thumbnail]
     reconstruction, elbo = reconstruct(model, to_tensor([cut]), beta)
     best = found[0]
-    photo |= {"score": best.score, "box": best.box, "rotation": best.rotation, "elbo_per_pixel": elbo.item()}
-    return photo, [thumbnail, *(face.resize((2 * IMAGE_SIZE,) * 2) for face in (cut, *to_pil(reconstruction)))]
+    photo["score"], photo["box"], photo["rotation"] = best.score, best.box, best.rotation
+    photo["elbo_per_pixel"] = elbo.item()
+    large = [face.resize((2 * IMAGE_SIZE, 2 * IMAGE_SIZE)) for face in (cut, *to_pil(reconstruction))]
+    return photo, [thumbnail, *large]
 
 
 @torch.inference_mode()

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from catvae.errors import SettingError
 from catvae.evaluation.perceptual import embed, features, load_vgg
-from catvae.evaluation.rows import Figures, Interval, QuickReport, QuickRow, Report, Row
+from catvae.evaluation.rows import Figures, Interval, NewKittens, Paths, QuickReport, QuickRow, Report, Row
 from catvae.files import find_checkpoints, read_json
 from catvae.latents import LATENTS, fit_latents, load_latents, sample_latents
 from catvae.metrics import bootstrap, evaluate_model, frechet, jackknife, psnr, sharpness, ssim
@@ -146,8 +146,13 @@ def measure_folder(folder: Path, faces: Faces, ruler: Ruler) -> tuple[Row, Singl
     row: Row = {
         "beta": read_json(folder / "config.json").get("beta"),
         "latent_dim": model.config.latent_dim,
-        # of the scores these three come with their intervals below
-        **{**scores, "psnr": figures["psnr"], "ssim": figures["ssim"], "kl": figures["kl"]},
+        "psnr": figures["psnr"],
+        "ssim": figures["ssim"],
+        "kl": figures["kl"],
+        "bce": scores["bce"],
+        "active_units": scores["active_units"],
+        "parameters": scores["parameters"],
+        "images": scores["images"],
         **figures,
         **measure_new(model, fitted, prior, ruler),
     }
@@ -176,7 +181,7 @@ def measure(model: Model, ruler: Ruler, frames: int = FRAMES) -> tuple[Figures, 
     return figures, singly
 
 
-def measure_paths(model: Model, mu: Tensor, ruler: Ruler, frames: int = FRAMES) -> Figures:
+def measure_paths(model: Model, mu: Tensor, ruler: Ruler, frames: int = FRAMES) -> Paths:
     """Figures of the straight paths between the first faces, the first with the second and so on.
 
     Steps are √LPIPS, a Euclidean distance: the sum of all steps over the distance between the ends
@@ -199,12 +204,12 @@ def measure_paths(model: Model, mu: Tensor, ruler: Ruler, frames: int = FRAMES) 
         ]
         rows.append(torch.stack(of_pair))
     lpips, nearest, detail, path, spread = map(_interval, torch.stack(rows, dim=1))
-    figures: Figures = {"lpips_midpoints": lpips, "nearest_midpoints": nearest, "sharpness_midpoints": detail}
+    figures: Paths = {"lpips_midpoints": lpips, "nearest_midpoints": nearest, "sharpness_midpoints": detail}
     return {**figures, "path": path, "spread": spread} if frames > 3 else figures
 
 
 @torch.inference_mode()
-def measure_new(model: CatVAE, fitted: Tensor, prior: Tensor, ruler: Ruler) -> Figures:
+def measure_new(model: CatVAE, fitted: Tensor, prior: Tensor, ruler: Ruler) -> NewKittens:
     """Figures of new kittens from two sets of latents (N, D), N at least as large as the ruler's set."""
     count, looked_at = len(ruler.training_features), len(ruler.points)
     of_fit, of_prior = model.decode(fitted[:count]), model.decode(prior[:count])

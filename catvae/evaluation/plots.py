@@ -62,7 +62,7 @@ def rate_distortion(report: Report) -> Image.Image:
     if curve:
         middle = min(curve, key=lambda at: abs(at[0] - math.sqrt(min(rates) * max(rates))))
         labels.append(("linear optimum", middle, GREY))
-    _write(axes, labels, curve)
+    _write(figure, axes, labels, curve)
     return _render(figure)
 
 
@@ -106,9 +106,9 @@ def _style(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _write(axes: Axes, labels: list[Label], line: list[tuple[float, float]]) -> None:
+def _write(figure: Figure, axes: Axes, labels: list[Label], line: list[tuple[float, float]]) -> None:
     """Write each label beside its point, where it stands on no dot, no other label and not on the line."""
-    axes.get_figure(root=True).draw_without_rendering()  # sizes and places are known from now on
+    figure.draw_without_rendering()  # sizes and places are known from now on
     corners = axes.transData.transform(line or [(math.nan, math.nan)])
     along = np.linspace(0, len(corners) - 1, 50 * len(corners))
     inked = np.stack([np.interp(along, range(len(corners)), corners[:, i]) for i in (0, 1)], axis=1)

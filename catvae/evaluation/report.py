@@ -112,13 +112,22 @@ def write_report(report: Report, out: Path) -> None:
     (out / "evaluation.md").write_text(format_report(report), encoding="utf-8")
 
 
-def insert_table(page: Path, table: str) -> None:
-    """Put the table between the lines `<!-- table -->` and `<!-- /table -->` of a Markdown page.
+def split_page(page: Path) -> tuple[str, str]:
+    """What a Markdown page has up to the line `<!-- table -->`, and from `<!-- /table -->` on.
 
-    Raises SettingError where these are not.
+    Raises SettingError for a page without these, or that cannot be read.
     """
-    before, start, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
+    try:
+        before, start, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{page}: cannot be read ({error})") from error
     _, end, after = rest.partition("<!-- /table -->\n")
     if not start or not end:
         raise SettingError(f"{page}: lacks the lines <!-- table --> and <!-- /table -->")
-    page.write_text(f"{before}{start}{table}\n{end}{after}", encoding="utf-8")
+    return before + start, end + after
+
+
+def insert_table(page: Path, table: str) -> None:
+    """Put the table between the two lines that `split_page` looks for."""
+    before, after = split_page(page)
+    page.write_text(f"{before}{table}\n{after}", encoding="utf-8")

@@ -1,6 +1,6 @@
 """What an evaluation gives, as it stands in its JSON."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from catvae.metrics import Scores
 
@@ -22,8 +22,18 @@ class QuickReport(TypedDict):
     variants: dict[str, QuickRow]
 
 
-class Figures(TypedDict, total=False):
-    """What `measure` finds of one model. Paths and new kittens are not measured on every one."""
+class Paths(TypedDict):
+    """What `measure_paths` finds."""
+
+    lpips_midpoints: Interval
+    nearest_midpoints: Interval
+    sharpness_midpoints: Interval
+    path: NotRequired[Interval]  # of whole paths, not of midpoints alone
+    spread: NotRequired[Interval]
+
+
+class Figures(Paths):
+    """What `measure` finds of any model."""
 
     psnr: Interval
     lpips: Interval
@@ -33,11 +43,11 @@ class Figures(TypedDict, total=False):
     nearest: Interval
     frechet: Interval
     frechet_midpoints: Interval
-    lpips_midpoints: Interval
-    nearest_midpoints: Interval
-    sharpness_midpoints: Interval
-    path: Interval
-    spread: Interval
+
+
+class NewKittens(TypedDict, total=False):
+    """What `measure_new` finds of a model that can be drawn from."""
+
     frechet_fitted: Interval
     sharpness_fitted: Interval
     nearest_fitted: Interval
@@ -45,7 +55,7 @@ class Figures(TypedDict, total=False):
     sharpness_prior: Interval
 
 
-class Row(Figures, total=False):
+class Row(Figures, NewKittens, total=False):
     """One line of the report: the figures, and what is known of the model behind them."""
 
     beta: float | None

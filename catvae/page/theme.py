@@ -1,12 +1,32 @@
-"""How the page looks and speaks: theme, style sheet, languages."""
+"""How the page looks and speaks: theme, static files, templates, languages."""
 
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 import gradio as gr
+import jinja2
 
 from catvae.serving.texts import TEXTS
 
+STATIC = Path(__file__).parent / "static"
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(STATIC), autoescape=True, undefined=jinja2.StrictUndefined
+)
+
 i18n = gr.I18n(**TEXTS)
+
+
+@cache
+def static(name: str) -> str:
+    """The text of a style sheet, script or template in `static/`."""
+    return (STATIC / name).read_text(encoding="utf-8")
+
+
+def render(name: str, **values: object) -> str:
+    """HTML from the Jinja template of that name in `static/`; values are escaped."""
+    return TEMPLATES.get_template(name).render(**values)
+
 
 THEME = gr.themes.Soft(
     primary_hue="orange",
@@ -40,44 +60,3 @@ def when_seen(triggers: Sequence, selector: str) -> gr.Number:
     count = f"count => document.querySelector('{selector}')?.offsetParent ? count + 1 : count"
     gr.on(triggers, None, seen, seen, js=count, api_visibility="private", show_progress="hidden")
     return seen
-
-
-CSS = """
-.gradio-container { max-width: 1200px !important; width: 100%; margin-inline: auto !important; }
-#cats { flex-wrap: nowrap; }
-.cat, .cat > * { min-width: 0 !important; }
-#cats .photo { height: clamp(170px, 42vw, 220px) !important; }
-#cats .photo img { object-fit: cover; }
-.cat .gallery {
-    display: grid; grid-template-rows: repeat(2, 60px); grid-auto-flow: column; grid-auto-columns: 60px;
-    gap: 6px; overflow-x: auto; padding-bottom: 6px;
-}
-.cat .gallery-item, .cat .gallery-item > *, .cat .gallery-item img {
-    width: 60px !important; height: 60px !important; object-fit: cover;
-}
-.tools { gap: 8px; }
-#map .html-container, #sum .html-container, #lesson .html-container { padding: 0; }
-.idle { display: none !important; }
-.found { align-items: center; gap: 8px; flex-wrap: nowrap !important; padding: 0 !important; }
-.found .face { flex: none !important; width: 72px !important; height: 72px !important; min-width: 72px !important; }
-.found .face img { width: 72px; height: 72px; border-radius: 8px; }
-.found .note, .found .note p { font-size: 13px; line-height: 1.3; }
-.found > .note, .found > :last-child { min-width: 0 !important; }
-.choices { gap: 8px; }
-.choices button { min-width: 0; }
-#model input, #explore-model input { text-overflow: ellipsis; padding-right: 1.5em; }
-#surprises button, #saves button { min-width: 120px !important; }
-#lesson { max-width: 720px; margin-inline: auto; }
-#lesson figure { margin: 8px 0; }
-#lesson figure img { width: 100%; border-radius: 12px; margin: 0; }
-#lesson figcaption, #lesson .caption { margin: 8px 0 0; font-size: 14px; opacity: 0.8; }
-#results table { width: 100%; margin: 0; font-variant-numeric: tabular-nums; }
-#results th, #results td { padding: 6px 4px; text-align: right; border-width: 0 0 1px; white-space: normal; }
-#results th:first-child { text-align: left; }
-#tabs button.selected { color: var(--link-text-color); }  /* the accent is too pale for small letters */
-@media (max-width: 480px) {
-    #tabs .tab-container button { padding-inline: 4px; font-size: 12.5px; }  /* all four at once */
-    #results table { font-size: 12px; }
-    #results th, #results td { padding-inline: 2px; }
-}
-"""

@@ -12,6 +12,7 @@ from catvae.errors import HubError
 from catvae.files import ROOT
 from catvae.model import VARIANTS
 from catvae.publishing.cards import make_space_text
+from catvae.serving.links import State, iframe, web_component
 
 FREE = "zero-a10g"  # the hardware on which an account without a plan may have Gradio Spaces
 NEEDED = (
@@ -163,7 +164,9 @@ def collect_files(hardware: str) -> dict[str, Path | bytes]:
     if not (ROOT / "app.py").is_file():
         raise HubError("publishing takes files from a clone of the repository, not from an installed package")
     paths = [path for pattern in NEEDED for path in sorted(ROOT.glob(pattern)) if path.is_file()]
-    files = {path.relative_to(ROOT).as_posix(): path for path in paths if path.suffix != ".pyc"}
+    files: dict[str, Path | bytes] = {
+        path.relative_to(ROOT).as_posix(): path for path in paths if path.suffix != ".pyc"
+    }
     files |= {f"checkpoints/{name}/{file}": ROOT / "checkpoints" / name / file for name in VARIANTS for file in FILES}
     return files | {"requirements.txt": lock_for(hardware)}
 
@@ -183,7 +186,5 @@ def app_address(repo_id: str) -> str:
 
 def embed_snippets(repo_id: str) -> str:
     """HTML that shows a Space in a blog post: an iframe of its small page, or Gradio's web component."""
-    from catvae.page.share import State, iframe, web_component  # imports gradio, which publishing does without
-
     address = app_address(repo_id)
     return f"{iframe(address, State())}\n\n{web_component(address)}"

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections import OrderedDict
+from ipaddress import IPv6Address, ip_address
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from catvae.photos.decode import MAX_MEGABYTES
 from catvae.serving.texts import TEXTS, language_of
 
-RATE = float(os.environ.get("CATVAE_RATE", 5))  # requests a second, on average
-BURST = 8 * RATE  # at once: more than one who plays with every slider
+RATE = 5.0  # requests a second, on average
+BURST = 8  # seconds' worth at once: more than one who plays with every slider
 MAX_BODY = int(MAX_MEGABYTES * 1.4e6)  # a photo as base64, which programs may send inside JSON
 MAX_VISITORS = 10_000
 LIMITED = ("/queue/join", "/call/", "/run/", "/api/", "/upload", "/mcp")
@@ -20,49 +21,85 @@ LIMITED = ("/queue/join", "/call/", "/run/", "/api/", "/upload", "/mcp")
 
 class Limits:
     """ASGI middleware that answers 429 to visitors who ask too much, and when the queue is full, in
-    the visitor's language; 413 to bodies that are larger than any photo.
+    the visitor's language; 413 to bodies that are larger than any photo, counted as they arrive.
 
-    A visitor is a network address; behind a proxy the server must be told to trust its
-    X-Forwarded-For. Each has a token bucket that `CATVAE_RATE`
-    fills: 40 requests at once and 5 a second on average, unless it says otherwise.
+    A visitor is a network address: of IPv6 the first 64 bits, which one connection has to itself.
+    Each has a token bucket that `CATVAE_RATE` fills: 40 requests at once and 5 a second on average,
+    unless it says otherwise. On a Space (`SYSTEM=spaces`), the address is the one that the Space's own
+    proxy saw, the last of X-Forwarded-For; what stands before it was sent by the client.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self.rate = float(os.environ.get("CATVAE_RATE", RATE))
+        self.behind_proxy = os.environ.get("SYSTEM") == "spaces"
         self.buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address: tokens, at which time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        limited = scope["type"] == "http" and scope["method"] == "POST" and any(p in scope["path"] for p in LIMITED)
-        if not limited:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return await self.app(scope, receive, send)
         headers = Headers(scope=scope)
-        texts = TEXTS[language_of(headers)]
+        words = TEXTS[language_of(headers)]
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY:
-            return await _refuse(send, 413, texts["too_heavy_body"])
-        if not self._take_token(scope["client"][0] if scope["client"] else ""):
-            return await _refuse(send, 429, texts["busy"])
+        if not length.isdecimal() or int(length) > MAX_BODY:
+            return await _refuse(send, 413, words["too_heavy_body"])
+        limited = any(part in scope["path"] for part in LIMITED)
+        if limited and not self._take_token(visitor(scope, headers, self.behind_proxy)):
+            return await _refuse(send, 429, words["busy"])
+        await self._pass_on(scope, receive, send, words)
 
-        full = False
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, words: dict[str, str]) -> None:
+        arrived, refused = 0, False
+
+        async def count() -> Message:
+            nonlocal arrived, refused
+            message = await receive()
+            arrived += len(message.get("body", b""))
+            if arrived > MAX_BODY:
+                if not refused:
+                    refused = True
+                    await _refuse(send, 413, words["too_heavy_body"])
+                return {"type": "http.disconnect"}
+            return message
 
         async def send_or_refuse(message: Message) -> None:
-            nonlocal full
+            nonlocal refused
+            if refused:
+                return
             if message["type"] == "http.response.start" and message["status"] == 503:  # the queue is full
-                full = True
-                await _refuse(send, 429, texts["busy"])
-            elif not full:
+                refused = True
+                await _refuse(send, 429, words["busy"])
+            else:
                 await send(message)
 
-        return await self.app(scope, receive, send_or_refuse)
+        try:
+            await self.app(scope, count, send_or_refuse)
+        except Exception:
+            if not refused:  # what a route says of a body that broke off was answered already
+                raise
 
     def _take_token(self, address: str) -> bool:
-        now = time.monotonic()
-        tokens, then = self.buckets.pop(address, (BURST, now))
-        tokens = min(BURST, tokens + RATE * (now - then))
+        now, burst = time.monotonic(), BURST * self.rate
+        tokens, then = self.buckets.pop(address, (burst, now))
+        tokens = min(burst, tokens + self.rate * (now - then))
         self.buckets[address] = (max(0.0, tokens - 1), now)
         if len(self.buckets) > MAX_VISITORS:
             self.buckets.popitem(last=False)
         return tokens >= 1
+
+
+def visitor(scope: Scope, headers: Headers, behind_proxy: bool) -> str:
+    """The address whose requests are counted together."""
+    address = scope["client"][0] if scope.get("client") else ""
+    if behind_proxy and (seen := headers.getlist("x-forwarded-for")):
+        address = seen[-1].rpartition(",")[2].strip()
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address) and not parsed.ipv4_mapped:
+        return parsed.exploded[:19]
+    return str(parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else str(parsed)
 
 
 async def _refuse(send: Send, status: int, text: str) -> None:

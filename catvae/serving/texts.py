@@ -18,3 +18,9 @@ def language_of(headers: Mapping[str, str]) -> str:
     """
     first = headers.get("accept-language", "").strip()[:2].lower()
     return first if first in TEXTS else "en"
+
+
+def written(value: float, words: Mapping[str, str], digits: int | None = None) -> str:
+    """A number as the language writes it (0.005, 0,005), with that many decimals or as many as it needs."""
+    text = f"{value:g}" if digits is None else f"{value:.{digits}f}"
+    return text.replace(".", words["decimal_mark"])

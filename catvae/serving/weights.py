@@ -15,9 +15,9 @@ from torch import Tensor
 
 from catvae.download import HUB_ERRORS, download_variant
 from catvae.errors import CheckpointError, HubError
-from catvae.files import BUNDLED, read_json
+from catvae.files import ADVICE, BUNDLED, read_json
 from catvae.latents import LATENTS, load_latents
-from catvae.model import VARIANTS, CatVAE, load_checkpoint
+from catvae.model import VARIANTS, CatVAE, by_beta, load_checkpoint
 from catvae.serving.recent import Recent
 
 POLL_SECONDS = 300
@@ -25,13 +25,13 @@ POLL_SECONDS = 300
 
 @dataclass(frozen=True)
 class WeightSet:
-    """Six models of one training, ready to use, and where they come from."""
+    """Models of one training, ready to use, the smallest β first, and where they come from."""
 
     models: dict[str, CatVAE]
     source: str  # "checkpoints" or "owner/name@0123abc"
     metrics: dict[str, dict]  # of the variants that have them, as `latents`
     latents: dict[str, dict[str, Tensor]]
-    recent: Recent = field(default_factory=Recent)  # what these models drew of late
+    recent: Recent = field(default_factory=Recent)  # what these models drew
 
 
 class Weights:
@@ -74,8 +74,11 @@ class Weights:
 
 
 def load_set(folder: Path) -> WeightSet:
-    """All six variants of a folder. Raises CheckpointError when one of them cannot be loaded."""
-    return _load([folder / name for name in VARIANTS], folder.name)
+    """The variants that a folder holds. Raises CheckpointError when there is none, or one cannot be loaded."""
+    present = [folder / name for name in VARIANTS if (folder / name / "config.json").is_file()]
+    if not present:
+        raise CheckpointError(f"{folder}: holds none of {', '.join(VARIANTS)}; {ADVICE}")
+    return _load(present, folder.name)
 
 
 def download_set(repo_id: str, commit: str, *, ask: bool = True) -> WeightSet:
@@ -89,7 +92,8 @@ def download_set(repo_id: str, commit: str, *, ask: bool = True) -> WeightSet:
 
 
 def _load(folders: list[Path], source: str) -> WeightSet:
-    models = {folder.name: load_checkpoint(folder) for folder in folders}
+    by_name = {folder.name: folder for folder in folders}
+    models = {name: load_checkpoint(by_name[name]) for name in by_beta(by_name)}
     metrics, latents = {}, {}
     for folder in folders:
         with suppress(CheckpointError):  # the app can do without

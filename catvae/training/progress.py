@@ -1,12 +1,15 @@
 """How far a run has come: its state on disk after every epoch, its history, and its end."""
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
-from catvae.errors import TrainingError
+from catvae.errors import TrainingError, UserError
 from catvae.files import read_json, replacing, write_json
 from catvae.latents import LATENTS, fit_latents, save_latents
 from catvae.metrics import evaluate_model
@@ -28,15 +31,34 @@ def read_progress(folder: Path, run: dict[str, Any], resume: bool) -> tuple[dict
             (folder / file).unlink(missing_ok=True)
     elif state_file.exists():
         state = read_state(state_file)
-        if state["run"] != run:
+        if not same_run(state["run"], run):
             raise TrainingError(f"{state_file} comes from other settings or data; drop --resume to train anew")
         return None, state
     elif (folder / "metrics.json").exists():
         metrics = read_json(folder / "metrics.json")
-        if metrics.get("training") != run:
+        if not same_run(metrics.get("training", {}), run):
             raise TrainingError(f"{folder} was trained with other settings or data; drop --resume to train anew")
         return metrics, None
     return None, None
+
+
+def same_run(record: dict[str, Any], run: dict[str, Any]) -> bool:
+    """Whether a record is of a run with these settings; older ones do not tell their precision."""
+    return {"precision": run["precision"], **record} == run
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Around writes to a run's folder: a full or read-only disk becomes a TrainingError."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (OSError, RuntimeError, SafetensorError) as error:  # the writers of weights have errors of their own
+        raise TrainingError(
+            f"{folder}: cannot be written ({error}); what was saved before is kept. "
+            "Make room on the disk, then go on with --resume"
+        ) from error
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -53,33 +75,22 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def save_progress(folder: Path, state: dict[str, Any]) -> None:
-    """Write `history.csv`, one row per epoch, and all that is needed to go on, each whole or not at all.
-
-    Raises TrainingError when the disk is full or cannot be written.
-    """
-    try:
-        with (
-            replacing(folder / "history.csv") as partial,
-            partial.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(file, fieldnames=list(state["history"][0]))
-            writer.writeheader()
-            writer.writerows(state["history"])
-        with replacing(folder / STATE) as partial:
-            torch.save(state, partial)
-    except (OSError, RuntimeError) as error:  # torch's writer knows RuntimeError only
-        epoch = len(state["history"])
-        raise TrainingError(
-            f"{folder}: epoch {epoch} cannot be saved ({error}); the best epoch so far is kept. "
-            "Make room on the disk, then go on with --resume"
-        ) from error
+    """Write `history.csv`, one row per epoch, and all that is needed to go on, each whole or not at all."""
+    with replacing(folder / "history.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(state["history"][0]))
+        writer.writeheader()
+        writer.writerows(state["history"])
+    with replacing(folder / STATE) as partial:
+        torch.save(state, partial)
 
 
 def finish(folder: Path, faces: Faces, run: dict[str, Any]) -> dict:
     """Measure the weights as saved, rounded to fp16, fit their latents, and drop the state."""
     model = load_checkpoint(folder)
     metrics = {**evaluate_model(model, faces.validation), "training": run}
-    write_json(folder / "metrics.json", metrics)
-    save_latents(folder, fit_latents(model, sample(faces.train, run["seed"])))
-    (folder / STATE).unlink()
+    latents = fit_latents(model, sample(faces.train, run["seed"]))
+    with writing(folder):
+        write_json(folder / "metrics.json", metrics)
+        save_latents(folder, latents)
+    (folder / STATE).unlink(missing_ok=True)
     return metrics

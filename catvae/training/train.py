@@ -23,7 +23,7 @@ from catvae.training.batches import augment, epoch_batches
 from catvae.training.data import Faces, FaceStream, sample
 from catvae.training.linear import start_linear
 from catvae.training.optim import flat_gradients, lr_factor, make_optimizers
-from catvae.training.progress import finish, read_progress, save_progress
+from catvae.training.progress import finish, read_progress, save_progress, writing
 
 EMA_DECAY = 0.995
 
@@ -137,9 +137,10 @@ def train_variant(
         best = min((past["val_loss"] for past in run.history), default=math.inf)
         run.history.append(row)
         describe(run, speed, seen)
-        if row["val_loss"] < best:
-            save_checkpoint(folder, run.ema.module, variant.beta, {**scores, "training": record})
-        save_progress(folder, {"run": record, **run.state()})
+        with writing(folder):
+            if row["val_loss"] < best:
+                save_checkpoint(folder, run.ema.module, variant.beta, {**scores, "training": record})
+            save_progress(folder, {"run": record, **run.state()})
     return from_first(lambda: finish(folder, faces, record))
 
 

@@ -1,5 +1,7 @@
 // The one address to change: a Space's is https://OWNER-NAME.hf.space
 let app = "http://127.0.0.1:7860";
+// and where the mixer that needs no server lies: python -m catvae export-web examples/blog/mixer
+const mixer = "mixer";
 
 // ?app=ADDRESS and ?theme=light|dark try the post out; the first on this machine only, as the address's script runs here
 const asked = new URLSearchParams(location.search);
@@ -21,3 +23,9 @@ async function showApp() {
     await import(`${app}/${page.match(/assets\/index-[\w-]+\.js/)[0]}`);
 }
 showApp().catch(() => document.querySelector(".app").remove());
+
+const own = document.querySelector("kitten-mixer").closest("figure");
+import(new URL(`${mixer}/kitten-mixer.js`, location.href).href).catch(() => {
+    own.previousElementSibling.remove(); // its title
+    own.remove();
+});

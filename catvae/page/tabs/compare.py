@@ -1,49 +1,37 @@
-"""All six models side by side on the visitor's two cats, with the numbers behind the pictures."""
+"""All models side by side on the visitor's two cats, moved by one slider, with the numbers behind the pictures."""
 
-from html import escape
+from collections.abc import Sequence
+from dataclasses import dataclass
+from filecmp import cmp
+from math import log
+from typing import Any
 
 import gradio as gr
-import torch
 from PIL import Image
 
-from catvae.images import data_uri
+from catvae.images import data_uri, make_strip
 from catvae.mixing import Comparison, compare
-from catvae.model import VARIANTS, by_beta
-from catvae.page.picker import CatPicker, two_faces
-from catvae.page.theme import i18n, when_seen
-from catvae.serving.texts import TEXTS, language_of
+from catvae.model import CatVAE, VAEConfig
+from catvae.page.components import Picture
+from catvae.page.picker import CatPicker
+from catvae.page.theme import i18n, render, static, when_seen
+from catvae.page.visitor import told, two_faces, words_of
+from catvae.serving.links import example_name
+from catvae.serving.texts import written
 from catvae.serving.weights import Weights
 
-STYLE = """
-.rows { display: grid; gap: 8px; }
-.row { display: grid; grid-template-columns: 120px 1fr 190px; gap: 12px; align-items: center; width: 100%;
-       padding: 8px 10px; border: 1px solid var(--border-color-primary); border-radius: 12px; cursor: pointer;
-       background: var(--block-background-fill); color: var(--body-text-color); font: inherit; text-align: left; }
-.row:hover, .row:focus-visible { border-color: var(--color-accent); outline: none; }
-.row b { font-size: 17px; } .row small { display: block; opacity: .85; font-size: 13px; }
-.row img { width: 100%; border-radius: 8px; display: block; }
-.originals { display: flex; gap: 12px; align-items: center; margin: 0 0 4px 10px; }
-.originals img { width: 72px; height: 72px; border-radius: 8px; }
-.kept { display: grid; grid-template-columns: repeat(7, minmax(0, 1fr)); gap: 6px; max-width: 760px; margin-top: 6px; }
-.kept figure { margin: 0; } .kept img { width: 100%; border-radius: 8px; display: block; }
-.kept figcaption { font-size: 12px; text-align: center; }
-h3 { margin: 18px 0 4px; font-size: 17px; } p { margin: 4px 0; }
-svg { width: 100%; max-width: 640px; height: auto; } svg text { fill: var(--body-text-color); font-size: 13px; }
-table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
-.scroll { overflow-x: auto; }
-th, td { padding: 3px 10px; text-align: right; } th:first-child, td:first-child { text-align: left; }
-@media (max-width: 640px) {
-  .row { grid-template-columns: 1fr; gap: 6px; } .row small { display: inline; margin-right: 8px; }
-  .kept { grid-template-columns: repeat(4, minmax(0, 1fr)); }
-}
-"""
-
-SCRIPT = """
-element.addEventListener('click', event => {
-  const row = event.target.closest('[data-model]');
-  if (row) trigger('click', {model: row.dataset.model});
-});
-"""
+FRAMES = 9  # of each model; the browser fades between neighbours
+PLOT = 460, 300  # units of the drawing; a phone shows two thirds of a pixel for each
+DOT, LINE, LETTER = 7, 18, 8.5  # radius of a dot, height of a label, width of its letters at 15 units
+# where a label may stand beside its dot, the best first: from the dot to the label's near end, and to its base line
+LABELS = (
+    (10, -8, "start"),
+    (10, 20, "start"),
+    (-10, -8, "end"),
+    (-10, 20, "end"),
+    (10, -26, "start"),
+    (-10, 38, "end"),
+)
 
 
 def compare_tab(
@@ -51,113 +39,152 @@ def compare_tab(
 ) -> None:
     """The contents of `tab`, drawn when it is opened, and anew for other cats while it is open.
 
-    A click on a row opens that model in the tab "mix".
+    A click on a model's face opens that model in the tab "mix".
     """
     gr.Markdown(i18n("compare_intro"))
-    view = gr.HTML(html_template="${value || ''}", css_template=STYLE, js_on_load=SCRIPT, elem_id="compare")
-
-    def draw(image_a: str, image_b: str, request: gr.Request) -> str:
-        texts = TEXTS[language_of(request.headers)]
-        current = weights.current
-        faces = two_faces(image_a, image_b, texts)
-        return format_page(compare(current.models, faces), faces, current.metrics, texts)
-
-    def open_model(event: gr.EventData) -> tuple[gr.Dropdown, gr.Tabs]:
-        name = event._data.get("model") if isinstance(event._data, dict) else None
-        return (gr.Dropdown(value=name), gr.Tabs(selected="mix")) if name in VARIANTS else (gr.skip(),) * 2
-
-    faces = [cat_a.face, cat_b.face]
-    private = {"api_visibility": "private", "show_progress": "minimal"}
-    seen = when_seen([face.change for face in faces], "#compare")
-    gr.on([tab.select, seen.change], draw, faces, view, trigger_mode="always_last", **private)
-    view.click(open_model, None, [model, tabs], **private)
-
-
-def format_page(rows: dict[str, Comparison], faces: list[Image.Image], metrics: dict, texts: dict[str, str]) -> str:
-    """The comparison as HTML: a row of frames per model, what each keeps of both cats, numbers, and the plot."""
-    names = [texts["cat_a"], texts["cat_b"]]
-    originals = "".join(f'<img src="{data_uri(f)}" alt="{escape(n)}">' for f, n in zip(faces, names, strict=True))
-    lines = "".join(
-        f'<button type="button" class="row" data-model="{name}" title="{escape(texts["open_in_mix"])} {name}">'
-        f"<span><b>{name}</b> · β = {row.beta:g}</span>"
-        f'<img src="{data_uri(enlarge(row.strip), "WEBP", quality=90)}" alt="{escape(texts["result"])}, {name}">'
-        f"<span><small>PSNR {row.psnr:.1f} dB</small>"
-        f"<small>KL {row.kl:.0f} {texts['nats']}</small></span></button>"
-        for name, row in rows.items()
+    view = gr.HTML(
+        html_template="${value || ''}",
+        css_template=static("compare.css"),
+        js_on_load=static("compare.js"),
+        elem_id="compare",
     )
-    kept = "".join(
-        '<div class="kept">'
-        + f'<figure><img src="{data_uri(faces[i])}" alt=""><figcaption>{escape(names[i])}</figcaption></figure>'
-        + "".join(
-            f'<figure><img src="{data_uri(row.faces[i])}" alt="{escape(names[i])}, {name}">'
-            f"<figcaption>{name}</figcaption></figure>"
-            for name, row in rows.items()
-        )
-        + "</div>"
-        for i in (0, 1)
-    )
-    return (
-        f'<div class="originals">{originals}</div><div class="rows">{lines}</div>'
-        f"<p><small>{texts['compare_sentence']}</small></p>"
-        f"<h3>{texts['what_is_kept']}</h3>{kept}"
-        f"<h3>{texts['the_numbers']}</h3>{format_numbers(rows, metrics, texts)}"
-        f"<h3>{texts['rate_distortion']}</h3>{plot(metrics, texts)}"
-        f"<h3>{texts['v3_title']}</h3><p>{texts['v3_story']}</p>"
-    )
+    page, pictures = ComparePage(weights), [cat_a.face, cat_b.face, cat_a.photo, cat_b.photo]
+    quiet = {"api_visibility": "private", "show_progress": "minimal"}
+    seen = when_seen([cat_a.face.change, cat_b.face.change], "#compare")
+    gr.on([tab.select, seen.change], page.draw, pictures, view, trigger_mode="always_last", **quiet)
+    view.click(page.open_model, None, [model, tabs], **quiet)
 
 
-def format_numbers(rows: dict[str, Comparison], metrics: dict, texts: dict[str, str]) -> str:
-    """PSNR, KL and active units, on these two cats and on the validation set, as an HTML table."""
-    head = "".join(
-        f"<th>{text}</th>"
-        for text in ("", "β", *(texts[key] for key in ("psnr_here", "kl_here", "psnr_all", "kl_all", "active")))
-    )
-    body = ""
-    for name, row in rows.items():
-        known = metrics.get(name)
-        of_all = f"{known['psnr']:.1f}|{known['kl']:.0f}|{known['active_units']}".split("|") if known else ["–"] * 3
-        cells = [name, f"{row.beta:g}", f"{row.psnr:.1f}", f"{row.kl:.0f}", *of_all]
-        body += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-    attributes = f'class="scroll" role="region" tabindex="0" aria-label="{escape(texts["the_numbers"])}"'
-    return f"<div {attributes}><table><tr>{head}</tr>{body}</table></div>"
+@dataclass(frozen=True)
+class ComparePage:
+    """The handlers of the tab, on the weights in use."""
+
+    weights: Weights
+
+    def draw(self, face_a: Picture, face_b: Picture, photo_a: Picture, photo_b: Picture, request: gr.Request) -> str:
+        """The tab as HTML: in place of the comparison what is wrong with a cat, where one cannot be used."""
+        words, current = words_of(request), self.weights.current
+        try:
+            faces = two_faces(face_a, face_b, words)
+        except gr.Error as refusal:
+            return render("refused.html", message=refusal.message)  # not the cats before, which are not chosen now
+        kinds = kind_of_cat(photo_a, face_a), kind_of_cat(photo_b, face_b)
+        return format_page(compare(current.models, faces, FRAMES), current.models, faces, kinds, current.metrics, words)
+
+    def open_model(self, event: gr.EventData) -> tuple:
+        """Show the model of the face that was clicked in the tab "mix"."""
+        name = told(event, "model")
+        if not isinstance(name, str) or name not in self.weights.current.models:
+            return gr.skip(), gr.skip()
+        return gr.Dropdown(value=name), gr.Tabs(selected="mix")
 
 
-def plot(metrics: dict, texts: dict[str, str], width: int = 640, height: int = 300) -> str:
-    """Rate (KL, nats, logarithmic) against distortion (PSNR, dB) of the six models, as SVG."""
-    points = {name: (metrics[name]["kl"], metrics[name]["psnr"]) for name in by_beta(metrics)}
-    if len(points) < 2:
-        return ""
-    rates, values = (torch.tensor(column) for column in zip(*points.values(), strict=True))
-    low, high = rates.min().log().item() - 0.2, rates.max().log().item() + 0.4
-    bottom, top = values.min().item() - 0.7, values.max().item() + 0.7
+def kind_of_cat(photo: Picture, face: Picture) -> str:
+    """Whose cat a photo shows: "real" and "painted" examples, "cut" for a face that came at 64×64 (as
+    newborn kittens do, which are painted too), else the visitor's "own"."""
+    if name := example_name(photo):
+        return "painted" if name.startswith("kitten") else "real"
+    files = isinstance(photo, str) and isinstance(face, str)
+    return "cut" if files and cmp(photo, face, shallow=False) else "own"
 
-    def place(rate: float, value: float) -> tuple[float, float]:
-        x = 50 + (width - 70) * (torch.tensor(rate).log().item() - low) / (high - low)
-        return x, height - 45 - (height - 65) * (value - bottom) / (top - bottom)
 
-    ticks = "".join(
-        f'<text x="{place(rate, bottom)[0]:.0f}" y="{height - 26}" text-anchor="middle">{rate}</text>'
-        for rate in (50, 100, 200, 500, 1000, 2000)
-        if low < torch.tensor(float(rate)).log() < high
-    ) + "".join(
-        f'<text x="40" y="{place(rates[0].item(), value)[1] + 4:.0f}" text-anchor="end">{value}</text>'
-        for value in range(int(bottom) + 1, int(top) + 1)
-    )
-    dots = ""
-    for name, point in points.items():
-        x, y = place(*point)
-        beside = f'x="{x - 10:.0f}" text-anchor="end"' if x > width / 2 else f'x="{x + 10:.0f}"'
-        below = y + 18 if name == "v3" else y - 8  # v1 has the same β, and is next to it
-        dots += f'<circle cx="{x:.0f}" cy="{y:.0f}" r="6" fill="var(--color-accent)"/>'
-        dots += f'<text {beside} y="{below:.0f}">{name} · β {VARIANTS[name].beta:g}</text>'
-    axes = f'<path d="M50 10V{height - 45}H{width - 10}" fill="none" stroke="currentColor" opacity=".4"/>'
-    label = escape(texts["rate_distortion"])
-    return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}">{axes}{ticks}{dots}'
-        f'<text x="{width / 2:.0f}" y="{height - 6}" text-anchor="middle">{texts["rate_axis"]}</text>'
-        f'<text x="58" y="18">{texts["distortion_axis"]}</text></svg>'
+def format_page(
+    rows: dict[str, Comparison],
+    models: dict[str, CatVAE],
+    faces: Sequence[Image.Image],
+    kinds: Sequence[str],
+    metrics: dict[str, dict],
+    words: dict[str, str],
+) -> str:
+    """The comparison as HTML: a face per model and a cross-fade, which one slider moves, numbers, and the plot."""
+    names = words["cat_a"], words["cat_b"]
+    known = {name: metrics[name] for name in rows if name in metrics}
+    return render(
+        "compare.html",
+        words=words,
+        cats=[
+            {"name": name, "source": data_uri(face), "kind": words[f"cats_{kind}"]}
+            for name, face, kind in zip(names, faces, kinds, strict=True)
+        ],
+        flattering=not {"painted", "cut"}.isdisjoint(kinds),
+        fade=data_uri(make_strip(list(faces)), "WEBP", quality=95),
+        frames=FRAMES,
+        rows=[format_row(name, row, models[name], metrics.get(name), words) for name, row in rows.items()],
+        plot=place_dots(known, {name: written(rows[name].beta, words) for name in known}),
     )
 
 
-def enlarge(strip: Image.Image, times: int = 2) -> Image.Image:
-    return strip.resize((strip.width * times, strip.height * times), Image.Resampling.BICUBIC)
+def format_row(
+    name: str, row: Comparison, model: CatVAE, known: dict[str, Any] | None, words: dict[str, str]
+) -> dict[str, Any]:
+    """One model's strip as an address, and its numbers as written; "–" where validation is not known."""
+    return {
+        "name": name,
+        "beta": written(row.beta, words),
+        "psnr": written(row.psnr, words, 1),
+        "kl": written(row.kl, words, 0),
+        "psnr_all": written(known["psnr"], words, 1) if known else "–",
+        "kl_all": written(known["kl"], words, 0) if known else "–",
+        "active": f"{known['active_units']}/{model.config.latent_dim}" if known else "–",
+        "other": model.config != VAEConfig(),
+        "strip": data_uri(row.strip, "WEBP", quality=95),
+    }
+
+
+def place_dots(metrics: dict[str, dict[str, Any]], betas: dict[str, str]) -> dict[str, Any] | None:
+    """Where rate (KL, nats, logarithmic) and distortion (PSNR, dB) of the models lie in the drawing, with
+    ticks and labels; None for fewer than two models."""
+    if len(metrics) < 2:
+        return None
+    width, height = PLOT
+    rates, values = ([row[key] for row in metrics.values()] for key in ("kl", "psnr"))
+    low, high = log(min(rates)) - 0.2, log(max(rates)) + 0.4
+    bottom, top = min(values) - 0.7, max(values) + 0.7
+
+    def x(rate: float) -> int:
+        return round(50 + (width - 70) * (log(rate) - low) / (high - low))
+
+    def y(value: float) -> int:
+        return round(height - 45 - (height - 65) * (value - bottom) / (top - bottom))
+
+    places = [(x(row["kl"]), y(row["psnr"])) for row in metrics.values()]
+    labels = [f"{name} · β {betas[name]}" for name in metrics]
+    return {
+        "width": width,
+        "height": height,
+        "x_ticks": [(x(rate), rate) for rate in (50, 100, 200, 500, 1000, 2000) if low < log(rate) < high],
+        "y_ticks": [(y(value), value) for value in range(int(bottom) + 1, int(top) + 1)],
+        "dots": [
+            {"x": place[0], "y": place[1], "label": label, **spot}
+            for place, label, spot in zip(places, labels, place_labels(places, labels), strict=True)
+        ],
+    }
+
+
+def place_labels(places: Sequence[tuple[int, int]], labels: Sequence[str]) -> list[dict[str, Any]]:
+    """For the label of each dot the first spot that covers no dot and no label before; its first where all do."""
+    taken = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in places]
+    spots = []
+    for (x, y), label in zip(places, labels, strict=True):
+        options = [
+            (label_box(x + right, y + down, label, anchor), right, down, anchor) for right, down, anchor in LABELS
+        ]
+        box, right, down, anchor = next((option for option in options if is_free(option[0], taken)), options[0])
+        taken.append(box)
+        spots.append({"label_x": x + right, "label_y": y + down, "anchor": anchor})
+    return spots
+
+
+def label_box(x: int, y: int, label: str, anchor: str) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a label whose base line starts, or ends, at (x, y)."""
+    width = LETTER * len(label)
+    left = x - width if anchor == "end" else x
+    return left, y - LINE + 4, left + width, y + 4
+
+
+def is_free(box: Sequence[float], taken: Sequence[Sequence[float]]) -> bool:
+    """Whether a box lies within the drawing and touches none of the others."""
+    inside = box[0] > 50 and box[1] > 20 and box[2] < PLOT[0] and box[3] < PLOT[1] - 45
+    return inside and not any(
+        box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3] for other in taken
+    )

@@ -8,7 +8,7 @@ from PIL import Image
 from catvae.files import BUNDLED, FIGURES, read_json
 from catvae.images import data_uri
 from catvae.model import VARIANTS
-from catvae.page.theme import i18n
+from catvae.page.theme import i18n, static
 
 
 def results(folder: Path = BUNDLED) -> list[dict]:
@@ -33,7 +33,7 @@ def understand_tab() -> None:
         gr.HTML(
             i18n("lesson_columns"),
             label=i18n("lesson_table"),
-            html_template=TABLE,
+            html_template=static("lesson_table.html"),
             rows=[
                 [row[key] for key in ("name", "beta", "psnr", "ssim", "kl", "active_units", "latents")] for row in rows
             ],
@@ -49,22 +49,4 @@ def figure(name: str, text: str) -> None:
     """One of the project's figures, with the texts `text` as caption and `text`_alt as description."""
     with Image.open(FIGURES / f"{name}.png") as image:
         source = data_uri(image.convert("RGB"), "WEBP", quality=75, method=6)
-    gr.HTML(i18n(text), label=i18n(f"{text}_alt"), html_template=FIGURE, source=source)
-
-
-FIGURE = """
-<figure><img src="${source}" alt="${label}"><figcaption>${value}</figcaption></figure>
-"""
-
-# numbers as the visitor's browser writes them
-TABLE = """
-<table>
-<thead><tr>${value.split('|').map(column => '<th scope="col">' + column + '</th>').join('')}</tr></thead>
-<tbody>${rows.map(([name, beta, psnr, ssim, kl, active, latents]) => {
-    const digits = (x, n) => x.toLocaleString([], {minimumFractionDigits: n, maximumFractionDigits: n});
-    const cells = [beta.toLocaleString([]), digits(psnr, 2), digits(ssim, 3), digits(kl, 0), active + '/' + latents];
-    return '<tr><th scope="row">' + name + '</th><td>' + cells.join('</td><td>') + '</td></tr>';
-}).join('')}</tbody>
-</table>
-<p class="caption">${label.replace('{images}', images)}</p>
-"""
+    gr.HTML(i18n(text), label=i18n(f"{text}_alt"), html_template=static("lesson_figure.html"), source=source)

@@ -1,0 +1,159 @@
+"""The mixer in the browser: sizes, first morph, frames a second, memory; and onnxruntime beside torch, in one run.
+
+python -m benchmarks.web
+"""
+
+import argparse
+import gzip
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import brotli
+import psutil
+import torch
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from catvae.browser.export import export_web
+from catvae.browser.graphs import open_graph
+from catvae.files import example_cats
+from catvae.images import to_tensor
+from catvae.model import load_variant
+from catvae.photos.decode import open_image
+from catvae.photos.faces import cut_face
+from tests.web_server import serving
+
+PACKED = (".gz", ".webp", ".jpg")
+
+# the first frame that was painted, and how many, in milliseconds since the page was asked for
+WATCH = """
+window.frames = [];
+addEventListener('DOMContentLoaded', () => document.querySelector('kitten-mixer')
+  .addEventListener('frame', () => frames.push(performance.now())));
+"""
+
+
+def transfer_sizes(folder: Path) -> dict[str, float]:
+    """Megabytes that a post with two example cats and v6 takes: as the files lie, and as gzip and brotli send them."""
+    names = [path for path in folder.iterdir() if path.suffix in (".js", ".css", ".json")]
+    names += [*(folder / "onnxruntime-web").glob("ort*"), *(folder / "v6").glob("decoder*")]
+    names += [folder / "v6" / "latents.safetensors", *(folder / "cats").iterdir()]
+    read = {path: path.read_bytes() for path in names}
+    sizes = {"files": sum(map(len, read.values()))}
+    for name, compress in (("gzip", gzip.compress), ("brotli", brotli.compress)):
+        sizes[name] = sum(
+            len(content if path.suffix in PACKED else compress(content)) for path, content in read.items()
+        )
+    return {name: size / 1e6 for name, size in sizes.items()}
+
+
+def open_mixer(browser: Browser, url: str) -> Page:
+    page = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US").new_page()
+    page.add_init_script(WATCH)
+    page.goto(url)
+    page.wait_for_selector("kitten-mixer[data-state=ready]")
+    return page
+
+
+def frames_per_second(page: Page, seconds: float = 4) -> float:
+    """How many decoded frames are painted while the slider is moved at every frame of the screen."""
+    return page.evaluate(
+        """seconds => new Promise(resolve => {
+            const mixer = document.querySelector('kitten-mixer'), begun = performance.now(), before = frames.length;
+            const move = now => {
+                if (now - begun > 1000 * seconds) return resolve(1000 * (frames.length - before) / (now - begun));
+                mixer.slide(.5 + .5 * Math.sin(now / 500));
+                requestAnimationFrame(move);
+            };
+            requestAnimationFrame(move);
+        })""",
+        seconds,
+    )
+
+
+def renderer_memory(browser_pid: int) -> float:
+    """Resident megabytes of the largest of Chromium's processes that run a page."""
+    pages = [p for p in psutil.Process(browser_pid).children(recursive=True) if "--type=renderer" in p.cmdline()]
+    return max(process.memory_info().rss for process in pages) / 1e6
+
+
+def measure_page(folder: Path, rounds: int) -> None:
+    with serving(folder) as site, sync_playwright() as playwright:
+        first, again = [], []
+        for _ in range(rounds):
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+            )
+            page = open_mixer(browser, site.url)
+            first.append(page.evaluate("frames[0]"))
+            page.evaluate("navigator.serviceWorker.ready.then(() => 1)")
+            page.reload()
+            page.wait_for_selector("kitten-mixer[data-state=ready]")
+            again.append(page.evaluate("frames[0]"))
+            if len(first) < rounds:
+                browser.close()
+        print(f"first morph: {statistics.median(first):.0f} ms after the page is asked for", end=", ")
+        print(f"{statistics.median(again):.0f} ms on a second visit")
+        pid = next(
+            p.pid
+            for p in psutil.Process().children(recursive=True)
+            if "chrom" in p.name() and "--type=" not in " ".join(p.cmdline())
+        )
+        print(f"slider: {frames_per_second(page):.0f} frames a second, memory {renderer_memory(pid):.0f} MB")
+        page.evaluate("document.querySelector('kitten-mixer').change({comparing: true})")
+        page.wait_for_function("document.querySelector('kitten-mixer').state.comparing")
+        print(f"all six models: {frames_per_second(page):.0f} frames a second, memory {renderer_memory(pid):.0f} MB")
+        browser.close()
+
+
+def measure_runtimes(folder: Path, rounds: int) -> None:
+    """Two faces encoded and nine frames decoded with v6, one call after the other in turns."""
+    model = load_variant("v6")
+    faces = to_tensor([cut_face(open_image(path)) for path in example_cats()[:2]])
+    shares = torch.linspace(0, 1, 9)[:, None]
+    ways: dict[str, Callable[[], None]] = {}
+
+    def by_torch(threads: int) -> None:
+        torch.set_num_threads(threads)
+        with torch.inference_mode():
+            mu = model.to_mu(model.encoder(faces))
+            model.decode(torch.lerp(mu[0], mu[1], shares))
+
+    for threads in (1, 2):
+        encoder, decoder = (open_graph(folder / "v6" / f"{name}.onnx", threads) for name in ("encoder", "decoder"))
+
+        def by_onnxruntime(encoder=encoder, decoder=decoder) -> None:
+            mu = torch.from_numpy(encoder.run(None, {"input": faces.numpy()})[0])
+            decoder.run(None, {"input": torch.lerp(mu[0], mu[1], shares).numpy()})
+
+        ways[f"torch, {threads} thread(s)"] = lambda threads=threads: by_torch(threads)
+        ways[f"onnxruntime, {threads} thread(s)"] = by_onnxruntime
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, act in ways.items():
+            begun = time.perf_counter()
+            act()
+            times[name].append(1000 * (time.perf_counter() - begun))
+    for name, taken in times.items():
+        print(f"nine frames by {name}: {statistics.median(taken[2:]):.1f} ms")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temp:
+        for weights in ("fp16", "int8"):
+            folder = Path(temp) / weights
+            export_web(folder, weights=weights)
+            sizes = ", ".join(f"{size:.2f} MB {name}" for name, size in transfer_sizes(folder).items())
+            print(f"{weights}: a post with two example cats and v6 takes {sizes}")
+        measure_page(folder, args.rounds)
+        measure_runtimes(folder, 40)
+
+
+if __name__ == "__main__":
+    main()

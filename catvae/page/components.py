@@ -1,0 +1,91 @@
+"""Gradio's inputs as this app wants them: values come as they were sent, and our handlers refuse bad ones in words.
+
+Subclasses keep the name of their parent (`is_template`), so Gradio's own page draws them, and a
+session's component that Gradio builds anew after an update is of the same class.
+"""
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import ImageData
+from gradio.utils import get_upload_folder
+
+from catvae.files import EXAMPLES
+
+Picture = str | bytes | None
+
+
+class PhotoInput(gr.Image):
+    """A picture that is handed on undecoded: `open_image` is on guard, Gradio's own decoding is not.
+
+    Only files that were uploaded to this app or made by it, and the examples, are handed on: a client
+    may name any path.
+    """
+
+    is_template = True
+
+    def preprocess(self, payload: ImageData | None) -> Picture:
+        """The path of a regular file, the bytes of a data: URI, or None for anything else."""
+        if payload is None:
+            return None
+        if payload.url and payload.url.startswith("data:"):
+            try:
+                return b64decode(payload.url.partition(",")[2], validate=True)
+            except (Base64Error, ValueError):
+                return b""  # unreadable, in the visitor's words
+        return own_file(payload.path)
+
+
+def own_file(path: str | None) -> str | None:
+    """The path, if it is a regular file in this app's folders; the same answer for all others, missing or not."""
+    if not path:
+        return None
+    try:
+        file = Path(path).resolve()
+        ours = any(file.is_relative_to(Path(folder).resolve()) for folder in (get_upload_folder(), EXAMPLES))
+        return str(file) if ours and file.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+class Choice(gr.Dropdown):
+    """A dropdown whose value is checked by the handler."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value as it came."""
+        return payload
+
+
+class Options(gr.Radio):
+    """A radio whose value is checked by the handler."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value as it came."""
+        return payload
+
+
+class Range(gr.Slider):
+    """A slider whose value is checked by the handler."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value as it came."""
+        return payload
+
+
+class Count(gr.Number):
+    """A number that is checked by the handler."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value as it came."""
+        return payload

@@ -1,0 +1,55 @@
+"""How the app is started: what `Blocks.launch` needs, and where it listens."""
+
+import os
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from catvae.errors import SettingError
+from catvae.page.first_look import first_look
+from catvae.page.theme import THEME, i18n, static
+from catvae.serving.limits import Limits
+from catvae.serving.sweep import sweep_in_background
+from catvae.serving.weights import Weights
+
+PORT = 7860
+
+
+def launch_options(weights: Weights) -> dict[str, Any]:
+    """What `Blocks.launch` needs so that the page looks, speaks and keeps quiet as it should."""
+    return {
+        "theme": THEME,
+        "css": static("page.css") + static("embed.css"),
+        "head": first_look(weights.current),
+        "i18n": i18n,
+        "mcp_server": True,
+        "run_history": False,  # it would keep visitors' photos in their browsers
+        "show_error": True,
+        "max_file_size": "15mb",
+        "footer_links": ["api", "settings"],
+        "ssr_mode": False,
+        "state_session_capacity": 500,  # each holds the page's settings; ten thousand would be a gigabyte
+        "app_kwargs": {"middleware": [Middleware(Limits)]},
+    }
+
+
+def launch(demo: gr.Blocks, weights: Weights) -> None:
+    """Serve the page until it is stopped. Raises SettingError for a port that is none or is taken."""
+    port = find_port()
+    sweep_in_background(also=lambda: weights.current.recent.forget())
+    try:
+        demo.launch(server_port=port, **launch_options(weights))
+    except OSError as error:
+        if "port" not in str(error):
+            raise
+        raise SettingError(f"port {port} is taken: stop what listens there, or set PORT to another one") from error
+
+
+def find_port() -> int:
+    """The port that `PORT` or `GRADIO_SERVER_PORT` names, else 7860. Raises SettingError for what is no port."""
+    name = next((name for name in ("PORT", "GRADIO_SERVER_PORT") if os.environ.get(name)), None)
+    value = os.environ[name] if name else str(PORT)
+    if not value.isdecimal() or not 0 < int(value) < 65536:
+        raise SettingError(f"{name} must be a port from 1 to 65535, not {value!r}")
+    return int(value)

@@ -1,0 +1,31 @@
+(() => {
+  const {count, strip, titles} = VALUES;
+  const params = new URLSearchParams(location.search);
+  if (/\/embed\/?$/.test(location.pathname) || ['a', 'b', 'model', 'path'].some(key => params.has(key))) return;
+  const language = params.get('lang') ?? navigator.language.slice(0, 2);
+  const dark = params.get('__theme') ? params.get('__theme') === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
+  const look = document.createElement('div'), frame = document.createElement('div'), image = document.createElement('img');
+  look.id = 'first-look';
+  look.ariaHidden = 'true';
+  look.classList.toggle('dark', dark);
+  look.style.setProperty('--count', count);
+  look.append(titles[language] ?? titles.en, frame);
+  frame.append(image);
+  image.alt = '';
+  image.elementTiming = 'first-look';
+  image.src = strip;
+  const since = performance.now();
+  // the head is read before there is a body
+  const watcher = new MutationObserver(() => {
+    if (!document.body) return;
+    watcher.disconnect();
+    document.body.prepend(look);
+    const wait = setInterval(() => {
+      if (!document.querySelector('#morph canvas[data-ready]') && performance.now() < since + 15000) return;
+      clearInterval(wait);
+      look.style.opacity = 0;
+      setTimeout(() => look.remove(), 250);
+    }, 50);
+  });
+  watcher.observe(document, {childList: true, subtree: true});
+})();

@@ -1,0 +1,4 @@
+() => {
+    const theme = new URLSearchParams(location.search).get("theme");
+    if (theme === "dark" || theme === "light") document.body.classList.toggle("dark", theme === "dark");
+}

@@ -1,0 +1,44 @@
+"""The mixer without a server as a static Space: free, never asleep, the same files as on any other host."""
+
+import re
+from pathlib import Path
+
+from huggingface_hub import HfApi
+
+from catvae.browser.export import MANIFEST
+from catvae.download import hub_calls
+from catvae.errors import HubError
+from catvae.publishing.spaces import commit_files, find_token
+from catvae.serving.links import DEFAULT_VARIANT, FIRST_A, FIRST_B
+
+SNIPPET = """<script type="module" src="{address}/kitten-mixer.js"></script>
+<kitten-mixer model="{model}" a="{a}" b="{b}" lang="es">
+  <a href="{address}"><img src="{address}/preview.jpg" alt="Kitten Mixer"></a>
+</kitten-mixer>
+
+or, where a page allows no scripts of others:
+
+<iframe src="{address}/?model={model}&amp;a={a}&amp;b={b}&amp;lang=es" title="Kitten Mixer" loading="lazy" \
+style="width: 100%; height: 860px; border: 0"></iframe>"""
+
+
+def publish_web(folder: Path, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
+    """Create or update a static Space with what `export_web` wrote to `folder`; returns its address.
+
+    Files that are no longer needed are deleted, unchanged ones make no commit. Raises HubError.
+    """
+    if not (folder / MANIFEST).exists():
+        raise HubError(f"{folder} holds no mixer: write one with python -m catvae export-web {folder}")
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    api = HfApi(token=find_token(token))
+    with hub_calls(f"publishing {repo_id} failed"):
+        api.create_repo(repo_id, repo_type="space", space_sdk="static", private=private, exist_ok=True)
+        api.auth_check(repo_id, repo_type="space", write=True)
+        commit_files(api, repo_id, files)
+    return f"{api.endpoint}/spaces/{repo_id}"
+
+
+def web_snippet(repo_id: str) -> str:
+    """HTML that shows the mixer of a static Space in a blog post: as a web component, and as an iframe."""
+    address = f"https://{re.sub('[^a-z0-9]+', '-', repo_id.lower())}.static.hf.space"
+    return SNIPPET.format(address=address, a=FIRST_A, b=FIRST_B, model=DEFAULT_VARIANT)

@@ -1,0 +1,168 @@
+"""The exported mixer as files: networks that are torch's, words of both languages, a static Space."""
+
+import gzip
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub import RepoCard
+
+from catvae.browser.export import SHARED_WORDS, STATIC, Check, _refuse, export_web
+from catvae.browser.graphs import open_graph, weights_path
+from catvae.browser.packages import PACKAGES, Package, _find
+from catvae.errors import CheckpointError, HubError, MissingPackageError, SettingError
+from catvae.model import load_variant
+from catvae.publishing.web import publish_web, web_snippet
+from catvae.serving.texts import TEXTS
+from tests.conftest import ROOT
+
+SPACE = "owner/web-mixer"
+
+
+def manifest(folder) -> dict:
+    return json.loads((folder / "mixer.json").read_text())
+
+
+@pytest.mark.parametrize("weights", ["int8", "fp16"])
+def test_networks_give_torchs_pictures(web_exports, real_faces, weights):
+    folder, model = web_exports[weights] / "v6", load_variant("v6")
+    with torch.inference_mode():
+        mu, _ = model.encode(real_faces)
+        wanted = model.decode(mu).numpy()
+    latents = open_graph(folder / "encoder.onnx").run(None, {"input": real_faces.numpy()})[0]
+    difference = open_graph(folder / "decoder.onnx").run(None, {"input": latents})[0] - wanted
+    if weights == "fp16":  # the checkpoints are fp16: nothing is lost
+        assert np.abs(difference).max() < 1e-4
+    else:
+        assert -10 * np.log10(np.square(difference).mean()) > 40
+
+
+def test_a_post_with_two_example_cats_takes_what_the_readme_says(web_exports):
+    """Files that are not packed already count as a server sends them, with gzip."""
+    for weights, limit in (("int8", 7e6), ("fp16", 10e6)):
+        folder = web_exports[weights]
+        names = [path for path in folder.iterdir() if path.suffix in (".js", ".css", ".json")]
+        names += [
+            *(folder / "onnxruntime-web").glob("ort*"),
+            *(folder / "v6").glob("decoder*"),
+            folder / "v6/latents.safetensors",
+        ]
+        sent = sum(len(gzip.compress(path.read_bytes())) for path in names) + sum(
+            path.stat().st_size for path in (folder / "cats").iterdir()
+        )
+        assert 5e6 < sent < limit
+
+
+def test_a_manifest_tells_of_every_file(web_exports):
+    folder = web_exports["int8"]
+    told = manifest(folder)
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert set(told["files"]) == there - {"mixer.json"}
+    assert all(
+        told["files"][name]["bytes"] == (folder / name).stat().st_size for name in there - {"mixer.json", "sw.js"}
+    )
+    assert list(told["variants"]) == ["v6", "v3"] and told["cats"]  # from the smallest β
+    assert told["version"] in (folder / "sw.js").read_text()
+
+
+def test_every_word_of_the_page_is_there_and_none_is_left_over():
+    source = "".join(path.read_text() for path in [*STATIC.glob("*.js"), *STATIC.glob("*.html")])
+    used = set(re.findall(r"words(?:\[language\])?\.(\w+)|data-word=\"(\w+)\"|\[\"(web_\w+|save_\w+)\", acts", source))
+    used = {key for keys in used for key in keys if key} - {"js"}
+    used |= {"cat_a", "cat_b", "path_lerp", "path_slerp", "zoom", "right", "down", "turn", "too_large", "too_heavy"}
+    used |= {"too_narrow", "web_missing", "web_broken", "web_memory", "web_unable", "web_unreadable"}
+    used |= {key for key in SHARED_WORDS if key.startswith("model_")}
+    for texts in TEXTS.values():
+        assert used == {*SHARED_WORDS} | {key for key in texts if key.startswith("web_")}
+
+
+def test_an_export_that_cannot_be_is_refused_and_leaves_nothing(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(SettingError, match="holds something else"):
+        export_web(tmp_path / "mine")
+    with pytest.raises(SettingError, match="int8, fp16"):
+        export_web(tmp_path / "web", weights="int4")
+    with pytest.raises(SettingError, match="variants must be some of"):
+        export_web(tmp_path / "web", variants=["v7"])
+    with pytest.raises(CheckpointError, match="missing"):
+        export_web(tmp_path / "web", checkpoints=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_pictures_that_differ_are_refused():
+    _refuse("v6", Check(largest=1 / 255, psnr=50), "fp16")
+    with pytest.raises(CheckpointError, match=r"differs by 3.0 of 255"):
+        _refuse("v6", Check(largest=3 / 255, psnr=50), "fp16")
+    with pytest.raises(CheckpointError, match="--weights fp16"):
+        _refuse("v6", Check(largest=0.2, psnr=39.9), "int8")
+
+
+def test_damaged_networks_are_a_clear_error(web_exports, tmp_path):
+    for path in (web_exports["int8"] / "v3").glob("decoder*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    weights_path(tmp_path / "decoder.onnx").write_bytes(b"not gzip")
+    with pytest.raises(CheckpointError, match="export it again"):
+        open_graph(tmp_path / "decoder.onnx")
+
+
+def test_without_npm_the_message_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingPackageError, match=r"onnxruntime-web@1.30.0 from npm, and npm is not here"):
+        _find(PACKAGES[0])
+
+
+def test_what_is_not_the_pinned_package_is_refused(monkeypatch, tmp_path):
+    """An npm of ours that packs something else."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    npm = tmp_path / "npm"
+    npm.write_text("#!/bin/sh\necho other > gifenc-1.0.3.tgz\n")
+    npm.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(MissingPackageError, match="not the package with the hash"):
+        _find(Package("gifenc", "1.0.3", "sha512-none", ()))
+    npm.write_text("#!/bin/sh\necho 404 Not Found >&2\nexit 1\n")
+    with pytest.raises(MissingPackageError, match="npm cannot get gifenc@1.0.3: 404 Not Found"):
+        _find(Package("gifenc", "1.0.3", "sha512-none", ()))
+    assert not list((tmp_path / "cache").rglob("*.*"))
+
+
+def test_a_static_space_gets_the_folder_and_nothing_else(hub, client, web_exports):
+    folder = web_exports["int8"]
+    assert publish_web(folder, SPACE).endswith(f"/spaces/{SPACE}")
+    files = hub.files(f"spaces/{SPACE}", "main")
+    assert set(files) - {".gitattributes"} == {*manifest(folder)["files"], "mixer.json"}
+    assert files["v6/decoder.safetensors.gz"] == (folder / "v6/decoder.safetensors.gz").read_bytes()
+    assert RepoCard(files["README.md"].decode()).data.sdk == "static"
+    first = hub.head(f"spaces/{SPACE}")
+    publish_web(folder, SPACE)
+    assert hub.head(f"spaces/{SPACE}") == first
+    hub.seed(f"spaces/{SPACE}", {"old.js": b"alert()"})
+    publish_web(folder, SPACE)
+    assert "old.js" not in hub.files(f"spaces/{SPACE}", "main")
+    snippet = web_snippet("Owner/My_Mixer")
+    assert (
+        'src="https://owner-my-mixer.static.hf.space/kitten-mixer.js"' in snippet and "<kitten-mixer model=" in snippet
+    )
+
+
+def test_a_static_space_that_cannot_be_published_is_a_clear_error(hub, client, web_exports, tmp_path):
+    with pytest.raises(HubError, match="holds no mixer"):
+        publish_web(tmp_path, SPACE)
+    hub.fault("POST .*/commit/", status=500)
+    with pytest.raises(HubError, match=f"publishing {SPACE} failed"):
+        publish_web(web_exports["int8"], SPACE)
+
+
+def test_the_commands_refuse_what_is_no_folder_for_them(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "catvae", "export-web", tmp_path / "file"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode and "holds something else" in done.stderr and "Traceback" not in done.stderr

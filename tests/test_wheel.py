@@ -1,0 +1,65 @@
+"""The package as `pip install .` leaves it: whole, and of use from any folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PROGRAM = """
+from pathlib import Path
+import catvae
+from catvae import CatVAE, CheckpointError, load_variant, mix
+from catvae.files import PACKAGE, example_kittens
+
+assert Path(catvae.__file__).is_relative_to({site!r}), catvae.__file__
+a, b = example_kittens()[:2]
+assert len(mix(load_variant("v6"), a, b, 3)) == 3
+assert load_variant("v6").config == CatVAE.from_pretrained(PACKAGE / "checkpoints").config
+try:
+    load_variant("v1")
+except CheckpointError as error:
+    assert 'CatVAE.from_pretrained("OWNER/NAME", variant="v1")' in str(error), error
+else:
+    raise AssertionError("v1 came from somewhere")
+import catvae.page.page
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> zipfile.ZipFile:
+    source = tmp_path_factory.mktemp("source")
+    for name in ("catvae", "checkpoints", "examples", "figures"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyi"))
+    for name in ("pyproject.toml", "requirements.txt"):
+        shutil.copy(ROOT / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "."]
+    subprocess.run([*command, "--wheel-dir", source / "dist"], cwd=source, check=True)
+    return zipfile.ZipFile(next((source / "dist").glob("catvae-*.whl")))
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_one_variant(wheel):
+    files = [path for path in (ROOT / "catvae").rglob("*") if path.is_file() and path.suffix not in (".pyc", ".pyi")]
+    packed = set(wheel.namelist())
+    assert {path.relative_to(ROOT).as_posix() for path in files} <= packed
+    assert {name.split("/")[2] for name in packed if name.startswith("catvae/checkpoints/")} == {"v6"}
+    pictures = [path.name for path in (ROOT / "examples").iterdir() if path.suffix in (".png", ".jpg")]
+    assert {f"catvae/examples/{name}" for name in pictures} <= packed
+    assert sum(entry.compress_size for entry in wheel.infolist()) < 40e6
+
+
+def test_the_installed_package_works_from_another_folder(wheel, tmp_path):
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    wheel.extractall(site)
+    elsewhere.mkdir()
+    env = {**os.environ, "PYTHONPATH": str(site)}
+    program = PROGRAM.format(site=str(site))
+    subprocess.run([sys.executable, "-c", program], cwd=elsewhere, env=env, check=True)
+    kittens = sorted((Path(site) / "catvae" / "examples").glob("kitten-*.png"))[:2]
+    subprocess.run([sys.executable, "-m", "catvae", "mix", *kittens], cwd=elsewhere, env=env, check=True)
+    assert (elsewhere / "mix.png").stat().st_size > 1000

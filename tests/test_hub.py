@@ -215,7 +215,8 @@ def test_a_flipped_byte_is_fetched_again_and_a_lasting_one_refused(hub, client, 
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 503])
-def test_what_the_hub_refuses_is_a_clear_error(hub, client, checkpoints, status):
+def test_what_the_hub_refuses_is_a_clear_error(hub, client, checkpoints, status, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client's pauses between tries, 23 s in all
     push_checkpoints(checkpoints, REPO)
     hub.fault("(HEAD|GET) .*resolve", status=status)
     with pytest.raises(HubError, match="owner/cats: cannot get v3"):

@@ -82,6 +82,7 @@ def join_processes(device: torch.device) -> None:
 def leave_processes() -> None:
     """Say goodbye, so that the others do not wait."""
     if dist.is_initialized():
+        dist.barrier()  # who leaves while another still works takes its connections along
         dist.destroy_process_group()
 
 

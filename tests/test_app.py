@@ -170,7 +170,7 @@ def test_not_a_number_is_refused_in_words(app_url):
         path = httpx.post(f"{app_url}/gradio_api/upload", files={"files": file}).json()[0]
     cat = json.dumps({"path": path, "meta": {"_type": "gradio.FileData"}})
     for name, data, text in [
-        ("mix", f'["v6", {cat}, {cat}, NaN]', TEXTS["en"]["bad_steps"].format(low=2, high=24)),
+        ("mix", f'["v6", {cat}, {cat}, NaN, "lerp"]', TEXTS["en"]["bad_steps"].format(low=2, high=24)),
         ("cut", f"[{cat}, 1, NaN, 0, 0, 0]", TEXTS["en"]["bad_adjustment"]),
     ]:
         address = f"{app_url}/gradio_api/call/{name}"

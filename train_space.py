@@ -38,7 +38,7 @@ if not find_spec("catvae"):
 
 import torch
 
-from catvae.errors import DataError, TrainingError, UserError
+from catvae.errors import DataError, SettingError, TrainingError, UserError
 from catvae.machine import (
     from_first,
     join_processes,
@@ -97,6 +97,8 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
 
 def train(args: argparse.Namespace) -> None:
     config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter, args.precision)
+    if "v7" in args.variants and args.push_to_hub:
+        raise SettingError("v7 is not pushed yet: train it without --push-to-hub")
     device = pick_device(args.device)
     join_processes(device)
     if args.push_to_hub and rank() == 0:

@@ -1,0 +1,150 @@
+"""What a server must withstand: bodies of any shape, forged addresses, ports that are taken, folders of few models."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from starlette.datastructures import Headers
+
+from catvae.errors import CheckpointError, SettingError
+from catvae.page.launch import find_port
+from catvae.serving.limits import MAX_BODY, Limits, visitor
+from catvae.serving.sweep import sweep
+from catvae.serving.texts import TEXTS
+from catvae.serving.weights import load_set
+from tests.conftest import ROOT
+
+
+def post(chunks: list[bytes], path: str = "/gradio_api/reset", headers: dict[str, str] | None = None) -> tuple:
+    """Send a body in pieces through the limits; the status of the answer, its body, and bytes the app was given."""
+    given, sent = [], []
+
+    async def app(scope, receive, send):
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            given.append(len(message["body"]))
+            if not message["more_body"]:
+                break
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    pieces = iter(chunks)
+    left = len(chunks)
+
+    async def receive():
+        nonlocal left
+        left -= 1
+        return {"type": "http.request", "body": next(pieces), "more_body": left > 0}
+
+    async def send(message):
+        sent.append(message)
+
+    raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": raw, "client": ("192.0.2.1", 1)}
+    asyncio.run(Limits(app)(scope, receive, send))
+    return sent[0]["status"], sent[1]["body"], sum(given)
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/reset", "/gradio_api/upload", "/gradio_api/component_server", "/x"])
+def test_a_body_without_a_length_is_counted_as_it_arrives(path):
+    status, body, given = post([b"x" * 1_000_000] * 200, path, {"accept-language": "es"})
+    assert status == 413 and TEXTS["es"]["too_heavy_body"] in body.decode("unicode_escape")
+    assert given <= MAX_BODY
+    assert post([b"x" * 1_000_000] * 14, path) == (200, b"ok", 14_000_000)
+
+
+def test_a_length_that_is_too_large_or_none_is_refused_before_anything_is_read():
+    for length in (str(MAX_BODY + 1), "-1", "many"):
+        assert post([b"x"], headers={"content-length": length})[::2] == (413, 0)
+
+
+@pytest.mark.parametrize(
+    ("client", "forwarded", "behind", "address"),
+    [
+        ("192.0.2.1", [], False, "192.0.2.1"),
+        ("192.0.2.1", ["203.0.113.9"], False, "192.0.2.1"),  # no proxy of ours: anyone may send that
+        ("10.0.0.1", ["203.0.113.9"], True, "203.0.113.9"),
+        ("10.0.0.1", ["198.51.100.1, 203.0.113.9"], True, "203.0.113.9"),  # what stands before was sent by the client
+        ("10.0.0.1", ["198.51.100.1", "203.0.113.9"], True, "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", [], False, "2001:0db8:0001:0002"),
+        ("2001:db8:1:2:ffff::1", [], False, "2001:0db8:0001:0002"),  # the same connection
+        ("2001:db8:1:3::1", [], False, "2001:0db8:0001:0003"),
+        ("::ffff:203.0.113.9", [], False, "203.0.113.9"),
+        ("nonsense", [], False, "nonsense"),
+    ],
+)
+def test_a_visitor_is_the_address_that_the_nearest_proxy_saw(client, forwarded, behind, address):
+    headers = Headers(raw=[(b"x-forwarded-for", value.encode()) for value in forwarded])
+    assert visitor({"client": (client, 1)}, headers, behind) == address
+
+
+def test_forged_addresses_share_one_bucket(monkeypatch):
+    monkeypatch.setenv("SYSTEM", "spaces")
+    monkeypatch.setenv("CATVAE_RATE", "1")
+    limits = Limits(None)
+    seen = [visitor({"client": ("10.0.0.1", 1)}, Headers({"x-forwarded-for": f"1.2.3.{i}, 203.0.113.9"}), True)
+            for i in range(20)]  # fmt: skip
+    assert [limits._take_token(address) for address in seen].count(True) == 8
+
+
+@pytest.mark.parametrize(
+    ("env", "port"), [({}, 7860), ({"PORT": "8080"}, 8080), ({"GRADIO_SERVER_PORT": "8081"}, 8081),
+                      ({"PORT": "8080", "GRADIO_SERVER_PORT": "8081"}, 8080)]
+)  # fmt: skip
+def test_the_port_is_the_one_that_is_asked_for(env, port, monkeypatch):
+    for name in ("PORT", "GRADIO_SERVER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert find_port() == port
+
+
+@pytest.mark.parametrize("value", ["abc", "0", "65536", "-1", "8080.5"])
+@pytest.mark.parametrize("name", ["PORT", "GRADIO_SERVER_PORT"])
+def test_what_is_no_port_is_said(name, value, monkeypatch):
+    monkeypatch.delenv("PORT", raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingError, match=f"{name} must be a port"):
+        find_port()
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_is_a_sentence(tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        env = {**os.environ, "PORT": str(other.getsockname()[1]), "GRADIO_TEMP_DIR": str(tmp_path)}
+        app = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    assert app.returncode == 1 and "Traceback" not in app.stderr
+    assert "is taken: stop what listens there, or set PORT" in app.stderr
+
+
+def test_a_folder_shows_what_it_holds_in_the_order_of_beta(small_set, tmp_path):
+    for name in ("v1", "v5", "v3"):
+        shutil.copytree(small_set / name, tmp_path / name)
+    assert list(load_set(tmp_path).models) == ["v5", "v1", "v3"]
+    with pytest.raises(CheckpointError, match="holds none of v1, v2"):
+        load_set(tmp_path / "v1")
+
+
+def test_pictures_of_a_process_before_are_swept_and_young_ones_stay(tmp_path):
+    old, young = tmp_path / "a" / "old.jpg", tmp_path / "b" / "young.jpg"
+    for path in (old, young):
+        path.parent.mkdir()
+        path.write_bytes(b"x")
+    outside = tmp_path.parent / f"{tmp_path.name}-outside.jpg"
+    outside.write_bytes(b"x")
+    (tmp_path / "link.jpg").symlink_to(outside)
+    for path in (old, old.parent):
+        os.utime(path, (time.time() - 4000,) * 2)
+    os.utime(tmp_path / "link.jpg", (time.time() - 4000,) * 2, follow_symlinks=False)
+    assert sweep(tmp_path) == 2
+    assert not old.exists() and young.exists() and outside.exists() and not (tmp_path / "link.jpg").is_symlink()
+    outside.unlink()

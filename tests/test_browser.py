@@ -70,6 +70,7 @@ def expect_ready(page: Page, count: int = 1) -> None:
 
 def shown(page: Page) -> np.ndarray:
     """The face that the mixer decoded last, (64, 64, 3) of 0 to 255."""
+    page.wait_for_function("document.querySelector('kitten-mixer').picture")
     data = page.evaluate("[...document.querySelector('kitten-mixer').picture.data]")
     return np.array(data, dtype=float).reshape(64, 64, 4)[..., :3]
 

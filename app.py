@@ -1,6 +1,13 @@
 """The Kitten Mixer: `python app.py`, then open http://127.0.0.1:7860 (or at `PORT`)."""
 
+import os
 import sys
+import tempfile
+
+# A folder of this app alone, whose old pictures are swept. Gradio reads this once, when it is first imported.
+os.environ["GRADIO_TEMP_DIR"] = os.path.join(
+    os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir(), f"catvae-{getattr(os, 'getuid', int)()}"
+)
 
 try:
     import spaces  # only on a Space, where it has to come before torch
@@ -17,11 +24,9 @@ from catvae.errors import UserError
 from catvae.machine import return_freed_memory
 from catvae.page.launch import launch
 from catvae.page.page import build
-from catvae.serving.sweep import temp_folder
 from catvae.serving.weights import Weights
 
 return_freed_memory()
-temp_folder()  # before Gradio looks for one
 
 # Two requests run at once, as many as a free Space has cores: threads within them would wait for each other.
 torch.set_num_threads(1)

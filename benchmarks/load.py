@@ -1,4 +1,5 @@
-"""Many visitors at once: starts the app and lets them mix without a pause; prints latencies, busy answers and memory.
+"""Many visitors at once: starts the app and lets them mix without a pause; prints latencies, busy answers, how long
+those who were told "busy" tried until they had their mix, and memory.
 
 python -m benchmarks.load --visitors 100 --seconds 60
 """
@@ -22,20 +23,25 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 KITTENS = sorted((ROOT / "examples").glob("kitten-*.png"))
 PHOTO = ROOT / "examples" / "chelsea.jpg"
+PATIENCE = 60  # seconds after the end
 
 
-async def visit(number: int, url: str, end: float, latencies: list[float], answers: Counter, photos: float) -> None:
+async def visit(
+    number: int, url: str, end: float, latencies: list[float], waits: list[float], answers: Counter, photos: float
+) -> None:
     chance = random.Random(number)
     headers = {"x-forwarded-for": f"10.{number // 250}.{number % 250}.1"}  # a visitor is an address
     async with httpx.AsyncClient(base_url=f"{url}/gradio_api", headers=headers, timeout=60) as client:
-        while time.monotonic() < end:
+        pause, first = 1.0, None  # who is told to wait tries again, each time after twice as long, as the page does
+        while time.monotonic() < end or first:
             pictures = [PHOTO if chance.random() < photos else chance.choice(KITTENS) for _ in range(2)]
             started = time.monotonic()
+            first = first or started
             try:
                 answer = await client.post("/upload", files=[("files", picture.read_bytes()) for picture in pictures])
                 if answer.status_code == 200:
                     files = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in answer.json()]
-                    body = {"data": [f"v{chance.randint(1, 6)}", *files, chance.randint(2, 24)]}
+                    body = {"data": [f"v{chance.randint(1, 6)}", *files, chance.randint(2, 24), "lerp"]}
                     answer = await client.post("/call/mix", json=body)
                 if answer.status_code == 200:
                     answer = await client.get(f"/call/mix/{answer.json()['event_id']}")
@@ -46,9 +52,16 @@ async def visit(number: int, url: str, end: float, latencies: list[float], answe
                 said = type(error).__name__
             answers[said] += 1
             if said == "mixed":
-                latencies.append(time.monotonic() - started)
+                now = time.monotonic()
+                latencies.append(now - started)
+                waits += [now - first] if first < started else []
+                pause, first = 1.0, None
+            elif time.monotonic() < end + PATIENCE:
+                await asyncio.sleep(pause * chance.uniform(0.5, 1.5))
+                pause = min(2 * pause, 4)
             else:
-                await asyncio.sleep(2)
+                answers["without a mix at the end"] += 1
+                return
 
 
 def resident_mb(pid: int) -> float:
@@ -57,16 +70,23 @@ def resident_mb(pid: int) -> float:
 
 
 async def run(args: argparse.Namespace, url: str, pid: int) -> None:
-    latencies, answers, memory = [], Counter(), []
+    latencies, waits, answers, memory = [], [], Counter(), []
     end = time.monotonic() + args.seconds
-    visitors = [asyncio.create_task(visit(i, url, end, latencies, answers, args.photos)) for i in range(args.visitors)]
+    visitors = [
+        asyncio.create_task(visit(i, url, end, latencies, waits, answers, args.photos)) for i in range(args.visitors)
+    ]
     while time.monotonic() < end:
         memory.append(resident_mb(pid))
         await asyncio.sleep(args.seconds / 6)
     await asyncio.gather(*visitors)
-    p50, p95 = np.percentile(latencies, [50, 95])
     print(f"{args.visitors} visitors, {args.seconds} s: {dict(answers)}")
+    if not latencies:
+        raise SystemExit("not one mix was answered")
+    p50, p95 = np.percentile(latencies, [50, 95])
     print(f"mixes answered: {len(latencies) / args.seconds:.1f} a second, p50 {p50:.2f} s, p95 {p95:.2f} s")
+    if waits:
+        p50, p95, longest = np.percentile(waits, [50, 95, 100])
+        print(f"told to wait, then mixed: {len(waits)}, after p50 {p50:.1f} s, p95 {p95:.1f} s, most {longest:.1f} s")
     print(f"memory of the app: {', '.join(f'{value:.0f}' for value in [*memory, resident_mb(pid)])} MB")
 
 

@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import httpx
 import pytest
 from starlette.datastructures import Headers
 
@@ -17,10 +19,12 @@ from catvae.serving.limits import MAX_BODY, Limits, visitor
 from catvae.serving.sweep import sweep
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import load_set
-from tests.conftest import ROOT
+from tests.conftest import ROOT, running_app
 
 
-def post(chunks: list[bytes], path: str = "/gradio_api/reset", headers: dict[str, str] | None = None) -> tuple:
+def post(
+    chunks: list[bytes], path: str = "/gradio_api/reset", headers: dict[str, str] | None = None, method: str = "POST"
+) -> tuple:
     """Send a body in pieces through the limits; the status of the answer, its body, and bytes the app was given."""
     given, sent = [], []
 
@@ -47,7 +51,7 @@ def post(chunks: list[bytes], path: str = "/gradio_api/reset", headers: dict[str
         sent.append(message)
 
     raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
-    scope = {"type": "http", "method": "POST", "path": path, "headers": raw, "client": ("192.0.2.1", 1)}
+    scope = {"type": "http", "method": method, "path": path, "headers": raw, "client": ("192.0.2.1", 1)}
     asyncio.run(Limits(app)(scope, receive, send))
     return sent[0]["status"], sent[1]["body"], sum(given)
 
@@ -63,6 +67,10 @@ def test_a_body_without_a_length_is_counted_as_it_arrives(path):
 def test_a_length_that_is_too_large_or_none_is_refused_before_anything_is_read():
     for length in (str(MAX_BODY + 1), "-1", "many"):
         assert post([b"x"], headers={"content-length": length})[::2] == (413, 0)
+
+
+def test_a_body_of_a_method_that_needs_none_is_counted_too():
+    assert post([b"x" * 1_000_000] * 200, method="GET")[0] == 413
 
 
 @pytest.mark.parametrize(
@@ -92,6 +100,19 @@ def test_forged_addresses_share_one_bucket(monkeypatch):
     seen = [visitor({"client": ("10.0.0.1", 1)}, Headers({"x-forwarded-for": f"1.2.3.{i}, 203.0.113.9"}), True)
             for i in range(20)]  # fmt: skip
     assert [limits._take_token(address) for address in seen].count(True) == 8
+
+
+@pytest.mark.parametrize(
+    ("variables", "behind"),
+    [({}, False), ({"SYSTEM": "spaces"}, True), ({"FORWARDED_ALLOW_IPS": "*"}, True),
+     ({"FORWARDED_ALLOW_IPS": "10.0.0.1"}, False)],
+)  # fmt: skip
+def test_where_everyone_is_believed_the_last_entry_counts(variables, behind, monkeypatch):
+    for name in ("SYSTEM", "FORWARDED_ALLOW_IPS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert Limits(None).behind_proxy is behind
 
 
 @pytest.mark.parametrize(
@@ -148,3 +169,38 @@ def test_pictures_of_a_process_before_are_swept_and_young_ones_stay(tmp_path):
     assert sweep(tmp_path) == 2
     assert not old.exists() and young.exists() and outside.exists() and not (tmp_path / "link.jpg").is_symlink()
     outside.unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("named", [True, False])
+def test_all_of_gradio_writes_into_a_folder_of_this_app_alone(named, tmp_path):
+    """What reads the folder once, on import, as MCP's pictures do, reads the one that is swept."""
+    show = (
+        "import runpy; demo = runpy.run_path('app.py')['demo']; import gradio.mcp, gradio.utils;"
+        "from catvae.serving.sweep import temp_folder;"
+        "print(demo.GRADIO_CACHE, gradio.mcp.DEFAULT_TEMP_DIR, gradio.utils.get_upload_folder(), temp_folder())"
+    )
+    env = {key: value for key, value in os.environ.items() if key != "GRADIO_TEMP_DIR"}
+    env |= {"GRADIO_TEMP_DIR": str(tmp_path)} if named else {"TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", show], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    folders = set(done.stdout.split())
+    assert len(folders) == 1, done.stderr
+    assert Path(folders.pop()).parent == tmp_path  # a folder that others use as well is not swept
+
+
+@pytest.mark.slow
+def test_a_photo_of_a_killed_app_is_swept_by_the_next(tmp_path):
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    with running_app(tmp_path, env) as url:
+        sent = httpx.post(f"{url}/gradio_api/upload", files={"files": b"a photo"})
+        (photo,) = (Path(path) for path in sent.json())
+        assert photo.read_bytes() == b"a photo" and photo.is_relative_to(tmp_path / "gradio")
+        assert (tmp_path / "gradio" / f"catvae-{os.getuid()}").stat().st_mode & 0o077 == 0
+    other = tmp_path / "gradio" / "of-another-app.png"
+    other.write_bytes(b"x")
+    for path in (photo, other):
+        assert path.exists()
+        os.utime(path, (time.time() - 4000,) * 2)
+    with running_app(tmp_path, env) as url:
+        assert not photo.exists() and other.exists()
+        assert httpx.get(f"{url}/gradio_api/file={photo}").status_code in (403, 404)

@@ -26,24 +26,28 @@ class Limits:
     A visitor is a network address: of IPv6 the first 64 bits, which one connection has to itself.
     Each has a token bucket that `CATVAE_RATE` fills: 40 requests at once and 5 a second on average,
     unless it says otherwise. On a Space (`SYSTEM=spaces`), the address is the one that the Space's own
-    proxy saw, the last of X-Forwarded-For; what stands before it was sent by the client.
+    proxy saw, the last of X-Forwarded-For; what stands before it was sent by the client. Elsewhere uvicorn
+    believes the proxies of `FORWARDED_ALLOW_IPS`, by default those on this machine; of "*" it would believe
+    the first entry, so the last is taken there too.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.rate = float(os.environ.get("CATVAE_RATE", RATE))
-        self.behind_proxy = os.environ.get("SYSTEM") == "spaces"
+        everyone = os.environ.get("FORWARDED_ALLOW_IPS", "").strip() == "*"
+        self.behind_proxy = everyone or os.environ.get("SYSTEM") == "spaces"
         self.buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address: tokens, at which time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        if scope["type"] != "http":
             return await self.app(scope, receive, send)
         headers = Headers(scope=scope)
         words = TEXTS[language_of(headers)]
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MAX_BODY:
             return await _refuse(send, 413, words["too_heavy_body"])
-        limited = any(part in scope["path"] for part in LIMITED)
+        asks = scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        limited = asks and any(part in scope["path"] for part in LIMITED)
         if limited and not self._take_token(visitor(scope, headers, self.behind_proxy)):
             return await _refuse(send, 429, words["busy"])
         await self._pass_on(scope, receive, send, words)

@@ -12,7 +12,7 @@ from catvae.errors import SettingError
 from catvae.images import make_strip, to_pil, to_tensor
 from catvae.machine import RUNNING_AT_ONCE
 from catvae.metrics import psnr
-from catvae.model import VARIANTS, CatVAE, by_beta, kl_divergence
+from catvae.model import CatVAE, beta_of, by_beta, kl_divergence
 from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
 
@@ -73,10 +73,10 @@ def check_path(steps: float, method: str) -> None:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One or two faces as a model keeps them: β, mean PSNR (dB) and KL (nats) of the faces, their
+    """One or two faces as a model keeps them: β (None: unknown), mean PSNR (dB) and KL (nats) of the faces, their
     reconstructions from posterior means, and a strip of frames between these."""
 
-    beta: float
+    beta: float | None
     psnr: float
     kl: float
     faces: list[Image.Image]
@@ -91,7 +91,7 @@ def measure(name: str, model: CatVAE, faces: Sequence[Image.Image], steps: int =
     frames = model.decode(lerp(mu[0], mu[-1], torch.linspace(0, 1, steps)))
     y = frames[[0, -1]][: len(x)]
     return Comparison(
-        beta=VARIANTS[name].beta,
+        beta=beta_of(name, model),
         psnr=psnr(x, y).mean().item(),
         kl=kl_divergence(mu, logvar).sum(1).mean().item(),
         faces=to_pil(y),
@@ -105,7 +105,7 @@ def compare(models: dict[str, CatVAE], faces: Sequence[Image.Image], steps: int 
     As many models run at once as there are cores on a free Space, each in one thread: a single
     mix is too small to gain from a second.
     """
-    names = by_beta(models)
+    names = by_beta(models, models)
     with ThreadPoolExecutor(RUNNING_AT_ONCE) as pool:
         rows = pool.map(lambda name: measure(name, models[name], faces, steps), names)
         return dict(zip(names, rows, strict=True))

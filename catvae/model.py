@@ -4,10 +4,10 @@ Kingma & Welling, "Auto-Encoding Variational Bayes" (2013), https://arxiv.org/ab
 Higgins et al., "β-VAE" (2017), https://openreview.net/forum?id=Sy2fzU9gl
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
-from math import prod
+from math import inf, prod
 from pathlib import Path
 
 import torch
@@ -67,9 +67,21 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
-def by_beta(names: Iterable[str]) -> list[str]:
-    """Names of variants from the smallest β to the largest."""
-    return sorted(names, key=lambda name: (VARIANTS[name].beta, name))
+def beta_of(name: str, model: "CatVAE | None" = None) -> float | None:
+    """β of the variant of that name, else of the model as its config.json says; None where that says nothing."""
+    if name in VARIANTS:
+        return VARIANTS[name].beta
+    return None if model is None else model.beta
+
+
+def by_beta(names: Iterable[str], models: Mapping[str, "CatVAE"] | None = None) -> list[str]:
+    """Names from the smallest β to the largest, those without one last; `models` tell of names that are no variant."""
+
+    def key(name: str) -> tuple[bool, float, str]:
+        beta = beta_of(name, (models or {}).get(name))
+        return beta is None, beta or 0.0, name
+
+    return sorted(names, key=key)
 
 
 class CatVAE(nn.Module):
@@ -78,6 +90,7 @@ class CatVAE(nn.Module):
     def __init__(self, config: VAEConfig = VAEConfig()) -> None:
         super().__init__()
         self.config = config
+        self.beta: float | None = None  # with which it was trained, where a checkpoint tells
         channels, activation = config.channels, ACTIVATIONS[config.activation]
         side = IMAGE_SIZE >> (len(channels) - 1)
         hidden = (channels[-1], side, side)
@@ -182,6 +195,11 @@ def load_checkpoint(folder: Path) -> CatVAE:
         model = CatVAE(VAEConfig(**{key: value for key, value in config.items() if key in known}))
     except (TypeError, SettingError) as error:
         raise CheckpointError(f"{folder / 'config.json'}: not a model configuration ({error})") from error
+
+    beta = config.get("beta")
+    if beta is not None and (isinstance(beta, bool) or not isinstance(beta, (int, float)) or not 0 <= beta < inf):
+        raise CheckpointError(f"{folder / 'config.json'}: beta must be a number of at least 0, not {beta!r}")
+    model.beta = beta
 
     path = folder / "model.safetensors"
     try:

@@ -11,15 +11,20 @@ from pathlib import Path
 
 import httpx
 import pytest
+from gradio_client import Client, handle_file
 from starlette.datastructures import Headers
 
-from catvae.errors import CheckpointError, SettingError
+from catvae.errors import CheckpointError, HubError, SettingError
+from catvae.files import EXAMPLES, read_json, write_json
+from catvae.mixing import compare
+from catvae.model import CatVAE, VAEConfig, save_checkpoint
 from catvae.page.launch import find_port
+from catvae.serving import weights
 from catvae.serving.limits import MAX_BODY, Limits, visitor
 from catvae.serving.sweep import sweep
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import load_set
-from tests.conftest import ROOT, running_app
+from tests.conftest import ROOT, draw_cat, running_app
 
 
 def post(
@@ -151,8 +156,65 @@ def test_a_folder_shows_what_it_holds_in_the_order_of_beta(small_set, tmp_path):
     for name in ("v1", "v5", "v3"):
         shutil.copytree(small_set / name, tmp_path / name)
     assert list(load_set(tmp_path).models) == ["v5", "v1", "v3"]
-    with pytest.raises(CheckpointError, match="holds none of v1, v2"):
-        load_set(tmp_path / "v1")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CheckpointError, match="holds no model, neither v1, v2"):
+        load_set(tmp_path / "empty")
+
+
+def save_model(folder: Path, beta: object) -> Path:
+    """A small model in a folder of that name, with whatever is given as β."""
+    save_checkpoint(folder, CatVAE(VAEConfig(channels=(3, 8, 8), latent_dim=6)), 1.0, {"psnr": 12.0})
+    write_json(folder / "config.json", read_json(folder / "config.json") | {"beta": beta})
+    return folder
+
+
+def test_models_of_other_names_stand_by_the_beta_that_they_tell(small_set, tmp_path):
+    shutil.copytree(small_set / "v5", tmp_path / "v5")  # 0.05
+    for name, beta in (("tame", 4), ("wild", 0.001), ("an-import", None)):
+        save_model(tmp_path / name, beta)
+    current = load_set(tmp_path)
+    assert list(current.models) == ["wild", "v5", "tame", "an-import"]
+    assert set(current.metrics) == {"v5"}  # the others' lack what the page shows
+    rows = compare(current.models, [draw_cat(0), draw_cat(1)])
+    assert [(name, row.beta) for name, row in rows.items()] == [
+        ("wild", 0.001), ("v5", 0.05), ("tame", 4), ("an-import", None)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("beta", ["1", True, -1, float("nan"), [1]])
+def test_a_beta_that_is_no_number_is_said(beta, tmp_path):
+    with pytest.raises(CheckpointError, match="beta must be a number"):
+        load_set(save_model(tmp_path / "mine", beta))
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_one_model_is_an_app_of_that_model(tmp_path):
+    folder = save_model(tmp_path / "an-import", None)
+    cat = str(EXAMPLES / "kitten-01.png")
+    with running_app(tmp_path, {**os.environ, "CATVAE_CHECKPOINTS": str(folder)}) as url:
+        client = Client(url, verbose=False)
+        assert len(client.predict("an-import", handle_file(cat), handle_file(cat), 3, api_name="/mix")) == 5
+        strips, numbers = client.predict(handle_file(cat), handle_file(cat), api_name="/compare")
+        assert [strip["caption"] for strip in strips] == ["an-import"] and numbers["an-import"]["beta"] is None
+        assert httpx.get(f"{url}/embed").status_code == 200
+
+
+def test_a_repo_that_does_not_exist_is_said_once(capsys, monkeypatch):
+    polls = iter(range(3))
+
+    def find(repo_id: str, revision: str, *, ask: bool) -> None:
+        if ask:
+            raise HubError(f"cannot look up {repo_id} (404: Repository not found)")
+
+    def sleep(seconds: float) -> None:
+        next(polls)
+
+    monkeypatch.setattr(weights, "find_commit", find)
+    monkeypatch.setattr(weights.time, "sleep", sleep)
+    with pytest.raises(StopIteration):
+        weights.Weights()._follow("nobody/cats", "")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line == "catvae: still running checkpoints: cannot look up nobody/cats (404: Repository not found)"
 
 
 def test_pictures_of_a_process_before_are_swept_and_young_ones_stay(tmp_path):

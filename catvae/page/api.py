@@ -107,6 +107,6 @@ class Api:
         return new_kittens(chosen, current.latents.get(model), 1)[0]
 
 
-def figures_of(row: Comparison) -> dict[str, float]:
-    """β, PSNR (dB) and KL (nats), as the endpoints give them."""
+def figures_of(row: Comparison) -> dict[str, float | None]:
+    """β (None: unknown), PSNR (dB) and KL (nats), as the endpoints give them."""
     return {"beta": row.beta, "psnr": row.psnr, "kl": row.kl}

@@ -10,6 +10,7 @@ from catvae.files import EXAMPLES, example_cats
 from catvae.latents import new_kittens
 from catvae.machine import RUNNING_AT_ONCE
 from catvae.mixing import METHODS, interpolate
+from catvae.model import VARIANTS
 from catvae.page.api import add_endpoints
 from catvae.page.components import Choice, Options, Picture, Range
 from catvae.page.embed import embed_page
@@ -49,7 +50,7 @@ def build(weights: Weights) -> gr.Blocks:
                 explore_tab(weights, model, cats, cat_a, cat_b)
             with gr.Tab(i18n("tab_understand"), id="understand"):
                 understand_tab()
-        share_tools(demo, model, steps, path, cat_a, cat_b)
+        share_tools(demo, weights, model, steps, path, cat_a, cat_b)
         gr.Markdown(i18n("credits"))
         running = gr.Markdown(elem_id="weights")
 
@@ -71,7 +72,7 @@ def mix_tab(
     names, fresh = list(weights.current.models), State()
     with gr.Row():
         model = Choice(
-            [(i18n(f"model_{name}"), name) for name in names],
+            [(i18n(f"model_{name}") if name in VARIANTS else name, name) for name in names],
             value=fresh.model if fresh.model in names else names[0],
             label=i18n("model"),
             info=i18n("model_info"),

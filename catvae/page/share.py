@@ -1,6 +1,6 @@
 """A fold with the link to what the page shows, and the HTML that shows it in other pages."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import gradio as gr
 
@@ -9,10 +9,17 @@ from catvae.page.picker import CatPicker, show
 from catvae.page.theme import i18n, when_seen
 from catvae.page.visitor import words_of
 from catvae.serving.links import CATS, app_address, app_link, example_name, iframe, read_state, web_component
+from catvae.serving.weights import Weights
 
 
 def share_tools(
-    demo: gr.Blocks, model: gr.Dropdown, steps: gr.Slider, path: gr.Radio, cat_a: CatPicker, cat_b: CatPicker
+    demo: gr.Blocks,
+    weights: Weights,
+    model: gr.Dropdown,
+    steps: gr.Slider,
+    path: gr.Radio,
+    cat_a: CatPicker,
+    cat_b: CatPicker,
 ) -> None:
     """The fold, filled when it is opened. The page opens as its link says."""
     with gr.Accordion(i18n("sharing"), open=False, elem_id="share") as fold:
@@ -24,15 +31,15 @@ def share_tools(
                 for key in ("share_iframe", "share_component")
             )
     private = {"api_visibility": "private", "show_progress": "hidden"}
-    chosen, photos = [model, steps, path], [cat_a.photo, cat_b.photo]
+    share, chosen, photos = Share(weights), [model, steps, path], [cat_a.photo, cat_b.photo]
     seen = when_seen([component.change for component in (*chosen, *photos)], "#share textarea")
     # many outputs make a page slow, in Gradio, from the first time they are asked for: only where there is a state
     asked = gr.Number(0, visible="hidden")
     demo.load(None, asked, asked, js="() => /[?&](a|b|model|steps|path)=/.test(location.search) ? 1 : 0", **private)
-    asked.change(restore, None, [*chosen, cat_a.photo, *cat_a.follow, cat_b.photo, *cat_b.follow], **private)
+    asked.change(share.restore, None, [*chosen, cat_a.photo, *cat_a.follow, cat_b.photo, *cat_b.follow], **private)
     gr.on(
         [fold.expand, seen.change],
-        tell,
+        share.tell,
         [*chosen, *photos],
         [note, link, small, whole],
         trigger_mode="always_last",
@@ -41,32 +48,41 @@ def share_tools(
     )
 
 
-def restore(request: gr.Request) -> list:
-    """The model, steps, path and cats that the page's address names, where it names any."""
-    params = dict(request.query_params)
-    state = read_state(params)
-    shown = [getattr(state, key) if key in params else gr.skip() for key in ("model", "steps", "path")]
-    for letter, name in (("a", state.a), ("b", state.b)):
-        tools = show(letter.upper(), CATS[name], words_of(request))
-        shown += [CATS[name], *tools] if letter in params else [gr.skip()] * (1 + len(tools))
-    return shown
+@dataclass(frozen=True)
+class Share:
+    """The handlers of the fold, on the weights in use."""
 
+    weights: Weights
 
-def tell(
-    model: str, steps: int, path: str, photo_a: Picture, photo_b: Picture, request: gr.Request
-) -> tuple[gr.Markdown, str, str, str]:
-    """Which cats the link leaves out, in words; the link; the snippets."""
-    words = words_of(request)
-    names = [example_name(photo) for photo in (photo_a, photo_b)]
-    own = [words[f"cat_{letter}"] for letter, name in zip("ab", names, strict=True) if not name]
-    state = replace(read_state({"model": model, "steps": steps, "path": path}), a=names[0], b=names[1])
-    address = address_of(request)
-    return (
-        gr.Markdown(words["share_own"].format(cats=", ".join(own)), visible=bool(own)),
-        app_link(address, state),
-        iframe(address, state),
-        web_component(address),
-    )
+    def restore(self, request: gr.Request) -> list:
+        """The model, steps, path and cats that the page's address names, where it names any."""
+        params = dict(request.query_params)
+        state = read_state(params, self.weights.current.models)
+        shown = [getattr(state, key) if key in params else gr.skip() for key in ("model", "steps", "path")]
+        for letter, name in (("a", state.a), ("b", state.b)):
+            tools = show(letter.upper(), CATS[name], words_of(request))
+            shown += [CATS[name], *tools] if letter in params else [gr.skip()] * (1 + len(tools))
+        return shown
+
+    def tell(
+        self, model: str, steps: int, path: str, photo_a: Picture, photo_b: Picture, request: gr.Request
+    ) -> tuple[gr.Markdown, str, str, str]:
+        """Which cats the link leaves out, in words; the link; the snippets."""
+        words = words_of(request)
+        names = [example_name(photo) for photo in (photo_a, photo_b)]
+        own = [words[f"cat_{letter}"] for letter, name in zip("ab", names, strict=True) if not name]
+        state = replace(
+            read_state({"model": model, "steps": steps, "path": path}, self.weights.current.models),
+            a=names[0],
+            b=names[1],
+        )
+        address = address_of(request)
+        return (
+            gr.Markdown(words["share_own"].format(cats=", ".join(own)), visible=bool(own)),
+            app_link(address, state),
+            iframe(address, state),
+            web_component(address),
+        )
 
 
 def address_of(request: gr.Request) -> str:

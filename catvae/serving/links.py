@@ -107,6 +107,6 @@ def app_address(url: str, headers: Mapping[str, str], root_path: str = "") -> st
     scheme = headers.get("x-forwarded-proto", parts.scheme).split(",")[0].strip()
     path = parts.path.partition("/gradio_api/")[0].rstrip("/")
     prefix = root_path.strip("/")
-    if prefix and not path.startswith(f"/{prefix}"):
+    if prefix and not f"{path}/".startswith(f"/{prefix}/"):
         path = f"/{prefix}{path}"
     return f"{scheme}://{host}{path}"

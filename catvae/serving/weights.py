@@ -13,7 +13,7 @@ from pathlib import Path
 from huggingface_hub import hf_hub_download
 from torch import Tensor
 
-from catvae.download import HUB_ERRORS, download_variant
+from catvae.download import HUB_ERRORS, download_variant, hub_calls
 from catvae.errors import CheckpointError, HubError
 from catvae.files import ADVICE, BUNDLED, read_json
 from catvae.latents import LATENTS, load_latents
@@ -25,7 +25,10 @@ POLL_SECONDS = 300
 
 @dataclass(frozen=True)
 class WeightSet:
-    """Models of one training, ready to use, the smallest β first, and where they come from."""
+    """Models of one training, ready to use, the smallest β first, and where they come from.
+
+    A model carries its architecture (`config`); `beta_of` gives its β.
+    """
 
     models: dict[str, CatVAE]
     source: str  # "checkpoints" or "owner/name@0123abc"
@@ -55,7 +58,7 @@ class Weights:
             threading.Thread(target=self._follow, args=repo.partition("@")[::2], daemon=True).start()
 
     def _follow(self, repo_id: str, revision: str) -> None:
-        commit, ask = None, False
+        commit, ask, said = None, False, ""
         wait = float(os.environ.get("CATVAE_POLL_SECONDS", POLL_SECONDS))
         while True:
             try:
@@ -64,8 +67,11 @@ class Weights:
                     self.current = download_set(repo_id, found, ask=ask)
                     commit = found
                     print(f"catvae: now running {self.current.source}", flush=True)
+                said = ""
             except (HubError, CheckpointError) as error:
-                print(f"catvae: still running {self.current.source}: {error}", flush=True)
+                if str(error) != said:  # once, though it is asked every few minutes
+                    print(f"catvae: still running {self.current.source}: {error}", flush=True)
+                said = str(error)
             if commit and commit == revision:
                 return  # a commit never changes
             if ask:
@@ -74,10 +80,16 @@ class Weights:
 
 
 def load_set(folder: Path) -> WeightSet:
-    """The variants that a folder holds. Raises CheckpointError when there is none, or one cannot be loaded."""
-    present = [folder / name for name in VARIANTS if (folder / name / "config.json").is_file()]
+    """The models that a folder holds, each in a folder of its name, or the one that the folder itself is.
+
+    Raises CheckpointError when there is none, or one cannot be loaded.
+    """
+    folder = folder.resolve()  # "." has a name too
+    present = sorted(config.parent for config in folder.glob("*/config.json"))
+    if not present and (folder / "config.json").is_file():
+        present = [folder]
     if not present:
-        raise CheckpointError(f"{folder}: holds none of {', '.join(VARIANTS)}; {ADVICE}")
+        raise CheckpointError(f"{folder}: holds no model, neither {', '.join(VARIANTS)} nor another; {ADVICE}")
     return _load(present, folder.name)
 
 
@@ -92,12 +104,14 @@ def download_set(repo_id: str, commit: str, *, ask: bool = True) -> WeightSet:
 
 
 def _load(folders: list[Path], source: str) -> WeightSet:
-    by_name = {folder.name: folder for folder in folders}
-    models = {name: load_checkpoint(by_name[name]) for name in by_beta(by_name)}
+    loaded = {folder.name: load_checkpoint(folder) for folder in folders}
+    models = {name: loaded[name] for name in by_beta(loaded, loaded)}
     metrics, latents = {}, {}
     for folder in folders:
         with suppress(CheckpointError):  # the app can do without
-            metrics[folder.name] = read_json(folder / "metrics.json")
+            known = read_json(folder / "metrics.json")
+            if known.keys() >= {"psnr", "kl", "active_units"}:
+                metrics[folder.name] = known
         with suppress(CheckpointError):
             latents[folder.name] = load_latents(folder)
     return WeightSet(models, source, metrics, latents)
@@ -108,13 +122,13 @@ def find_commit(repo_id: str, revision: str, *, ask: bool) -> str | None:
 
     Raises HubError when the Hub was asked and there is no answer, in the cache either.
     """
+    file = f"{next(iter(VARIANTS))}/config.json"
     try:
-        # unlike model_info this leaves the answer in the cache, for the next start without a Hub
-        path = hf_hub_download(
-            repo_id, f"{next(iter(VARIANTS))}/config.json", revision=revision, local_files_only=not ask
-        )
-    except HUB_ERRORS as error:
+        with hub_calls(f"cannot look up {repo_id}"):
+            # unlike model_info this leaves the answer in the cache, for the next start without a Hub
+            path = hf_hub_download(repo_id, file, revision=revision, local_files_only=not ask)
+    except HubError:
         if not ask:
             return None
-        raise HubError(f"cannot look up {repo_id} ({type(error).__name__})") from error
+        raise
     return Path(path).parent.parent.name

@@ -110,7 +110,7 @@ def format_page(
         fade=data_uri(make_strip(list(faces)), "WEBP", quality=95),
         frames=FRAMES,
         rows=[format_row(name, row, models[name], metrics.get(name), words) for name, row in rows.items()],
-        plot=place_dots(known, {name: written(rows[name].beta, words) for name in known}),
+        plot=place_dots(known, {name: beta_text(rows[name].beta, words) for name in known}),
     )
 
 
@@ -120,7 +120,7 @@ def format_row(
     """One model's strip as an address, and its numbers as written; "–" where validation is not known."""
     return {
         "name": name,
-        "beta": written(row.beta, words),
+        "beta": beta_text(row.beta, words),
         "psnr": written(row.psnr, words, 1),
         "kl": written(row.kl, words, 0),
         "psnr_all": written(known["psnr"], words, 1) if known else "–",
@@ -129,6 +129,11 @@ def format_row(
         "other": model.config != VAEConfig(),
         "strip": data_uri(row.strip, "WEBP", quality=95),
     }
+
+
+def beta_text(beta: float | None, words: dict[str, str]) -> str:
+    """β as written; "?" where a model does not tell."""
+    return "?" if beta is None else written(beta, words)
 
 
 def place_dots(metrics: dict[str, dict[str, Any]], betas: dict[str, str]) -> dict[str, Any] | None:

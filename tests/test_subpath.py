@@ -1,0 +1,71 @@
+"""The app under a subpath, behind a proxy that strips it: what visitors are given keeps the subpath."""
+
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.conftest import running_app
+
+PREFIX = "/cats"
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory) -> Iterator[str]:
+    """The address of the app as visitors know it."""
+    temp: Path = tmp_path_factory.mktemp("app")
+    with running_app(temp, {**os.environ, "GRADIO_ROOT_PATH": PREFIX, "CATVAE_RATE": "1000"}) as app:
+
+        class Proxy(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if not f"{self.path}/".startswith(f"{PREFIX}/"):
+                    self.send_error(404)
+                    return
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                headers = {**self.headers, "x-forwarded-host": self.headers["host"], "accept-encoding": "identity"}
+                path = self.path.removeprefix(PREFIX) or "/"
+                with httpx.stream(self.command, app + path, content=body, headers=headers, timeout=60) as answer:
+                    self.send_response(answer.status_code)
+                    for name, value in answer.headers.items():
+                        if name not in ("transfer-encoding", "connection", "content-length"):
+                            self.send_header(name, value)
+                    self.end_headers()
+                    for chunk in answer.iter_raw():
+                        self.wfile.write(chunk)
+                        self.wfile.flush()
+
+            do_POST = do_GET
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+            server.daemon_threads = True
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield f"http://127.0.0.1:{server.server_port}{PREFIX}"
+            server.shutdown()
+
+
+def test_links_and_snippets_and_the_small_page_keep_the_subpath(browser: Browser, proxied: str):
+    page = browser.new_page(locale="en-US")
+    lost = []
+    page.on("response", lambda answer: lost.append(answer.url) if answer.status >= 400 else None)
+    page.goto(f"{proxied}/")
+    expect(page.locator("#mix img")).to_have_count(11, timeout=30_000)
+    page.locator("#share button").first.click()
+    link = page.locator("#share textarea").first
+    expect(link).to_have_value(f"{proxied}/?a=kitten-01&b=kitten-04&model=v6&steps=9")
+    snippets = page.locator("#share .cm-content")
+    expect(snippets.nth(0)).to_contain_text(f'src="{proxied}/embed?a=kitten-01')
+    expect(snippets.nth(1)).to_contain_text(f'<gradio-app src="{proxied}">')
+
+    page.goto(f"{proxied}/embed?model=v2")
+    expect(page.locator(".frames img").first).to_be_visible(timeout=30_000)
+    assert page.locator(".more a").first.get_attribute("href").startswith(f"{proxied}/?a=")
+    assert [url for url in lost if "favicon" not in url] == []
+    page.close()

@@ -85,6 +85,7 @@ def test_only_an_example_by_name_and_content_has_a_name(tmp_path):
         ("http://10.0.0.1/gradio_api/queue/join", PROXY, "", "https://cats.example"),
         ("http://10.0.0.1/gradio_api/queue/join", PROXY, "/cats", "https://cats.example/cats"),
         ("http://10.0.0.1/cats/gradio_api/queue/join", PROXY, "/cats/", "https://cats.example/cats"),
+        ("http://10.0.0.1/catsup/gradio_api/queue/join", PROXY, "/cats", "https://cats.example/cats/catsup"),
         ("http://10.0.0.1/gradio_api/queue/join", {}, "https://cats.example/cats", "https://cats.example/cats"),
     ],
 )

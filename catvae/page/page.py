@@ -25,7 +25,7 @@ from catvae.page.visitor import check_path, check_steps, known_model, language_f
 from catvae.serving.links import CATS, DEFAULT_PATH, DEFAULT_STEPS, FIRST_A, FIRST_B, MAX_STEPS, MIN_STEPS, State
 from catvae.serving.weights import Weights
 
-MAX_WAITING = 60  # in the queue; who comes then is told to try again
+MAX_WAITING = 120  # in the queue; who comes then is told to try again
 QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 
 

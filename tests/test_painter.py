@@ -31,7 +31,7 @@ def train(folder, images=64, resume=False):
     torch.manual_seed(1)
     vae, faces = add_painter(CatVAE(SMALL), 4), torch.randint(256, (40, 3, 64, 64)).byte()
     config = replace(CONFIG, images=images)
-    return vae, train_painter(vae, faces[:32], faces[32:], folder, taps, config, resume=resume).module
+    return vae, train_painter(vae, faces[:32], faces[32:], folder, taps, config, resume=resume)[0].module
 
 
 def test_it_begins_as_the_identity_and_encodes_as_before():

@@ -11,13 +11,13 @@ from jinja2 import Template
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from catvae.errors import DataError, ImageError
+from catvae.errors import ImageError
 from catvae.files import write_json, writing
 from catvae.images import data_uri, to_pil, to_tensor
 from catvae.model import IMAGE_SIZE, VARIANTS, CatVAE, beta_elbo, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, align, find_faces
-from catvae.training.sources import IMAGE_SUFFIXES
+from catvae.training.sources import find_images
 
 PAGE = Path(__file__).with_name("faces.html")
 THUMBNAIL = 220
@@ -61,9 +61,7 @@ def evaluate_faces(
     Raises DataError for a folder without pictures, CheckpointError for weights that cannot be loaded
     and SettingError where `out` cannot be written.
     """
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        raise DataError(f"{folder}: no images in this folder")
+    files = find_images(folder)
     model, beta = load_variant(variant, checkpoints), VARIANTS[variant].beta
     rows: list[Photo | dict[str, str]] = []
     shown: list[tuple[Photo, list[str]]] = []

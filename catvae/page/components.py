@@ -51,41 +51,30 @@ def own_file(path: str | None) -> str | None:
         return None
 
 
+def as_sent(self: gr.components.Component, payload: Any) -> Any:
+    """`preprocess` of an input whose value the handler checks: the value as it came."""
+    return payload
+
+
 class Choice(gr.Dropdown):
     """A dropdown whose value is checked by the handler."""
 
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        """The value as it came."""
-        return payload
+    is_template, preprocess = True, as_sent
 
 
 class Options(gr.Radio):
     """A radio whose value is checked by the handler."""
 
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        """The value as it came."""
-        return payload
+    is_template, preprocess = True, as_sent
 
 
 class Range(gr.Slider):
     """A slider whose value is checked by the handler."""
 
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        """The value as it came."""
-        return payload
+    is_template, preprocess = True, as_sent
 
 
 class Count(gr.Number):
     """A number that is checked by the handler."""
 
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        """The value as it came."""
-        return payload
+    is_template, preprocess = True, as_sent

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import gradio as gr
 from PIL import Image
 
-from catvae.files import EXAMPLES, example_cats
+from catvae.files import EXAMPLES
 from catvae.latents import new_kittens
 from catvae.machine import RUNNING_AT_ONCE
 from catvae.mixing import METHODS, interpolate
@@ -32,7 +32,7 @@ QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 def build(weights: Weights) -> gr.Blocks:
     """The page on the weights in use."""
     gr.set_static_paths([EXAMPLES])  # else they lie among visitors' files, which are swept
-    cats = example_cats()
+    cats = list(CATS.values())
     with gr.Blocks(title="Kitten Mixer · Mezclador de Gatitos", analytics_enabled=False) as demo:
         gr.Markdown(i18n("intro"))
         with gr.Row(elem_id="cats"):
@@ -113,9 +113,8 @@ def mix_tab(
         queue=False,
         **QUIET,
     )
-    savers = {"png": mixer.save_png, "gif": mixer.save_gif, "webp": mixer.save_webp, "mp4": mixer.save_mp4}
     for kind, button in saves.items():
-        button.click(savers[kind], chosen, file, **QUIET).then(None, file, None, js=static("save.js"))
+        button.click(mixer.save, [gr.State(kind), *chosen], file, **QUIET).then(None, file, None, js=static("save.js"))
     return model, steps, path
 
 
@@ -143,25 +142,10 @@ class Mixer:
         frames, morph, shows = draw_mix(current, name, faces, count, method, language_for(request), shown)
         return frames, gr.skip() if morph is None else morph, shows
 
-    def save_png(self, model: str, a: Picture, b: Picture, steps: int, path: str, request: gr.Request) -> str:
-        """The frames as a strip, for the visitor's disk."""
-        return self.save("png", model, a, b, check_steps(steps, words_of(request)), path, request)
-
-    def save_gif(self, model: str, a: Picture, b: Picture, steps: int, path: str, request: gr.Request) -> str:
-        """The morph as a GIF."""
-        return self.save("gif", model, a, b, FILE_FRAMES, path, request)
-
-    def save_webp(self, model: str, a: Picture, b: Picture, steps: int, path: str, request: gr.Request) -> str:
-        """The morph as an animated WebP."""
-        return self.save("webp", model, a, b, FILE_FRAMES, path, request)
-
-    def save_mp4(self, model: str, a: Picture, b: Picture, steps: int, path: str, request: gr.Request) -> str:
-        """The morph as a video."""
-        return self.save("mp4", model, a, b, FILE_FRAMES, path, request)
-
-    def save(self, kind: str, model: str, a: Picture, b: Picture, count: int, path: str, request: gr.Request) -> str:
-        """`count` frames as a file of that kind: what `make_file` gives."""
+    def save(self, kind: str, model: str, a: Picture, b: Picture, steps: int, path: str, request: gr.Request) -> str:
+        """The frames as a strip ("png"), or the morph as an animation, for the visitor's disk."""
         words = words_of(request)
+        count = check_steps(steps, words) if kind == "png" else FILE_FRAMES
         chosen, method = known_model(self.weights.current, model, words), check_path(path, words)
         return make_file(interpolate(chosen, two_faces(a, b, words), count, method), kind, f"kittens-{model}")
 

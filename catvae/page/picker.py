@@ -1,6 +1,5 @@
 """Choosing a cat on the page: a photo, the face found in it, and ways to choose otherwise."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import gradio as gr
@@ -41,6 +40,35 @@ class CatPicker:
         return [self.face, self.note, self.next_face, self.tools, self.number, *self.adjustment]
 
 
+@dataclass(frozen=True)
+class Cutter:
+    """The handlers of the picker of cat "A" or "B"."""
+
+    letter: str
+
+    def show(self, photo: Picture, request: gr.Request) -> tuple:
+        """`show` for this cat."""
+        return show(self.letter, photo, words_of(request))
+
+    def cut(
+        self, photo: Picture, number: int, zoom: float, right: float, down: float, turn: float, request: gr.Request
+    ) -> tuple[Image.Image, str, int]:
+        """Cut a cat's face out of a photo as the training faces are cut.
+
+        Args:
+            photo: Any picture.
+            number: Which of the faces found, the best being 1; 0 takes the middle of the whole picture.
+            zoom: Makes the square that many times smaller, 0.5 to 4.
+            right: Moves the square, in shares of its side, -1 to 1.
+            down: Moves the square, in shares of its side, -1 to 1.
+            turn: Turns the square clockwise, in degrees, -180 to 180.
+
+        Returns:
+            The face at 64×64, what was found in words, the number of that face.
+        """
+        return cut_square(self.letter, photo, number, (zoom, right, down, turn), words_of(request))
+
+
 def cat_picker(letter: str, cats: list[str], first: str) -> CatPicker:
     """A picture to upload, paste or photograph, the face found in it, and examples to click."""
     with gr.Column(min_width=140, elem_classes="cat"):
@@ -77,18 +105,18 @@ def cat_picker(letter: str, cats: list[str], first: str) -> CatPicker:
                 number = Count(1, visible="hidden", precision=0)
         examples = gr.Examples([[cat] for cat in cats], photo, label=i18n("examples"), examples_per_page=len(cats))
     picker = CatPicker(photo, face, note, next_face, whole, tools, number, [zoom, right, down, turn], examples)
-    listen(picker, show_a if letter == "A" else show_b, cut if letter == "A" else cut_b, letter == "A")
+    listen(picker, Cutter(letter), public=letter == "A")
     return picker
 
 
-def listen(picker: CatPicker, show_photo: Callable, cut_photo: Callable, public: bool) -> None:
+def listen(picker: CatPicker, cutter: Cutter, public: bool) -> None:
     """Let the components of a picker follow each other; /cut is `public` once."""
     quiet = {"api_visibility": "private", "show_progress": "minimal"}
     square = [picker.number, *picker.adjustment]
-    cutting = cut_photo, [picker.photo, *square], [picker.face, picker.note, picker.number]
+    cutting = cutter.cut, [picker.photo, *square], [picker.face, picker.note, picker.number]
     # not photo.change, which fires twice for one upload
     for chosen in (picker.photo.input, picker.photo.clear, picker.examples.load_input_event.success):
-        chosen(show_photo, picker.photo, picker.follow, trigger_mode="always_last", **quiet)
+        chosen(cutter.show, picker.photo, picker.follow, trigger_mode="always_last", **quiet)
     gr.on(
         [component.input for component in picker.adjustment],
         *cutting,
@@ -111,14 +139,9 @@ def no_number() -> tuple:
     return 0, *NEUTRAL
 
 
-def show_a(photo: Picture, request: gr.Request) -> tuple:
-    """`show` for cat A."""
-    return show("A", photo, words_of(request))
-
-
-def show_b(photo: Picture, request: gr.Request) -> tuple:
-    """`show` for cat B."""
-    return show("B", photo, words_of(request))
+def unchanged() -> list:
+    """For a photo and all that `show` fills, where they are to stay as they are."""
+    return [gr.skip()] * 10
 
 
 def show(letter: str, photo: Picture, words: dict[str, str]) -> tuple:
@@ -134,32 +157,6 @@ def show(letter: str, photo: Picture, words: dict[str, str]) -> tuple:
         1,
         *NEUTRAL,
     )
-
-
-def cut(
-    photo: Picture, number: int, zoom: float, right: float, down: float, turn: float, request: gr.Request
-) -> tuple[Image.Image, str, int]:
-    """Cut a cat's face out of a photo as the training faces are cut.
-
-    Args:
-        photo: Any picture.
-        number: Which of the faces found, the best being 1; 0 takes the middle of the whole picture.
-        zoom: Makes the square that many times smaller, 0.5 to 4.
-        right: Moves the square, in shares of its side, -1 to 1.
-        down: Moves the square, in shares of its side, -1 to 1.
-        turn: Turns the square clockwise, in degrees, -180 to 180.
-
-    Returns:
-        The face at 64×64, what was found in words, the number of that face.
-    """
-    return cut_square("A", photo, number, (zoom, right, down, turn), words_of(request))
-
-
-def cut_b(
-    photo: Picture, number: int, zoom: float, right: float, down: float, turn: float, request: gr.Request
-) -> tuple[Image.Image, str, int]:
-    """`cut` for cat B."""
-    return cut_square("B", photo, number, (zoom, right, down, turn), words_of(request))
 
 
 def cut_square(

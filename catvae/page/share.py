@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import gradio as gr
 
 from catvae.page.components import Picture
-from catvae.page.picker import CatPicker, show
+from catvae.page.picker import CatPicker, show, unchanged
 from catvae.page.theme import i18n, when_seen
 from catvae.page.visitor import words_of
 from catvae.serving.links import CATS, app_address, app_link, example_name, iframe, read_state, web_component
@@ -60,8 +60,8 @@ class Share:
         state = read_state(params, self.weights.current.models)
         shown = [getattr(state, key) if key in params else gr.skip() for key in ("model", "steps", "path")]
         for letter, name in (("a", state.a), ("b", state.b)):
-            tools = show(letter.upper(), CATS[name], words_of(request))
-            shown += [CATS[name], *tools] if letter in params else [gr.skip()] * (1 + len(tools))
+            named = letter in params  # no face is looked for in a cat that stays
+            shown += [CATS[name], *show(letter.upper(), CATS[name], words_of(request))] if named else unchanged()
         return shown
 
     def tell(

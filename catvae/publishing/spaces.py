@@ -144,7 +144,7 @@ def make_space_card(repo_id: str, hardware: str, model: ModelInfo | None, endpoi
             card.data.preload_from_hub = [f"{model.id} {weights}"]
     card.text = make_space_text(
         repo_id=repo_id,
-        address=app_address(repo_id),
+        address=space_address(repo_id),
         endpoint=endpoint,
         model_repo=model.id if model else None,
         datasets=datasets,
@@ -179,12 +179,12 @@ def commit_files(api: HfApi, repo_id: str, files: dict[str, Path | bytes]) -> No
     api.create_commit(repo_id, operations, repo_type="space", commit_message="Kitten Mixer")
 
 
-def app_address(repo_id: str) -> str:
-    """Where a Space's app is to be opened."""
-    return f"https://{re.sub('[^a-z0-9]+', '-', repo_id.lower())}.hf.space"
+def space_address(repo_id: str, host: str = "hf.space") -> str:
+    """Where a Space is to be opened, without the Hub around it; static ones have the host "static.hf.space"."""
+    return f"https://{re.sub('[^a-z0-9]+', '-', repo_id.lower())}.{host}"
 
 
 def embed_snippets(repo_id: str) -> str:
     """HTML that shows a Space in a blog post: an iframe of its small page, or Gradio's web component."""
-    address = app_address(repo_id)
+    address = space_address(repo_id)
     return f"{iframe(address, State())}\n\n{web_component(address)}"

@@ -1,6 +1,5 @@
 """The mixer without a server as a static Space: free, never asleep, the same files as on any other host."""
 
-import re
 from pathlib import Path
 
 from huggingface_hub import HfApi
@@ -8,7 +7,7 @@ from huggingface_hub import HfApi
 from catvae.browser.export import MANIFEST
 from catvae.download import hub_calls
 from catvae.errors import HubError
-from catvae.publishing.spaces import commit_files, find_token
+from catvae.publishing.spaces import commit_files, find_token, space_address
 from catvae.serving.links import DEFAULT_VARIANT, FIRST_A, FIRST_B
 
 SNIPPET = """<script type="module" src="{address}/kitten-mixer.js"></script>
@@ -40,5 +39,5 @@ def publish_web(folder: Path, repo_id: str, *, private: bool = False, token: str
 
 def web_snippet(repo_id: str) -> str:
     """HTML that shows the mixer of a static Space in a blog post: as a web component, and as an iframe."""
-    address = f"https://{re.sub('[^a-z0-9]+', '-', repo_id.lower())}.static.hf.space"
+    address = space_address(repo_id, "static.hf.space")
     return SNIPPET.format(address=address, a=FIRST_A, b=FIRST_B, model=DEFAULT_VARIANT)

@@ -8,10 +8,10 @@ penalties on real and painted ones (R3GAN, Huang et al. 2024, https://arxiv.org/
 small changes alike for both (DiffAugment, Zhao et al. 2020, https://arxiv.org/abs/2006.10738).
 """
 
-import csv
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,13 +22,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from catvae.errors import TrainingError
 from catvae.files import read_json, replacing
 from catvae.images import make_strip, to_pil
-from catvae.machine import has_fast_bf16
+from catvae.machine import autocast, pick_precision
 from catvae.metrics import psnr, sharpness, spectrum
 from catvae.model import CatVAE, load_checkpoint, save_checkpoint
 from catvae.painter import Painter
 from catvae.training.batches import augment
 from catvae.training.data import Faces, FaceStream
 from catvae.training.losses import Discriminator, Taps, change, lpips, penalty
+from catvae.training.progress import write_history
 
 EPOCH = 8192  # faces from one row of the history to the next
 PENALTY_EVERY = 8  # steps
@@ -89,7 +90,7 @@ def make_studio(vae: CatVAE, alexnet: Taps, config: PainterConfig, device: torch
         torch.optim.Adam(painter.parameters(), lr=config.lr, betas=(0.0, 0.99), fused=fused),
         torch.optim.Adam(discriminator.parameters(), lr=3 * config.lr, betas=(0.0, 0.99), fused=fused),
         alexnet,
-        lambda: torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device)),
+        partial(autocast, device, pick_precision("auto", device)),
     )
 
 
@@ -173,7 +174,7 @@ def train_painter(
     *,
     device: torch.device = torch.device("cpu"),
     resume: bool = False,
-) -> AveragedModel:
+) -> tuple[AveragedModel, list[dict]]:
     """Train the painter of `vae`, whose other weights are v6's, on uint8 faces (N, 3, 64, 64); returns the
     painter's moving average.
 
@@ -203,11 +204,8 @@ def train_painter(
         history.append(row)
         print(" ".join(f"{name} {value}" for name, value in row.items()), flush=True)
         save(studio, state_file, seen, history, config)
-        with replacing(folder / "history.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(history[0]))
-            writer.writeheader()
-            writer.writerows(history)
-    return studio.ema
+        write_history(folder, history)
+    return studio.ema, history
 
 
 def train_v7(
@@ -221,11 +219,12 @@ def train_v7(
         raise TrainingError("v7 needs its faces in memory: leave out --streaming")
     folder = out / "v7"
     vae = add_painter(load_checkpoint(start / "v6"))
-    ema = train_painter(vae, faces.train, faces.validation, folder, alexnet, config, device=device, resume=resume)
+    ema, history = train_painter(
+        vae, faces.train, faces.validation, folder, alexnet, config, device=device, resume=resume
+    )
     if vae.painter is not None:
         vae.painter.load_state_dict(ema.module.state_dict())
-    with (folder / "history.csv").open(encoding="utf-8") as file:
-        last = {name: float(value) for name, value in list(csv.DictReader(file))[-1].items()}
+    last = history[-1]
     record = {"training": {**asdict(config), "data": faces.report.as_dict()}}
     save_checkpoint(folder, vae, read_json(start / "v6" / "config.json").get("beta"), {**last, **record})
     return last

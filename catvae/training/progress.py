@@ -48,7 +48,7 @@ def same_run(record: dict[str, Any], run: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
+def saving(folder: Path) -> Iterator[None]:
     """Around writes to a run's folder: a full or read-only disk becomes a TrainingError."""
     try:
         yield
@@ -76,12 +76,17 @@ def read_state(path: Path) -> dict[str, Any]:
 
 def save_progress(folder: Path, state: dict[str, Any]) -> None:
     """Write `history.csv`, one row per epoch, and all that is needed to go on, each whole or not at all."""
-    with replacing(folder / "history.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(state["history"][0]))
-        writer.writeheader()
-        writer.writerows(state["history"])
+    write_history(folder, state["history"])
     with replacing(folder / STATE) as partial:
         torch.save(state, partial)
+
+
+def write_history(folder: Path, history: list[dict]) -> None:
+    """Write `history.csv`, a row for each time that was measured, replacing the file whole."""
+    with replacing(folder / "history.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)
 
 
 def finish(folder: Path, faces: Faces, run: dict[str, Any]) -> dict:
@@ -89,7 +94,7 @@ def finish(folder: Path, faces: Faces, run: dict[str, Any]) -> dict:
     model = load_checkpoint(folder)
     metrics = {**evaluate_model(model, faces.validation), "training": run}
     latents = fit_latents(model, sample(faces.train, run["seed"]))
-    with writing(folder):
+    with saving(folder):
         write_json(folder / "metrics.json", metrics)
         save_latents(folder, latents)
     (folder / STATE).unlink(missing_ok=True)

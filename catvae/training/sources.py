@@ -41,10 +41,15 @@ def read_source(source: str, revision: str | None, column: str) -> dict[str, Ite
 
 
 def _read_folder(folder: Path) -> Iterator[tuple[str, Path]]:
+    return ((file.name, file) for file in find_images(folder))
+
+
+def find_images(folder: Path) -> list[Path]:
+    """All images under a folder, in order. Raises DataError when there is none."""
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise DataError(f"{folder}: no images in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
-    return ((file.name, file) for file in files)
+    return files
 
 
 def load_rows(source: str, dataset: str, column: str, **options) -> dict:

@@ -6,7 +6,7 @@ every batch, and the sum of their gradients is that of one process with the whol
 
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from catvae.training.batches import augment, epoch_batches
 from catvae.training.data import Faces, FaceStream, sample
 from catvae.training.linear import start_linear
 from catvae.training.optim import flat_gradients, lr_factor, make_optimizers
-from catvae.training.progress import finish, read_progress, save_progress, writing
+from catvae.training.progress import finish, read_progress, save_progress, saving
 
 EMA_DECAY = 0.995
 
@@ -38,7 +38,6 @@ class TrainConfig:
     seed: int = 0
     start_from: str = "linear"  # `start_linear`, "random" (Kaiming-normal), or trained weights: a folder or Hub repo
     jitter: float = 0.0  # strength of `augment`; helps small β, which otherwise learns faces by heart
-
     precision: str = "auto"  # "fp32", "bf16", or whatever the device multiplies fast
 
     def __post_init__(self) -> None:
@@ -60,7 +59,6 @@ class Run:
     optimizers: list[torch.optim.Optimizer]
     gradients: Tensor  # of all parameters, one after the other
     steps: int  # of the whole run
-    precision: str
     history: list[dict[str, float]] = field(default_factory=list)
 
     def state(self) -> dict[str, Any]:
@@ -111,14 +109,13 @@ def train_variant(
     if config.batch_size < world_size():
         raise TrainingError(f"a batch of {config.batch_size} is too small for {world_size()} processes")
     folder, variant = out / name, VARIANTS[name]
-    precision = pick_precision(config.precision, device)
-    settings = {**asdict(config), "precision": precision}
-    record = {"variant": name, "beta": variant.beta, **settings, "data": faces.report.as_dict()}
+    config = replace(config, precision=pick_precision(config.precision, device))
+    record = {"variant": name, "beta": variant.beta, **asdict(config), "data": faces.report.as_dict()}
     finished, state = from_first(lambda: read_progress(folder, record, resume))
     if finished:
         return finished
 
-    run = make_run(name, faces, config, precision, device, begun=bool(state))
+    run = make_run(name, faces, config, device, begun=bool(state))
     if state:
         run.restore(state)
     train = faces.train if isinstance(faces.train, FaceStream) else faces.train.to(device)
@@ -137,14 +134,14 @@ def train_variant(
         best = min((past["val_loss"] for past in run.history), default=math.inf)
         run.history.append(row)
         describe(run, speed, seen)
-        with writing(folder):
+        with saving(folder):
             if row["val_loss"] < best:
                 save_checkpoint(folder, run.ema.module, variant.beta, {**scores, "training": record})
             save_progress(folder, {"run": record, **run.state()})
     return from_first(lambda: finish(folder, faces, record))
 
 
-def make_run(name: str, faces: Faces, config: TrainConfig, precision: str, device: torch.device, begun: bool) -> Run:
+def make_run(name: str, faces: Faces, config: TrainConfig, device: torch.device, begun: bool) -> Run:
     """A run before its first epoch; of one that has `begun` the weights are about to be restored."""
     variant = VARIANTS[name]
     torch.manual_seed(config.seed)
@@ -163,7 +160,6 @@ def make_run(name: str, faces: Faces, config: TrainConfig, precision: str, devic
         make_optimizers(model, config.lr),
         flat_gradients(model),
         steps=config.epochs * math.ceil(len(faces.train) / config.batch_size),
-        precision=precision,
     )
 
 
@@ -207,7 +203,7 @@ def take_step(run: Run, batch: Tensor, whole: int, step: int) -> Tensor:
     noise = torch.randn(whole, run.variant.config.latent_dim, device=device)[mine][: len(batch)]
     x = batch.to(device).to(memory_format=torch.channels_last).float() / 255
     x = augment(x, chance, run.config.jitter)
-    with autocast(device, run.precision):
+    with autocast(device, run.config.precision):
         logits, mu, logvar = run.model(x, noise)
     losses = beta_elbo(logits, x, mu, logvar, run.variant.beta)
     (losses[0].sum() / whole).backward()

@@ -17,11 +17,12 @@ from catvae.mixing import interpolate
 from catvae.model import CatVAE
 from catvae.page.components import Choice, Picture
 from catvae.page.morph import with_shares
-from catvae.page.picker import CatPicker, show
+from catvae.page.picker import CatPicker, show, unchanged
 from catvae.page.theme import i18n, render, static, when_seen
 from catvae.page.visitor import known_model, refuse, told, words_of
 from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
+from catvae.serving.links import example_face
 from catvae.serving.weights import Weights
 
 THUMB, GAP, MARGIN = 0.14, 0.147, 0.02  # in sides of the map: a thumbnail, one to the next, the edge; 40 px on a phone
@@ -36,7 +37,7 @@ def explore_tab(weights: Weights, model: gr.Dropdown, cats: list[str], cat_a: Ca
 
     `model` and this tab's own choice of model follow each other.
     """
-    page = Explorer(weights, cats, [cut_face(open_image(cat)) for cat in cats])
+    page = Explorer(weights, cats, [example_face(Path(cat).stem) for cat in cats])
     intro = gr.Markdown(i18n("explore_intro"))
     tab = intro.parent
     here = Choice(model.choices, value=model.value, label=i18n("model"), filterable=False, elem_id="explore-model")
@@ -109,9 +110,8 @@ class Explorer:
         """Make the cat that was clicked cat A or B, in turn."""
         words = words_of(request)
         cat = self.cats[picked(told(event, "cat"), len(self.cats), words)]
-        tools = show(turn, cat, words)
-        unchanged = [gr.skip()] * (1 + len(tools))
-        return (cat, *tools, *unchanged, "B") if turn == "A" else (*unchanged, cat, *tools, "A")
+        chosen = cat, *show(turn, cat, words)
+        return (*chosen, *unchanged(), "B") if turn == "A" else (*unchanged(), *chosen, "A")
 
     def draw_sum(self, name: str, terms: tuple[int, ...], slot: int, request: gr.Request) -> str:
         """The first cat minus the second plus the third as HTML, and the cats to choose from."""

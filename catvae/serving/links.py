@@ -16,12 +16,11 @@ from catvae.files import example_cats
 from catvae.mixing import METHODS
 from catvae.model import VARIANTS
 from catvae.photos.decode import open_image
-from catvae.photos.faces import cut_face
 
 MIN_STEPS, MAX_STEPS, DEFAULT_STEPS = 2, 24, 9
 DEFAULT_VARIANT, DEFAULT_PATH = "v6", "lerp"
 CATS = {Path(path).stem: path for path in example_cats()}
-FIRST_A, FIRST_B = "kitten-01", "kitten-04"  # what a fresh page shows
+FIRST_A, FIRST_B = "playing-kitten", "posing-kitten"  # what a fresh page shows
 
 
 @dataclass(frozen=True)
@@ -62,10 +61,25 @@ def example_name(path: str | bytes | None) -> str | None:
     return name if same else None
 
 
+def is_painted(name: str) -> bool:
+    """Whether an example cat is a picture by our own models; the others are photos of real cats."""
+    return name.startswith("kitten-")
+
+
+def cat_title(name: str, words: Mapping[str, str]) -> str:
+    """What an example cat is called."""
+    return words["kitten"].format(number=int(name.partition("-")[2])) if is_painted(name) else words[f"name_{name}"]
+
+
+def face_file(name: str) -> str:
+    """The path of the face of an example cat, 64×64: beside a photo, with its name; a kitten is its own."""
+    return str(Path(CATS[name]).with_suffix(".png"))
+
+
 @cache
 def example_face(name: str) -> Image.Image:
     """The face of an example cat, 64×64."""
-    return cut_face(open_image(CATS[name]))
+    return open_image(face_file(name))
 
 
 def app_link(address: str, state: State, page: str = "") -> str:

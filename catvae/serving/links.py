@@ -68,17 +68,36 @@ def example_face(name: str) -> Image.Image:
     return cut_face(open_image(CATS[name]))
 
 
-def app_link(address: str, state: State, page: str = "") -> str:
-    """The address of the page, or of another `page` of the app, in a state."""
+@cache
+def example_faces() -> dict[bytes, str]:
+    """The names of the examples by the pixels of their faces."""
+    return {example_face(name).tobytes(): name for name in CATS}
+
+
+def example_of_face(face: Image.Image) -> str | None:
+    """The name of the example whose face this is, 64×64; None for any other, and for an example cut otherwise."""
+    return example_faces().get(face.tobytes())
+
+
+def cat_title(name: str, words: Mapping[str, str]) -> str:
+    """What an example cat is called: "Kitten 4", "Chelsea"."""
+    kind, _, number = name.rpartition("-")
+    return words["kitten"].format(number=int(number)) if kind == "kitten" else name.replace("-", " ").title()
+
+
+def app_link(address: str, state: State, page: str = "", lang: str | None = None) -> str:
+    """The address of the page, or of another `page` of the app, in a state, in the language a visitor chose."""
     params = {key: value for key, value in asdict(state).items() if value is not None}
     if state.path == DEFAULT_PATH:
         del params["path"]  # links are short
+    if lang:
+        params["lang"] = lang
     return f"{address}/{page}?{urlencode(params)}"
 
 
-def iframe(address: str, state: State) -> str:
+def iframe(address: str, state: State, lang: str | None = None) -> str:
     """HTML that shows the small page in a blog post."""
-    source = app_link(address, state, "embed").replace("&", "&amp;")
+    source = app_link(address, state, "embed", lang).replace("&", "&amp;")
     return (
         f'<iframe src="{source}" title="Kitten Mixer" width="700" height="420"\n'
         '  style="border: 0; max-width: 100%" loading="lazy"></iframe>'

@@ -58,12 +58,15 @@ def make_strip(frames: list[Image.Image]) -> Image.Image:
     return strip
 
 
-def save_frames(frames: list[Image.Image], out: Path, scale: int = 1, frame_ms: int = FRAME_MS) -> None:
+def save_frames(
+    frames: list[Image.Image], out: Path, scale: int = 1, frame_ms: int = FRAME_MS, colours: int = 256
+) -> None:
     """Write frames as the name of `out` says: .gif, .webp or .mp4 animated, there and back, a folder
     of PNGs where the name has no suffix, else a strip in that picture format (.png, .jpg).
 
     `scale` enlarges each frame that many times; `frame_ms`, a multiple of 10 as GIF counts time, is how long an
-    animation shows each, so that all kinds of one mix last equally long. Raises SettingError for an unknown format.
+    animation shows each, so that all kinds of one mix last equally long; `colours`, at most 256, is for GIF.
+    Raises SettingError for an unknown format.
     """
     kind = out.suffix.lower()
     if kind and kind not in {".mp4", *Image.registered_extensions()}:
@@ -76,7 +79,7 @@ def save_frames(frames: list[Image.Image], out: Path, scale: int = 1, frame_ms: 
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     if kind == ".gif":
-        frames = share_palette(frames)
+        frames = share_palette(frames, colours)
     there_and_back = frames + frames[-2:0:-1]
     if kind == ".mp4":
         return _save_video(there_and_back, out, frame_ms)
@@ -94,7 +97,9 @@ def enlarge(frame: Image.Image, side: int) -> Image.Image:
 
 def share_palette(frames: list[Image.Image], colours: int = 256) -> list[Image.Image]:
     """The frames with one palette for all, so that what stands still does not flicker, and a GIF of them is small."""
-    palette = make_strip([frame.resize((IMAGE_SIZE, IMAGE_SIZE)) for frame in frames]).quantize(colours)
+    sample = frames[:: max(1, len(frames) // 6)]  # neighbours have the same colours
+    strip = make_strip([frame.resize((IMAGE_SIZE, IMAGE_SIZE)) for frame in sample])
+    palette = strip.quantize(colours, kmeans=1)
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
 
 

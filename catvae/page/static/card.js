@@ -41,7 +41,7 @@ function drawCard({title, titles, notes, model}, share, address) {
   });
   write(pen, '+', middle, 305, 110, 300);
   drawPicture(pen, morphView().querySelector('canvas'), middle - 310, 540, 620);
-  write(pen, share, middle, 1216, 38, 700);
+  write(pen, `${percent(share)} % ${titles[1]}`, middle, 1216, 38, 700);
   write(pen, model, middle, 1262, 30, 400, CARD.width - 120, CARD.pale);
   write(pen, address, middle, 1318, 28, 600);
   return canvas;

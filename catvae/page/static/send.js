@@ -53,8 +53,7 @@ async function makeFile(kind, button) {
   if (kind === 'face') return inFile(enlarge([morphView().querySelector('canvas')], side), `${name}-${percent(share)}`, 'png');
   if (kind === 'png') return inFile(enlarge([...element.querySelectorAll('.show img')], 256), `${name}-strip`, 'png');
   if (kind === 'card') {
-    const shown = morphView().querySelector('output').textContent;
-    return inFile(drawCard(words, shown, address(link).replace(/^https?:\/\//, '')), `${name}-${percent(share)}-card`, 'jpg');
+    return inFile(drawCard(words, share, address(link).replace(/^https?:\/\//, '')), `${name}-${percent(share)}-card`, 'jpg');
   }
   return animate(name, kind);
 }

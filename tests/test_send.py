@@ -115,6 +115,7 @@ def save(page: Page, name: str, tmp_path) -> tuple[str, Image.Image]:
 
 def test_a_click_on_a_frame_shows_it_large_in_view_under_the_same_name(open_page):
     page = open_page(1280, 720)
+    page.emulate_media(reduced_motion="reduce")  # no gliding: it ends at once
     page.wait_for_selector("#morph canvas[data-ready]")
     for i, place in enumerate(page.locator("#mix .show").all()):
         page.evaluate("scrollTo(0, 0)")

@@ -139,7 +139,7 @@ def test_a_hostile_link_opens_the_fresh_page(open_page):
 
 
 def test_an_uploaded_photo_is_in_no_link(open_page, tmp_path):
-    page = open_page(query="/?lang=es")
+    page = open_page(locale="es-ES", query="/?lang=es")
     draw_cat(1).save(tmp_path / "kitten-01.png")  # named as an example
     page.locator("input[type=file]").first.set_input_files(tmp_path / "kitten-01.png")
     page.get_by_role("button", name="Compartir e insertar").click()

@@ -156,7 +156,7 @@ def _write_preview(out: Path, model: CatVAE, cats: dict[str, Image.Image]) -> No
 def _write_words(path: Path) -> None:
     """The words that the page needs, of both languages, from where the app's words are."""
     words = {
-        language: {key: text for key, text in texts.items() if key in SHARED_WORDS or key.startswith("web_")}
+        language: {key: text for key, text in texts.items() if key in SHARED_WORDS or key.startswith(("web_", "name_"))}
         for language, texts in TEXTS.items()
     }
     path.write_text(f"export default {json.dumps(words, ensure_ascii=False, indent=1)};\n", encoding="utf-8")

@@ -27,7 +27,7 @@ def embed_page(demo: gr.Blocks, weights: Weights) -> None:
             choosers = [
                 gr.Gallery(
                     [(path, name) for name, path in CATS.items()],
-                    columns=9,
+                    columns=10,
                     height="auto",
                     allow_preview=False,
                     interactive=False,

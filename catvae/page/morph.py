@@ -13,7 +13,7 @@ from catvae.images import data_uri, make_strip
 from catvae.machine import RUNNING_AT_ONCE
 from catvae.mixing import interpolate
 from catvae.page.theme import render, static
-from catvae.serving.links import State, app_link, cat_title, example_of_face
+from catvae.serving.links import State, app_link, cat_title, example_of_face, is_painted
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import WeightSet
 
@@ -70,7 +70,7 @@ def frames_html(
         "file": "-".join([*(cat or f"cat-{letter}" for cat, letter in zip(cats, "ab", strict=True)), name]),
         "link": link.removeprefix("/"),
         "titles": titles,
-        "notes": [words["cats_painted"] if (cat or "").startswith("kitten") else "" for cat in cats],
+        "notes": [words["cats_painted"] if cat and is_painted(cat) else "" for cat in cats],
         "model": words.get(f"model_{name}", name),
         "title": words["card_title"],
         "words": {key.removeprefix("send_"): words[key] for key in words if key.startswith("send_")},

@@ -37,8 +37,8 @@ def build(weights: Weights) -> gr.Blocks:
     with gr.Blocks(title="Kitten Mixer · Mezclador de Gatitos", analytics_enabled=False) as demo:
         gr.Markdown(i18n("intro"))
         with gr.Row(elem_id="cats"):
-            cat_a = cat_picker("A", cats, CATS[FIRST_A])
-            cat_b = cat_picker("B", cats, CATS[FIRST_B])
+            cat_a = cat_picker("A", cats, FIRST_A)
+            cat_b = cat_picker("B", cats, FIRST_B)
         with gr.Row(elem_id="surprises"):
             surprise = gr.Button(i18n("surprise"), size="sm")
             newborn = gr.Button(i18n("newborn"), size="sm")

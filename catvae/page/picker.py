@@ -10,6 +10,7 @@ from catvae.page.components import Count, PhotoInput, Picture, Range
 from catvae.page.theme import i18n
 from catvae.page.visitor import read, refuse, words_of
 from catvae.photos.faces import Face, adjust, align, find_faces, whole_picture
+from catvae.serving.links import CATS, face_file
 
 SURE_SCORE = 0.5
 MAX_NUMBER = 100  # of a face; counting goes round
@@ -73,7 +74,7 @@ def cat_picker(letter: str, cats: list[str], first: str) -> CatPicker:
     """A picture to upload, paste or photograph, the face found in it, and examples to click."""
     with gr.Column(min_width=140, elem_classes="cat"):
         photo = PhotoInput(
-            first,
+            CATS[first],
             label=i18n(f"cat_{letter.lower()}"),
             type="filepath",
             image_mode=None,
@@ -83,7 +84,7 @@ def cat_picker(letter: str, cats: list[str], first: str) -> CatPicker:
         with gr.Column(elem_classes=IDLE) as tools:
             with gr.Row(elem_classes="found"):
                 face = PhotoInput(
-                    first,
+                    face_file(first),
                     label=i18n("face"),
                     type="filepath",
                     format="png",

@@ -16,7 +16,7 @@ from catvae.page.components import Picture
 from catvae.page.picker import CatPicker
 from catvae.page.theme import i18n, render, static, when_seen
 from catvae.page.visitor import told, two_faces, words_of
-from catvae.serving.links import example_name
+from catvae.serving.links import example_name, is_painted
 from catvae.serving.texts import written
 from catvae.serving.weights import Weights
 
@@ -83,7 +83,7 @@ def kind_of_cat(photo: Picture, face: Picture) -> str:
     """Whose cat a photo shows: "real" and "painted" examples, "cut" for a face that came at 64×64 (as
     newborn kittens do, which are painted too), else the visitor's "own"."""
     if name := example_name(photo):
-        return "painted" if name.startswith("kitten") else "real"
+        return "painted" if is_painted(name) else "real"
     files = isinstance(photo, str) and isinstance(face, str)
     return "cut" if files and cmp(photo, face, shallow=False) else "own"
 

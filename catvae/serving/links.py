@@ -68,6 +68,12 @@ def example_face(name: str) -> Image.Image:
     return cut_face(open_image(CATS[name]))
 
 
+def cat_title(name: str, words: Mapping[str, str]) -> str:
+    """What an example cat is called: "Kitten 4", "Chelsea"."""
+    kind, _, number = name.rpartition("-")
+    return words["kitten"].format(number=int(number)) if kind == "kitten" else name.replace("-", " ").title()
+
+
 def app_link(address: str, state: State, page: str = "") -> str:
     """The address of the page, or of another `page` of the app, in a state."""
     params = {key: value for key, value in asdict(state).items() if value is not None}

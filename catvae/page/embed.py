@@ -5,7 +5,7 @@ Where the mixer of the browser was exported to a folder, the page shows that, an
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
@@ -71,8 +71,7 @@ class Embed:
         """The page. It shows the exported mixer where that has the cats and the model that the address names."""
         current, language = self.weights.current, language_for(request)
         words, state = TEXTS[language], read_state(request.query_params, current.models)
-        theme, lang = request.query_params.get("theme"), request.query_params.get("lang")
-        mixer = self.mixer
+        theme, mixer = request.query_params.get("theme"), self.mixer
         exported = mixer and state.model in mixer["variants"] and {state.a, state.b} <= set(mixer["cats"])
         page = render(
             "embed.html",
@@ -81,12 +80,11 @@ class Embed:
             scripts={name: Markup(static(f"{name}.js")) for name in ("morph", "embed")},
             morph=Markup(static("morph.html")),
             exported=exported,
-            cats={name: cat_title(name, words) for name in CATS},
+            cats={name: told(name, words) for name in CATS},
             faces=faces_strip(),
             models={name: words.get(f"model_{name}", name) for name in current.models},
             state=state,
             language=language,
-            chosen_language=lang if lang in TEXTS else None,
             theme=theme if theme in ("light", "dark") else None,
             link=app_link(".", state),
             picture=app_link(".", state, PICTURE),
@@ -102,6 +100,11 @@ class Embed:
             return JSONResponse({"error": TEXTS[language]["embed_gone"]}, 404)
         content = current.recent.get(("embed", language, state), lambda: draw(current, state, TEXTS[language]))
         return Response(content, media_type="application/json", headers={"cache-control": "public, max-age=300"})
+
+
+def told(name: str, words: Mapping[str, str]) -> str:
+    """What an example cat is called, and whether it is one."""
+    return f"{cat_title(name, words)} · {words['cats_painted']}" if name.startswith("kitten") else cat_title(name, words)
 
 
 def draw(current: WeightSet, state: State, words: dict[str, str]) -> str:

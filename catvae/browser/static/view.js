@@ -128,12 +128,17 @@ export function showCells(view, manifest, comparing) {
     cell("", view.words.web_crossfade, ""));
 }
 
+// In how many columns the last row is about as full as the others: no picture stands alone.
+const columns = (count, most) => Math.ceil(count / Math.ceil(count / most));
+
 export function showGallery(view, pictures, onFrame) {
   const buttons = pictures.map((picture, i) => {
     const share = i / (pictures.length - 1), canvas = newCanvas(FRAME), text = percentOf(share, view.words);
     paint(canvas, picture);
     return h("button", {type: "button", "aria-label": text, onclick: () => onFrame(share)}, canvas, h("span", {"aria-hidden": "true"}, text));
   });
+  view.gallery.style.setProperty("--wide", columns(pictures.length, 12));
+  view.gallery.style.setProperty("--narrow", columns(pictures.length, 6));
   view.gallery.replaceChildren(...buttons);
 }
 

@@ -11,9 +11,9 @@ let turn = 0;
 function showPicks(moving) {
   for (const pick of form.querySelectorAll('.pick')) {
     const label = pick.querySelector(':checked').parentElement, strip = pick.querySelector('.strip');
-    pick.querySelector('.name').textContent = `· ${label.title}`;
+    pick.querySelector('.name').textContent = label.title;
     pick.querySelector('.face').style.cssText = label.style.cssText;
-    const left = label.offsetLeft - strip.offsetLeft;
+    const left = label.offsetLeft;
     if (!moving || left < strip.scrollLeft || left + label.offsetWidth > strip.scrollLeft + strip.clientWidth) {
       strip.scrollLeft = left - (strip.clientWidth - label.offsetWidth) / 2;
     }

@@ -24,6 +24,7 @@ function showMix({morph, frames: pictures, columns}) {
   props.value = morph;
   watchers.forEach(act => act());
   frames.style.cssText = `--wide: ${columns.wide}; --narrow: ${columns.narrow}`;
+  frames.classList.toggle('two-rows', pictures.length > columns.wide);
   frames.replaceChildren(...pictures.map(({source, share}, i) => {
     const button = document.createElement('button'), image = new Image();
     Object.assign(image, {src: source, alt: share, title: share});

@@ -13,7 +13,6 @@ from catvae.mixing import METHODS
 from catvae.model import VARIANTS
 from catvae.page.api import add_endpoints
 from catvae.page.components import Choice, Options, Picture, Range
-from catvae.page.embed import embed_page
 from catvae.page.morph import draw_mix, frames_view, morph_view
 from catvae.page.picker import CatPicker, cat_picker
 from catvae.page.send import send_files
@@ -62,7 +61,6 @@ def build(weights: Weights) -> gr.Blocks:
         demo.load(None, None, None, js=static("name_examples.js"))
         demo.load(mixer.source, None, running, api_name="weights", api_visibility="undocumented", queue=False)
         add_endpoints(weights, model, cat_a, cat_b, steps, path)
-    embed_page(demo, weights)
     return demo.queue(max_size=MAX_WAITING, default_concurrency_limit=RUNNING_AT_ONCE, api_open=True)
 
 

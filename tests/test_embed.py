@@ -26,7 +26,10 @@ def fits(page: Page, parts: tuple[str, ...], width: int, height: int = 420) -> l
     outside = [
         part
         for part, box in boxes.items()
-        if not box or min(box["x"], box["y"]) < 0 or box["x"] + box["width"] > width or box["y"] + box["height"] > height
+        if not box
+        or min(box["x"], box["y"]) < 0
+        or box["x"] + box["width"] > width
+        or box["y"] + box["height"] > height
     ]
     return outside + ["sideways"] * (page.evaluate("document.documentElement.scrollWidth") > width)
 

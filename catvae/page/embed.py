@@ -24,7 +24,7 @@ from catvae.page.morph import MIXING, MORPH_FRAMES, morph_value, with_shares
 from catvae.page.preview import PICTURE, preview_tags
 from catvae.page.theme import render, static
 from catvae.page.visitor import language_for
-from catvae.serving.links import CATS, State, app_link, cat_title, example_face, read_state
+from catvae.serving.links import CATS, State, app_link, cat_title, example_face, is_painted, read_state
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import Weights, WeightSet
 
@@ -104,7 +104,8 @@ class Embed:
 
 def told(name: str, words: Mapping[str, str]) -> str:
     """What an example cat is called, and whether it is one."""
-    return f"{cat_title(name, words)} · {words['cats_painted']}" if name.startswith("kitten-") else cat_title(name, words)
+    title = cat_title(name, words)
+    return f"{title} · {words['cats_painted']}" if is_painted(name) else title
 
 
 def draw(current: WeightSet, state: State, words: dict[str, str]) -> str:

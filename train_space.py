@@ -26,6 +26,7 @@ import argparse
 import os
 import shlex
 import sys
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -50,6 +51,7 @@ from catvae.machine import (
 )
 from catvae.model import VARIANTS
 from catvae.training.data import PUBLISHED_DATASET, Faces, load_faces, stream_faces
+from catvae.training.track import import_trackio, tracked
 from catvae.training.train import TrainConfig, train_variant
 
 
@@ -88,6 +90,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("checkpoints"))
     parser.add_argument("--limit", type=int, help="read only this many images, to try things out")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run, skip finished variants")
+    parser.add_argument(
+        "--track", action="store_true", help="follow each epoch of v1 to v6 in trackio (pip install trackio)"
+    )
     parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="push all of --out to this model repo at the end")
     parser.add_argument("--private", action="store_true", help="create that repo as a private one")
     parser.add_argument("--revision", metavar="BRANCH", help="branch of that repo to push to")
@@ -99,6 +104,8 @@ def train(args: argparse.Namespace) -> None:
     config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter, args.precision)
     if "v7" in args.variants and args.push_to_hub:
         raise SettingError("v7 is not pushed yet: train it without --push-to-hub")
+    if args.track:
+        import_trackio()  # now, not after the faces are read
     device = pick_device(args.device)
     join_processes(device)
     if args.push_to_hub and rank() == 0:
@@ -115,13 +122,16 @@ def train(args: argparse.Namespace) -> None:
         faces = from_first(lambda: load_faces(args.data, column=args.column, limit=args.limit))
     if rank() == 0:
         print(f"{faces.report}; device {device}, {world_size()} process(es)", flush=True)
-    finished = []
+    finished, settings = [], {"data": args.data, **asdict(config)}
     try:
         for name in args.variants:
             if name == "v7":
                 metrics = paint(args, faces, device)
             else:
-                metrics = train_variant(name, faces, args.out, config, device=device, resume=args.resume)
+                with tracked(name, settings, resume=args.resume, on=args.track and rank() == 0) as track:
+                    metrics = train_variant(
+                        name, faces, args.out, config, device=device, resume=args.resume, track=track
+                    )
             finished.append(name)
             if rank() == 0:
                 print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)

@@ -6,6 +6,7 @@ every batch, and the sum of their gradients is that of one process with the whol
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from catvae.training.data import Faces, FaceStream, sample
 from catvae.training.linear import start_linear
 from catvae.training.optim import flat_gradients, lr_factor, make_optimizers
 from catvae.training.progress import finish, read_progress, save_progress, saving
+from catvae.training.track import ignore
 
 EMA_DECAY = 0.995
 
@@ -87,13 +89,14 @@ def train_variant(
     *,
     device: torch.device = torch.device("cpu"),
     resume: bool = False,
+    track: Callable[[dict[str, float]], None] = ignore,
 ) -> dict:
     """Train one variant and write `out/name/`; returns its metrics on the validation split.
 
-    After each epoch `history.csv` has one row more and `training.pt` holds all that is needed to
-    go on; with `resume` the run continues from there and, on a CPU, ends with the same losses as
-    if it had never stopped. The weights kept are the moving average with the lowest validation
-    loss. A finished run is left alone under `resume`.
+    After each epoch `history.csv` has one row more, which `track` is called with too, and
+    `training.pt` holds all that is needed to go on; with `resume` the run continues from there and,
+    on a CPU, ends with the same losses as if it had never stopped. The weights kept are the moving
+    average with the lowest validation loss. A finished run is left alone under `resume`.
 
     Training begins near the optimal linear VAE of the faces (`start_linear`), at the KL that β asks
     for: from a random start many latents die before they have learned anything. `start_from`
@@ -138,6 +141,7 @@ def train_variant(
             if row["val_loss"] < best:
                 save_checkpoint(folder, run.ema.module, variant.beta, {**scores, "training": record})
             save_progress(folder, {"run": record, **run.state()})
+        track(row)
     return from_first(lambda: finish(folder, faces, record))
 
 

@@ -11,8 +11,8 @@ from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError
 
 from catvae.errors import HubError
-from catvae.files import WEIGHTS
 
+WEIGHTS = "model.safetensors"
 FILES = ("config.json", WEIGHTS, "metrics.json")
 
 WHAT_TO_DO = {  # about an answer of the Hub, by its status

@@ -20,6 +20,7 @@ from catvae.files import ADVICE, PACKAGE, find_checkpoints, read_json, replacing
 from catvae.painter import Painter
 
 IMAGE_SIZE = 64
+WEIGHTS = "model.safetensors"  # in a model's folder
 ACTIVATIONS = {"leaky_relu": nn.LeakyReLU, "relu": nn.ReLU}
 
 
@@ -181,7 +182,7 @@ def save_checkpoint(
     folder.mkdir(parents=True, exist_ok=True)
     config = {"beta": beta, **asdict(model.config)}
     weights = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
-    with replacing(folder / "model.safetensors") as partial:
+    with replacing(folder / WEIGHTS) as partial:
         save_file(weights, partial, metadata={"format": "pt"})
     write_json(folder / "config.json", config)
     if metrics is not None:
@@ -205,7 +206,7 @@ def load_checkpoint(folder: Path) -> CatVAE:
         raise CheckpointError(f"{folder / 'config.json'}: beta must be a number of at least 0, not {beta!r}")
     model.beta = beta
 
-    path = folder / "model.safetensors"
+    path = folder / WEIGHTS
     try:
         weights = load_file(path)
     except FileNotFoundError as error:

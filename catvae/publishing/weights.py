@@ -10,10 +10,10 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
-from catvae.download import FILES, hub_calls, status
+from catvae.download import FILES, WEIGHTS, hub_calls, status
 from catvae.errors import CheckpointError, HubError
 from catvae.evaluation.figures import make_figures
-from catvae.files import WEIGHTS, read_json
+from catvae.files import read_json
 from catvae.images import to_bytes
 from catvae.latents import LATENTS
 from catvae.model import VARIANTS, beta_of, by_beta, find_models, load_checkpoint
@@ -215,7 +215,7 @@ def why_refused(present: set[str], here: dict[str, dict], there: dict[str, dict]
 
     Of v1 to v6 none may be missing, but for a set that has no model of these names, here or there.
     """
-    wanted = {**(VARIANTS if present & VARIANTS.keys() else {}), **there}
+    wanted = {**(VARIANTS if not present or present & VARIANTS.keys() else {}), **there}
     if missing := [name for name in wanted if name not in present]:
         return f"lacks {', '.join(missing)}"
     worse = [

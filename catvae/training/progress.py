@@ -10,10 +10,10 @@ import torch
 from safetensors import SafetensorError
 
 from catvae.errors import TrainingError, UserError
-from catvae.files import WEIGHTS, read_json, replacing, write_json
+from catvae.files import read_json, replacing, write_json
 from catvae.latents import LATENTS, fit_latents, save_latents
 from catvae.metrics import evaluate_model
-from catvae.model import load_checkpoint
+from catvae.model import WEIGHTS, load_checkpoint
 from catvae.training.data import Faces, sample
 
 STATE = "training.pt"

@@ -82,7 +82,12 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--activation", choices=sorted(ACTIVATIONS), help="of --name")
     parser.add_argument("--epochs", type=int, default=TrainConfig.epochs)
     parser.add_argument("--batch-size", type=int, default=TrainConfig.batch_size)
-    parser.add_argument("--lr", type=float, default=TrainConfig.lr, help="peak learning rate of Adam; Muon's is 10×")
+    parser.add_argument(
+        "--lr",
+        type=float,
+        default=TrainConfig.lr,
+        help="peak rate of Adam, Muon's is 10×; default: by the number of steps",
+    )
     parser.add_argument("--seed", type=int, default=TrainConfig.seed)
     parser.add_argument(
         "--start-from",

@@ -21,7 +21,7 @@ from catvae.training.batches import augment
 from catvae.training.data import Faces, load_faces
 from catvae.training.optim import Muon, lr_factor, make_optimizers, orthogonalize
 from catvae.training.progress import read_state, same_run
-from catvae.training.start import TrainConfig
+from catvae.training.start import TrainConfig, settle
 from catvae.training.train import train_variant
 from tests.conftest import ROOT
 from train_space import own_variant, parse, pick_folder
@@ -125,6 +125,14 @@ def test_schedule_warms_up_then_falls_to_zero():
     assert factors[0] == pytest.approx(0.1)
     assert factors[-1] < 1e-3 and factors[10:] == sorted(factors[10:], reverse=True)
     assert lr_factor(0, 1) == 1
+
+
+def test_short_runs_and_small_sets_get_a_lower_rate():
+    rates = [
+        settle(TrainConfig(epochs=epochs), faces).lr for epochs, faces in ((30, 7763), (4, 1000), (30, 150), (1, 2))
+    ]
+    assert rates == [1.5e-3, 3.8e-4, 7e-4, 1.2e-5]
+    assert settle(TrainConfig(lr=1e-2), 10).lr == 1e-2
 
 
 def test_unusable_settings_are_refused():

@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -12,6 +12,9 @@ from catvae.model import VARIANTS, CatVAE, Variant, find_models
 from catvae.training.data import Faces, sample
 from catvae.training.linear import start_linear
 
+PEAK_LR = 1.5e-3  # of Adam, in runs of at least so many steps:
+FULL_STEPS = 128
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -19,17 +22,32 @@ class TrainConfig:
 
     epochs: int = 30
     batch_size: int = 128
-    lr: float = 1.5e-3  # peak, of Adam
+    lr: float | None = None  # peak, of Adam; by default what `settle` finds for the number of steps
     seed: int = 0
     start_from: str = "linear"  # `start_linear`, "random" (Kaiming-normal), or trained weights: a folder or Hub repo
     jitter: float = 0.0  # strength of `augment`; helps small β, which otherwise learns faces by heart
     precision: str = "auto"  # "fp32", "bf16", or whatever the device multiplies fast
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or not 0 < self.lr < math.inf:
+        if self.epochs < 1 or self.batch_size < 1 or not (self.lr is None or 0 < self.lr < math.inf):
             raise SettingError(f"epochs, batch size and learning rate must be positive: {self}")
         if not 0 <= self.jitter < math.inf:
             raise SettingError(f"jitter must not be negative: {self}")
+
+
+def count_steps(config: TrainConfig, faces: int) -> int:
+    """Steps of a whole run over so many training faces."""
+    return config.epochs * math.ceil(faces / config.batch_size)
+
+
+def settle(config: TrainConfig, faces: int) -> TrainConfig:
+    """The settings with what was left open chosen for a run over so many training faces.
+
+    The rate grows with the number of steps: a short run at the full rate leaves the start further behind than it
+    can come back from. docs/training.md has the measurements.
+    """
+    share = min(1.0, count_steps(config, faces) / FULL_STEPS)
+    return replace(config, lr=config.lr or float(f"{PEAK_LR * share:.2g}"))
 
 
 def pick_variant(name: str, variant: Variant | None = None) -> Variant:

@@ -23,7 +23,7 @@ from catvae.training.batches import augment, epoch_batches
 from catvae.training.data import Faces, FaceStream, sample
 from catvae.training.optim import flat_gradients, lr_factor, make_optimizers
 from catvae.training.progress import ANEW, begin, finish, read_progress, save_progress, saving
-from catvae.training.start import TrainConfig, pick_variant, starting_weights
+from catvae.training.start import PEAK_LR, TrainConfig, count_steps, pick_variant, settle, starting_weights
 
 EMA_DECAY = 0.995
 
@@ -104,7 +104,7 @@ def train_variant(
     if config.batch_size < world_size():
         raise TrainingError(f"a batch of {config.batch_size} is too small for {world_size()} processes")
     folder, variant = out / name, pick_variant(name, variant)
-    config = replace(config, precision=pick_precision(config.precision, device))
+    config = replace(settle(config, len(faces.train)), precision=pick_precision(config.precision, device))
     record = {"variant": name, "beta": variant.beta, **asdict(config), "data": faces.report.as_dict()}
     if name not in VARIANTS:
         record["network"] = {**asdict(variant.config), "channels": list(variant.config.channels)}
@@ -176,9 +176,9 @@ def make_run(
         config,
         model,
         ema,
-        make_optimizers(model, config.lr),
+        make_optimizers(model, config.lr or PEAK_LR),
         flat_gradients(model),
-        steps=config.epochs * math.ceil(len(faces.train) / config.batch_size),
+        steps=count_steps(config, len(faces.train)),
     )
 
 

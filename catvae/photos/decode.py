@@ -32,6 +32,17 @@ WHITE_IS_ZERO, UNSIGNED, SIGNED = 0, 1, 2  # values of the last two
 register_heif_opener()  # what iPhones take
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file's name says that it is a picture of a kind that `open_image` reads, or else its beginning does."""
+    if Image.registered_extensions().get(path.suffix.lower()) in FORMATS:
+        return True
+    try:
+        with Image.open(path, formats=FORMATS):
+            return True
+    except Exception:  # damaged files make decoders raise nearly anything
+        return False
+
+
 def open_image(source: Image.Image | bytes | str | Path | None) -> Image.Image:
     """Decode a picture to sRGB, upright (EXIF), transparency laid on grey, animations by their first frame.
 

@@ -1,6 +1,7 @@
 """The two figures that compare the variants: what each keeps of a cat, and the way between two."""
 
 import math
+import sys
 from pathlib import Path
 
 import torch
@@ -25,6 +26,14 @@ def make_figures(models: dict[str, CatVAE]) -> dict[str, Image.Image]:
         "reconstruction": reconstruction_figure(models, kittens[:8]),
         "interpolation": interpolation_figure(models, kittens[0], kittens[3]),
     }
+
+
+def save_figures(figures: dict[str, Image.Image], out: Path) -> None:
+    """Write each as a PNG of its name into a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        figure.save(out / f"{name}.png", optimize=True)
+        print(out / f"{name}.png", file=sys.stderr)
 
 
 @torch.inference_mode()

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from catvae.errors import SettingError
 from catvae.evaluation.perceptual import embed, features, load_vgg
 from catvae.evaluation.rows import Figures, Interval, NewKittens, Paths, QuickReport, QuickRow, Report, Row
+from catvae.evaluation.unseen import require_unseen
 from catvae.files import read_json
 from catvae.latents import LATENTS, fit_latents, load_latents, sample_latents
 from catvae.metrics import bootstrap, evaluate_model, frechet, jackknife, psnr, sharpness, ssim
@@ -31,9 +32,12 @@ BETAS = [0.001 * 2 ** (i / 2) for i in range(28)]  # of the linear optimum's cur
 def evaluate_variants(faces: Faces, split: str, checkpoints: Path | None = None) -> QuickReport:
     """Figures of every model in the folder on a split ("train", "validation" or "all"), the smallest β first.
 
-    Raises DataError for an unknown split and CheckpointError for weights that cannot be loaded.
+    Raises DataError for an unknown split, or a validation face that any of them has learned from, and
+    CheckpointError for weights that cannot be loaded.
     """
     images = faces.split(split)
+    if split == "validation":
+        require_unseen(find_models(checkpoints), images)
     rows: dict[str, QuickRow] = {}
     for name, model in load_models(checkpoints).items():
         scores = evaluate_model(model, images)
@@ -80,14 +84,16 @@ def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Pat
     pixel cross-fade) hold rows whose figures are [value, low, high], the 95 % interval; "linear_curve"
     the linear optimum's KL and PSNR over β. Nothing is left to chance: the seeds are fixed.
 
-    Raises DataError for streamed faces, CheckpointError for weights that cannot be loaded,
-    MissingPackageError when those of LPIPS are not installed, SettingError for two rows of one name.
+    Raises DataError for streamed faces, or any that the weights have learned from, CheckpointError for
+    weights that cannot be loaded, MissingPackageError when those of LPIPS are not installed, SettingError
+    for two rows of one name.
     """
     also = also or []
     models, folders = load_models(checkpoints), find_models(checkpoints)
     names = [*models, *(folder.name for folder in also)]
     if len(set(names)) < len(names):
         raise SettingError(f"--also: the folders need other names than {', '.join(models)}, and than each other")
+    require_unseen(folders | {folder.name: folder for folder in also}, faces.validation)
     ruler = make_ruler(faces)
     components = principal_components(faces.split("train"), max(m.config.latent_dim for m in models.values()))
     variants: dict[str, Row] = {}

@@ -24,6 +24,7 @@ from catvae.training.batches import augment, epoch_batches
 from catvae.training.data import Faces, FaceStream, sample
 from catvae.training.optim import flat_gradients, lr_factor, make_optimizers
 from catvae.training.progress import ANEW, begin, finish, read_progress, save_progress, saving
+from catvae.training.split import save_trained_on, weights_folder
 from catvae.training.start import PEAK_LR, TrainConfig, count_steps, pick_variant, settle, starting_weights
 from catvae.training.track import ignore
 
@@ -118,6 +119,10 @@ def train_variant(
     run = make_run(name, variant, faces, config, device, begun=bool(state))
     if state:
         run.restore(state)
+    elif rank() == 0:
+        start = None if config.start_from in ("linear", "random") else weights_folder(Path(config.start_from), name)
+        with saving(folder):
+            save_trained_on(folder, faces.trained_on, start)
     train = faces.train if isinstance(faces.train, FaceStream) else faces.train.to(device)
     validation = faces.validation.to(device)
     done = run.history[-1]["epoch"] if run.history else 0

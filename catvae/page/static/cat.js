@@ -239,8 +239,11 @@ function render() {
   const waiting = uploading || asked > 0, cat = props.cats.find(cat => cat.key === state.example);
   const kind = state.kind ? word(`cats_${state.kind}`) : '';
   say($('.who'), me());
-  say($('.kind'), cat && cat.kind === 'real' ? `${nameOf(cat)}, ${kind}` : kind);
-  for (const note of all('.note')) say(note, describe());
+  const note = describe();
+  say(cutting.querySelector('.note'), note);
+  // one of both: a phone has two lines
+  say($('.about .note'), cat && state.number === 1 && !state.own ? '' : note);
+  say($('.kind'), $('.about .note').textContent ? '' : cat?.kind === 'real' ? `${nameOf(cat)}, ${kind}` : kind);
   if (state.face) $('.face img').src = state.face;
   $('.face img').alt = [me(), cat ? nameOf(cat) : '', kind].filter(Boolean).join(', ');
   element.classList.toggle('waits', waiting);
@@ -289,7 +292,7 @@ function render() {
   cutting.querySelector('.stage img').alt = word('photo_of', {cat: me()});
   cutting.querySelector('.cut').setAttribute('aria-label', word('cut_of', {cat: me()}));
 }
-const phone = matchMedia('(pointer: coarse)').matches;  // its file dialogue has the camera
+const phone = matchMedia('(pointer: coarse)').matches;  // the file dialogue has its camera
 $('.shoot').hidden = phone || !navigator.mediaDevices?.getUserMedia;
 $('.paste').hidden = !navigator.clipboard?.read;
 fillStrip();

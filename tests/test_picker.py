@@ -101,7 +101,7 @@ def test_what_is_no_square_is_refused_in_words(bad):
 
 def test_the_page_draws_a_copy_of_1024_pixels_that_keeps_the_shape(tmp_path):
     photo = Image.new("RGB", (1500, 900), "tan")
-    copy = Image.open(BytesIO(b64decode(on_photo(photo)["photo"].partition(",")[2])))
+    copy = Image.open(BytesIO(b64decode(on_photo(photo)[0]["photo"].partition(",")[2])))
     assert copy.size == (1024, 614) and copy.format == "JPEG"
 
 

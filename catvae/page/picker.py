@@ -17,7 +17,7 @@ from catvae.page.theme import i18n, static
 from catvae.page.visitor import read, refuse, told, words_of
 from catvae.photos.decode import MAX_MEGABYTES, open_image
 from catvae.photos.faces import Face, adjust, align, find_faces, whole_picture
-from catvae.serving.links import CATS, example_face, example_name
+from catvae.serving.links import CATS, example_face, example_name, face_file, is_painted
 from catvae.serving.texts import TEXTS
 
 SURE_SCORE = 0.5
@@ -32,6 +32,7 @@ WORDS = (  # that the card writes by itself, so that they follow the page's lang
     *("adjust_short", "adjust_cat", "all_cats_as", "cat_as", "examples_of", "own_of"),
     *("camera_as", "camera_none", "camera_take", "paste_as", "paste_none", "close", "done", "no_answer"),
     *("square_keys", "square_of", "photo_of", "cut_of"),
+    *(f"name_{name}" for name in CATS if not is_painted(name)),
 )
 
 
@@ -56,7 +57,7 @@ def cat_picker(letter: str, cats: list[str], first: str) -> CatPicker:
     """A card to bring a photo, adjust the square on it, or choose an example; the photo and face it sets are hidden."""
     with gr.Column(min_width=140, elem_classes="cat"):
         card = gr.HTML(
-            json.dumps(tell(first)),
+            json.dumps(tell(CATS[first])),
             label=i18n("language"),  # not seen: tells the card which of its words the page speaks
             html_template=static("cat.html"),
             css_template=static("cat.css"),
@@ -68,8 +69,10 @@ def cat_picker(letter: str, cats: list[str], first: str) -> CatPicker:
             cats=[on_shelf(Path(cat).stem) for cat in cats],
             words={language: {key: words[key] for key in WORDS} for language, words in TEXTS.items()},
         )
-        photo = PhotoFile(first, visible="hidden", label=i18n(f"cat_{letter.lower()}"))
-        face = PhotoInput(first, visible="hidden", label=i18n("face"), type="filepath", interactive=False, buttons=[])
+        photo = PhotoFile(CATS[first], visible="hidden", label=i18n(f"cat_{letter.lower()}"))
+        face = PhotoInput(
+            face_file(first), visible="hidden", label=i18n("face"), type="filepath", interactive=False, buttons=[]
+        )
     picker, quiet = CatPicker(photo, face, card), {"api_visibility": "private", "show_progress": "hidden"}
     # the card asks one thing at a time, because Gradio's "always_last" repeats the first question's data
     asked = card.input(Cutter(letter).choose, photo, [photo, *picker.follow], trigger_mode="multiple", **quiet)
@@ -86,6 +89,8 @@ class Cutter:
     def choose(self, photo: Picture, event: gr.EventData, request: gr.Request) -> tuple:
         """Photo, face and card as the card asks: {"photo"} uploaded, {"example"} of the shelf, or {"square"} to cut.
 
+        The photo of an example comes along only where the card says that it is to "adjust" the square on it.
+
         What cannot be done is said on the card, and photo and face stay.
         """
         words, answer = words_of(request), {"serial": told(event, "serial")}
@@ -96,7 +101,10 @@ class Cutter:
                 return gr.skip(), face, json.dumps(answer | seen)
             chosen = chosen_photo(event)
             face, card = show(self.letter, chosen, words)
-            return chosen, face, json.dumps(json.loads(card) | answer)
+            news = json.loads(card) | answer
+            if told(event, "adjust") and example_name(chosen):
+                news |= on_photo(read(chosen, self.letter, words))[0]
+            return chosen, face, json.dumps(news)
         except gr.Error as refusal:
             return gr.skip(), gr.skip(), json.dumps(answer | {"refusal": refusal.message})
 
@@ -117,15 +125,17 @@ def unchanged() -> list:
 def show(letter: str, photo: Picture | Image.Image, words: dict[str, str]) -> tuple[Picture | Image.Image, str]:
     """The best face of a new photo, and the card with it. Raises gr.Error in the visitor's words, as `read` does.
 
-    A picture is a newborn kitten, 64×64; a face that is an example's file or a newborn is handed on as it is.
+    A picture is a newborn kitten, 64×64, and its own face; the face of an example is a file beside it.
     """
-    if isinstance(photo, Image.Image) or example_name(photo):
+    if isinstance(photo, Image.Image):
         return photo, json.dumps(tell(photo))
+    if name := example_name(photo):
+        return face_file(name), json.dumps(tell(photo))
     image = read(photo, letter, words)
     if is_cut(image):
         return image, json.dumps({"kind": "own", "face": data_uri(image)})
-    shown = on_photo(image)
-    face = align(image, shown.pop("best"))
+    shown, best = on_photo(image)
+    face = align(image, best)
     return face, json.dumps({"kind": "own", "face": data_uri(face), **shown})
 
 
@@ -135,30 +145,30 @@ def tell(cat: Picture | Image.Image) -> dict[str, Any]:
         return {"kind": "newborn", "face": data_uri(cat)}
     name = example_name(cat)
     assert name, cat
-    card = {"kind": kind_of_example(name), "example": name, "face": data_uri(example_face(name))}
-    image = open_image(cat)
-    if not is_cut(image):
-        shown = on_photo(image)
-        del shown["best"]
-        card |= shown
-    return card
+    has_photo = face_file(name) != CATS[name]
+    return {
+        "kind": kind_of_example(name),
+        "example": name,
+        "face": data_uri(example_face(name)),
+        "on_request": has_photo,  # not at once: a fresh page would carry two of them
+    }
 
 
-def on_photo(image: Image.Image) -> dict[str, Any]:
+def on_photo(image: Image.Image) -> tuple[dict[str, Any], Face]:
     """What the card needs to draw squares on a photo: a copy of it that browsers draw, the squares of the faces
-    found and of the whole picture, which of them is cut; and that one's "best" Face."""
+    found and of the whole picture, which of them is cut; and that one's face."""
     found, whole = find_faces(image), whole_picture(image)
     copy = image.copy()
     copy.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
     faces = [{**to_shares(face, image), "sure": face.score >= SURE_SCORE} for face in found]
-    return {
+    shown = {
         "photo": data_uri(copy, "JPEG", quality=85),
         "faces": faces,
         "whole": to_shares(whole, image),
         "number": 1 if found else 0,
         "square": faces[0] if found else to_shares(whole, image),
-        "best": found[0] if found else whole,
     }
+    return shown, found[0] if found else whole
 
 
 def to_shares(face: Face, image: Image.Image) -> dict[str, float]:
@@ -220,12 +230,11 @@ def describe(found: list[Face], number: int, words: dict[str, str]) -> str:
 
 
 def on_shelf(name: str) -> dict[str, Any]:
-    """An example as the card offers it: its key, its number if it is a kitten of ours, else its name; a thumbnail."""
+    """An example as the card offers it: its key, its number if it is a kitten of ours, a thumbnail."""
     kind = kind_of_example(name)
     return {
         "key": name,
         "kind": kind,
-        "name": name.replace("-", " ").title(),
         "number": int(name.removeprefix("kitten-")) if kind == "painted" else None,
         "source": data_uri(example_face(name), **THUMBNAIL),
     }
@@ -233,7 +242,7 @@ def on_shelf(name: str) -> dict[str, Any]:
 
 def kind_of_example(name: str) -> str:
     """Whether an example cat is "real" or was "painted" by one of our models."""
-    return "painted" if name.startswith("kitten-") else "real"
+    return "painted" if is_painted(name) else "real"
 
 
 def kind_of_cat(photo: Picture) -> str:

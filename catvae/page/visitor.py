@@ -14,10 +14,15 @@ from catvae.serving.texts import TEXTS, language_of
 from catvae.serving.weights import WeightSet
 
 
+def chosen_language(request: gr.Request) -> str | None:
+    """The language that `?lang=` of the address names; None where it names none of ours."""
+    asked = dict(request.query_params).get("lang")
+    return asked if asked in TEXTS else None
+
+
 def language_for(request: gr.Request) -> str:
     """The visitor's language: as `?lang=` of the address says, else as the browser does."""
-    asked = dict(request.query_params).get("lang")
-    return asked if asked in TEXTS else language_of(request.headers)
+    return chosen_language(request) or language_of(request.headers)
 
 
 def words_of(request: gr.Request) -> dict[str, str]:

@@ -4,12 +4,12 @@
 const $ = selector => element.querySelector(selector), all = selector => [...element.querySelectorAll(selector)];
 const MAX_BYTES = props.megabytes * 1e6, TILE = 44, GAP = 4;  // pixels of an example in the strip
 const [shelf, cutting, webcam] = ['.shelf', '.cutting', '.webcam'].map($);
-let state = {}, serial = 0, asked = 0, next = null, choices = 0, pause = 0, uploading = false;
+let state = {}, serial = 0, asked = 0, next = null, choices = 0, pause = 0, uploading = false, opening = false;
 
 const word = (key, values = {}) => Object.entries(values).reduce(
   (text, [name, value]) => text.replaceAll(`{${name}}`, value), (props.words[props.label] ?? props.words.en)[key]);
 const me = () => word(`cat_${props.letter.toLowerCase()}`);
-const nameOf = cat => cat.number ? word('kitten', {number: cat.number}) : cat.name;
+const nameOf = cat => cat.number ? word('kitten', {number: cat.number}) : word(`name_${cat.key}`);
 
 function ask(what) {
   if (asked) return void (next = what);
@@ -33,6 +33,7 @@ function take() {
     if (!asked) refuse(failed ? word('no_answer') : refusal ?? '');
   }
   if (news.kind && !state.photo && cutting.open) cutting.close();
+  if (opening && state.photo) open();
   if (!news.kind && state.face) props.value = JSON.stringify(state);  // whole, for when the card is built anew
   render();
 }
@@ -49,6 +50,7 @@ async function bring(file) {
   const mine = ++choices;
   if (file.size > MAX_BYTES) return refuse(word('too_heavy', {cat: props.letter}));
   uploading = true;
+  opening = false;
   render();
   try {
     const {path} = await upload(file);
@@ -140,13 +142,15 @@ function choose(number) {
   render();
 }
 const open = () => {
+  opening = !state.photo;
+  if (opening) return ask({example: state.example, adjust: true});
   refuse('');
   cutting.showModal();
   tool.show(state.photo, state.square);
   cutting.querySelector('.square').focus();
 };
 $('.adjust').addEventListener('click', open);
-$('.face img').addEventListener('click', () => state.photo && open());
+$('.face img').addEventListener('click', () => (state.photo || state.on_request) && open());
 $('.next').addEventListener('click', () => choose(state.number % state.faces.length + 1));
 $('.whole').addEventListener('click', () => choose(0));
 $('.done').addEventListener('click', () => cutting.close());
@@ -167,7 +171,7 @@ function tile(cat) {
   button.append(image);
   button.addEventListener('click', () => {
     choices++;
-    uploading = false;
+    uploading = opening = false;
     shelf.close();
     ask({example: cat.key});
   });
@@ -248,8 +252,8 @@ function render() {
   $('.face img').alt = [me(), cat ? nameOf(cat) : '', kind].filter(Boolean).join(', ');
   element.classList.toggle('waits', waiting);
   say($('.waiting'), waiting && !cutting.open ? word('web_looking') : '');
-  $('.adjust').hidden = !state.photo;
-  element.classList.toggle('has-photo', !!state.photo);
+  $('.adjust').hidden = !state.photo && !state.on_request;
+  element.classList.toggle('has-photo', !$('.adjust').hidden);
 
   const named = (selector, text, key) => {
     const button = $(selector);

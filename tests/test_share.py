@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from catvae.files import EXAMPLES, example_cats
 from catvae.serving.links import State, app_address, app_link, example_name, iframe, read_state
 from tests.conftest import ROOT, draw_cat
-from tests.test_page import expect_other_frames, frames
+from tests.test_page import choose_cat, expect_other_frames, frames
 
 PROXY = {"x-forwarded-host": "cats.example, inner", "x-forwarded-proto": "https,http"}
 BLOG = ROOT / "examples" / "blog"
@@ -107,7 +107,7 @@ def test_the_link_reopens_what_the_page_shows(open_page):
     expect(link).to_have_value(re.compile(r"/\?a=playing-kitten&b=posing-kitten&model=v6&steps=9$"))
 
     before = frames(page)
-    page.locator(".cat").nth(0).locator(".gallery-item").first.click()
+    choose_cat(page, "chelsea")
     expect_other_frames(page, before)
     page.locator("#model input").click()
     page.get_by_role("option", name="v2").first.click()
@@ -128,7 +128,7 @@ def test_the_link_reopens_what_the_page_shows(open_page):
         arg=shown,
         timeout=30_000,
     )
-    expect(page.locator(".note").first).to_have_text("Cat face found.")  # as after a click on Chelsea
+    expect(page.get_by_role("button", name="Adjust the square of Cat A")).to_be_visible()  # as after a click on Chelsea
 
 
 def test_a_hostile_link_opens_the_fresh_page(open_page):
@@ -142,7 +142,7 @@ def test_a_hostile_link_opens_the_fresh_page(open_page):
 def test_an_uploaded_photo_is_in_no_link(open_page, tmp_path):
     page = open_page(locale="es-ES", query="/?lang=es")
     draw_cat(1).save(tmp_path / "kitten-01.png")  # named as an example
-    page.locator("input[type=file]").first.set_input_files(tmp_path / "kitten-01.png")
+    page.locator(".cat input[type=file]").first.set_input_files(tmp_path / "kitten-01.png")
     page.get_by_role("button", name="Compartir e insertar").click()
     expect(page.locator("#share")).to_contain_text("tus fotos son privadas. Se queda fuera: Gato A.", timeout=30_000)
     expect(page.locator("#share textarea").first).to_have_value(

@@ -200,3 +200,15 @@ def test_without_a_share_sheet_the_file_is_saved(open_page):
     with page.expect_download() as download:
         page.get_by_role("button", name="Send", exact=True).click()
     assert download.value.suggested_filename == "playing-kitten-posing-kitten-v6.mp4"
+
+
+def test_a_busy_server_is_asked_again(browser, app_url):
+    page = browser.new_page()  # 429 is an error in its console
+    page.goto(app_url)
+    page.wait_for_selector("#morph canvas[data-ready]", timeout=30_000)
+    page.route("**/queue/join*", lambda route: route.fulfill(status=429, json={"error": "busy"}), times=1)
+    page.locator("#mix summary").click()
+    with page.expect_response(lambda answer: answer.status == 429), page.expect_download() as download:
+        page.get_by_role("button", name="WebP", exact=True).click()
+    assert download.value.suggested_filename.endswith(".webp")
+    page.close()

@@ -4,7 +4,6 @@ import random
 from dataclasses import dataclass
 
 import gradio as gr
-from PIL import Image
 
 from catvae.files import EXAMPLES
 from catvae.latents import new_kittens
@@ -13,9 +12,8 @@ from catvae.mixing import METHODS
 from catvae.model import VARIANTS
 from catvae.page.api import add_endpoints
 from catvae.page.components import Choice, Options, Picture, Range
-from catvae.page.embed import embed_page
 from catvae.page.morph import draw_mix, frames_view, morph_view
-from catvae.page.picker import CatPicker, cat_picker
+from catvae.page.picker import CatPicker, cat_picker, show
 from catvae.page.send import send_files
 from catvae.page.share import share_tools
 from catvae.page.tabs.compare import compare_tab
@@ -56,13 +54,11 @@ def build(weights: Weights) -> gr.Blocks:
         running = gr.Markdown(elem_id="weights")
 
         mixer = Mixer(weights)
-        both = [cat_a.photo, cat_a.face, cat_b.photo, cat_b.face]
+        both = [cat_a.photo, *cat_a.follow, cat_b.photo, *cat_b.follow]
         surprise.click(two_kittens, None, both, **QUIET)
         newborn.click(mixer.newborn, model, both, **QUIET)
-        demo.load(None, None, None, js=static("name_examples.js"))
         demo.load(mixer.source, None, running, api_name="weights", api_visibility="undocumented", queue=False)
         add_endpoints(weights, model, cat_a, cat_b, steps, path)
-    embed_page(demo, weights)
     return demo.queue(max_size=MAX_WAITING, default_concurrency_limit=RUNNING_AT_ONCE, api_open=True)
 
 
@@ -140,19 +136,20 @@ class Mixer:
         frames, morph, shows = draw_mix(current, name, faces, count, method, language_for(request), shown)
         return frames, gr.skip() if morph is None else morph, shows
 
-    def newborn(self, model: str, request: gr.Request) -> list[Image.Image]:
-        """Two kittens that no one has seen, for photo and face of A and B."""
-        current = self.weights.current
-        chosen = known_model(current, model, words_of(request))
+    def newborn(self, model: str, request: gr.Request) -> list:
+        """Two kittens that no one has seen, for the pickers of A and B."""
+        current, words = self.weights.current, words_of(request)
+        chosen = known_model(current, model, words)
         a, b = new_kittens(chosen, current.latents.get(model), 2)
-        return [a, a, b, b]
+        return [a, *show("A", a, words), b, *show("B", b, words)]
 
     def source(self, request: gr.Request) -> str:
         """Which weights run, in words."""
         return words_of(request)["weights"].format(source=self.weights.current.source)
 
 
-def two_kittens() -> list[str]:
-    """Two of the example kittens, for photo and face of A and B."""
-    a, b = random.sample([cat for name, cat in CATS.items() if name.startswith("kitten")], 2)
-    return [a, a, b, b]
+def two_kittens(request: gr.Request) -> list:
+    """Two of the example kittens, for the pickers of A and B."""
+    words = words_of(request)
+    a, b = random.sample([cat for name, cat in CATS.items() if name.startswith("kitten-")], 2)
+    return [a, *show("A", a, words), b, *show("B", b, words)]

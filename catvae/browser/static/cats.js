@@ -23,7 +23,7 @@ export function exampleCat(name) {
   if (!examples.has(name)) {
     let face = null;
     examples.set(name, {
-      name, own: false,
+      name, own: false, painted: name.startsWith("kitten-"), // by one of our models
       title: words => nameOf(name, words),
       openFace: async () => (face ??= await openPicture(`cats/${name}.webp`)),
       openLatent: async variant => (await openLatents(variant)).get(name),

@@ -109,7 +109,7 @@ def test_the_link_reopens_what_the_page_shows(open_page):
     before = frames(page)
     page.locator(".cat").nth(0).locator(".gallery-item").first.click()
     expect_other_frames(page, before)
-    page.get_by_label("Model", exact=False).first.click()
+    page.locator("#model input").click()
     page.get_by_role("option", name="v2").first.click()
     page.get_by_role("spinbutton").first.fill("4")
     page.get_by_role("spinbutton").first.press("Enter")

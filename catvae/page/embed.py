@@ -104,7 +104,8 @@ class Embed:
 
 def told(name: str, words: Mapping[str, str]) -> str:
     """What an example cat is called, and whether it is one."""
-    return f"{cat_title(name, words)} · {words['cats_painted']}" if name.startswith("kitten-") else cat_title(name, words)
+    painted = [words["cats_painted"]] if name.startswith("kitten-") else []
+    return " · ".join([cat_title(name, words), *painted])
 
 
 def draw(current: WeightSet, state: State, words: dict[str, str]) -> str:

@@ -31,8 +31,8 @@ def example_kittens() -> list[Path]:
 
 
 def example_cats() -> list[str]:
-    """Paths of the example pictures, the kittens of our own models first."""
-    return [str(path) for path in example_kittens() + sorted(EXAMPLES.glob("*.jpg"))]
+    """Paths of the example pictures: photos of real cats, then the kittens of our own models."""
+    return [str(path) for path in sorted(EXAMPLES.glob("*.jpg")) + example_kittens()]
 
 
 @contextmanager

@@ -10,9 +10,10 @@ from PIL import Image, ImageChops
 from playwright.sync_api import Page, expect
 
 from catvae.errors import SettingError
-from catvae.page.embed import columns_of, find_mixer
+from catvae.page.embed import PER_ROW, find_mixer
+from catvae.page.morph import columns
 from catvae.page.preview import with_tags
-from catvae.serving.links import CATS, FIRST_A, FIRST_B
+from catvae.serving.links import FIRST_A, FIRST_B, example_face
 from tests.conftest import running_app
 
 pytestmark = pytest.mark.slow
@@ -73,8 +74,8 @@ def test_no_frame_stands_alone(open_embed, app_url, steps, width):
 
 
 def test_columns_leave_no_orphan():
-    for most in (6, 12):
-        assert all((count - 1) % columns_of(count, most) + 1 > 1 for count in range(2, 25))
+    for most in PER_ROW.values():
+        assert all((count - 1) % columns(count, most) + 1 > 1 for count in range(2, 25))
 
 
 def test_a_choice_shows_its_mix_and_the_link_follows(open_embed, app_url):
@@ -146,7 +147,7 @@ def test_the_preview_is_the_picture_of_the_mix(app_url):
     other = ask(f"a={FIRST_A}&b={FIRST_B}&model=v2")
     assert ImageChops.difference(first.crop(middle), other.crop(middle)).getbbox()
     face = first.crop(left).resize((64, 64), Image.Resampling.BOX).crop((16, 16, 48, 48))
-    cat = Image.open(CATS[FIRST_A]).convert("RGB").resize((64, 64)).crop((16, 16, 48, 48))
+    cat = example_face(FIRST_A).crop((16, 16, 48, 48))
     difference = ImageChops.difference(face, cat).convert("L").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     assert difference < 20
 

@@ -31,6 +31,7 @@ from catvae.serving.links import (
     MAX_STEPS,
     MIN_STEPS,
     example_face,
+    is_painted,
 )
 from catvae.serving.texts import TEXTS
 
@@ -43,18 +44,9 @@ STYLED = ("mixer.css", "page.css")  # with the colours before them
 SHARED_WORDS = (
     *("cat_a", "cat_b", "model", *(f"model_{name}" for name in VARIANTS), "steps", "path", "path_lerp", "path_slerp"),
     *("result", "share", "morph", "play", "pause", "save_png", "save_gif", "kitten", "own_cat"),
-    *(
-        "cats_painted",
-        "surprise",
-        "face_found",
-        "face_of",
-        "face_unsure",
-        "face_none",
-        "face_whole",
-        "next_face",
-        "whole",
-        "adjust",
-    ),
+    *("cats_painted", "surprise"),
+    *("face_found", "face_of", "face_unsure", "face_none", "face_whole", "next_face", "whole", "adjust"),
+    *(f"name_{name}" for name in CATS if not is_painted(name)),
     *("zoom", "right", "down", "turn", "too_large", "too_heavy", "too_narrow"),
 )
 
@@ -170,7 +162,7 @@ def _write_preview(out: Path, model: CatVAE, cats: dict[str, Image.Image]) -> No
 def _write_words(path: Path) -> None:
     """The words that the page needs, of both languages, from where the app's words are."""
     words = {
-        language: {key: text for key, text in texts.items() if key in SHARED_WORDS or key.startswith("web_")}
+        language: {key: text for key, text in texts.items() if key in SHARED_WORDS or key.startswith(("web_", "name_"))}
         for language, texts in TEXTS.items()
     }
     path.write_text(f"export default {json.dumps(words, ensure_ascii=False, indent=1)};\n", encoding="utf-8")

@@ -37,7 +37,7 @@ export const thumbnail = name => new URL(`cats/${name}.webp`, base).href;
 export function nameOf(name, words) {
   const number = name.match(/^kitten-0*(\d+)$/)?.[1];
   if (number) return words.kitten.replace("{number}", number);
-  return name.charAt(0).toUpperCase() + name.slice(1).replaceAll("-", " ");
+  return words[`name_${name}`] ?? name;
 }
 
 // A photo with the faces found in it; `number` 1 is the best face and 0 the whole picture.

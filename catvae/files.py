@@ -29,6 +29,11 @@ def example_kittens() -> list[Path]:
     return sorted(EXAMPLES.glob("kitten-*.png"))
 
 
+def example_photos() -> list[Path]:
+    """The photos of real cats among the examples, in order."""
+    return sorted(EXAMPLES.glob("*.jpg"))
+
+
 def example_cats() -> list[str]:
     """Paths of the example pictures, the kittens of our own models first."""
     return [str(path) for path in example_kittens() + sorted(EXAMPLES.glob("*.jpg"))]

@@ -69,6 +69,11 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
+def is_told(name: str, model: "CatVAE") -> bool:
+    """Whether our texts tell about this model: v1 to v6, and v7, which is v6 with a painter."""
+    return name in VARIANTS or (name == "v7" and model.painter is not None)
+
+
 def beta_of(name: str, model: "CatVAE | None" = None) -> float | None:
     """β of the variant of that name, else of the model as its config.json says; None where that says nothing."""
     if name in VARIANTS:

@@ -10,7 +10,7 @@ from catvae.files import EXAMPLES
 from catvae.latents import new_kittens
 from catvae.machine import RUNNING_AT_ONCE
 from catvae.mixing import METHODS, interpolate
-from catvae.model import VARIANTS
+from catvae.model import is_told
 from catvae.page.api import add_endpoints
 from catvae.page.components import Choice, Options, Picture, Range
 from catvae.page.embed import embed_page
@@ -69,11 +69,11 @@ def mix_tab(
     demo: gr.Blocks, weights: Weights, cat_a: CatPicker, cat_b: CatPicker
 ) -> tuple[gr.Dropdown, gr.Slider, gr.Radio]:
     """Model, steps and path, the frames, the morph and the files; redrawn when any of these or a cat changes."""
-    names, fresh = list(weights.current.models), State()
+    models, fresh = weights.current.models, State()
     with gr.Row():
         model = Choice(
-            [(i18n(f"model_{name}") if name in VARIANTS else name, name) for name in names],
-            value=fresh.model if fresh.model in names else names[0],
+            [(i18n(f"model_{name}") if is_told(name, model) else name, name) for name, model in models.items()],
+            value=fresh.model if fresh.model in models else next(iter(models)),
             label=i18n("model"),
             info=i18n("model_info"),
             elem_id="model",

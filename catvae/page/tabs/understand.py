@@ -12,14 +12,15 @@ from catvae.page.theme import i18n, static
 
 
 def results(folder: Path = BUNDLED) -> list[dict]:
-    """What was measured of each variant in `folder`, the smallest β first.
+    """What was measured of each variant in `folder`, v7 among them where it is there, the smallest β first.
 
     Raises CheckpointError when a metrics.json is missing or broken.
     """
+    variants = VARIANTS | ({"v7": VARIANTS["v6"]} if (folder / "v7").is_dir() else {})
     rows = [
         {"name": name, "beta": variant.beta, "latents": variant.config.latent_dim}
         | read_json(folder / name / "metrics.json")
-        for name, variant in VARIANTS.items()
+        for name, variant in variants.items()
     ]
     return sorted(rows, key=lambda row: row["beta"])
 
@@ -42,6 +43,9 @@ def understand_tab() -> None:
         )
         gr.Markdown(i18n("lesson_mix"))
         figure("interpolation", "lesson_way")
+        if (FIGURES / "painting.png").exists():  # `make figures` draws it where there is a model with a painter
+            gr.Markdown(i18n("lesson_painter"))
+            figure("painting", "lesson_painting")
         gr.Markdown(i18n("lesson_found"))
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from catvae.errors import TrainingError
@@ -176,7 +176,7 @@ def train_painter(
     *,
     device: torch.device = torch.device("cpu"),
     state: dict[str, Any] | None = None,
-) -> Painter:
+) -> nn.Module:
     """Train the painter of `vae`, whose other weights are v6's, on uint8 faces (N, 3, 64, 64); returns its
     moving average.
 

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent  # of a checkout; an installed package carries what it needs inside itself
 HOME = ROOT if (ROOT / "train_space.py").is_file() else PACKAGE
 BUNDLED, EXAMPLES, FIGURES = HOME / "checkpoints", HOME / "examples", HOME / "figures"
+COLOURS = PACKAGE / "serving" / "colours.css"  # of the small page and of the mixer in the browser
 ADVICE = "restore it with git, copy it again, or train it with train_space.py"
 
 UMASK = os.umask(0o022)  # it can be read only by setting it, and only now there is no other thread
@@ -35,8 +36,8 @@ def example_photos() -> list[Path]:
 
 
 def example_cats() -> list[str]:
-    """Paths of the example pictures, the kittens of our own models first."""
-    return [str(path) for path in example_kittens() + sorted(EXAMPLES.glob("*.jpg"))]
+    """Paths of the example pictures: photos of real cats, then the kittens of our own models."""
+    return [str(path) for path in sorted(EXAMPLES.glob("*.jpg")) + example_kittens()]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -57,39 +58,59 @@ def make_strip(frames: list[Image.Image]) -> Image.Image:
     return strip
 
 
-def save_frames(frames: list[Image.Image], out: Path, scale: int = 1) -> None:
+def save_frames(
+    frames: list[Image.Image], out: Path, scale: int = 1, frame_ms: int = FRAME_MS, colours: int = 256
+) -> None:
     """Write frames as the name of `out` says: .gif, .webp or .mp4 animated, there and back, a folder
     of PNGs where the name has no suffix, else a strip in that picture format (.png, .jpg).
 
-    `scale` enlarges each frame that many times. Raises SettingError for an unknown format.
+    `scale` enlarges each frame that many times; `frame_ms`, a multiple of 10 as GIF counts time, is how long an
+    animation shows each, so that all kinds of one mix last equally long; `colours`, at most 256, is for GIF.
+    Raises SettingError for an unknown format.
     """
-    if out.suffix and out.suffix.lower() not in {".mp4", *Image.registered_extensions()}:
+    kind = out.suffix.lower()
+    if kind and kind not in {".mp4", *Image.registered_extensions()}:
         raise SettingError(f"{out}: {out.suffix} is no format of pictures; try .png, .jpg, .gif, .webp or .mp4")
-    frames = [frame.resize((frame.width * scale, frame.height * scale), Image.Resampling.BICUBIC) for frame in frames]
-    if not out.suffix:
+    frames = [enlarge(frame, frame.width * scale) for frame in frames]
+    if not kind:
         out.mkdir(parents=True, exist_ok=True)
         for i, frame in enumerate(frames):
             frame.save(out / f"{i:03d}.png")
         return
     out.parent.mkdir(parents=True, exist_ok=True)
+    if kind == ".gif":
+        frames = share_palette(frames, colours)
     there_and_back = frames + frames[-2:0:-1]
-    if out.suffix.lower() == ".mp4":
-        return _save_video(there_and_back, out)
-    if out.suffix.lower() in {".gif", ".webp"}:
-        options: dict[str, Any] = {"quality": 90} if out.suffix.lower() == ".webp" else {}
-        frames[0].save(out, save_all=True, append_images=there_and_back[1:], duration=FRAME_MS, loop=0, **options)
+    if kind == ".mp4":
+        return _save_video(there_and_back, out, frame_ms)
+    if kind in {".gif", ".webp"}:
+        options: dict[str, Any] = {"quality": 90} if kind == ".webp" else {"optimize": False}
+        frames[0].save(out, save_all=True, append_images=there_and_back[1:], duration=frame_ms, loop=0, **options)
         return
     make_strip(frames).save(out)
 
 
-def _save_video(frames: list[Image.Image], out: Path) -> None:
+def enlarge(frame: Image.Image, side: int) -> Image.Image:
+    """A square picture at that side, smoothly."""
+    return frame.resize((side, side), Image.Resampling.BICUBIC)
+
+
+def share_palette(frames: list[Image.Image], colours: int = 256) -> list[Image.Image]:
+    """The frames with one palette for all, so that what stands still does not flicker, and a GIF of them is small."""
+    sample = frames[:: max(1, len(frames) // 6)]  # neighbours have the same colours
+    strip = make_strip([frame.resize((IMAGE_SIZE, IMAGE_SIZE)) for frame in sample])
+    palette = strip.quantize(colours, kmeans=1)
+    return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+
+
+def _save_video(frames: list[Image.Image], out: Path, frame_ms: int) -> None:
     """H.264 in the colour format that phones play. Sides must be even."""
     import av  # slow to import, and only needed here
 
     with av.open(str(out), "w") as video:
-        stream = video.add_stream("libx264", rate=round(1000 / FRAME_MS * 2), options={"crf": "18"})
+        stream = video.add_stream("libx264", rate=Fraction(1000, frame_ms), options={"crf": "18"})
         stream.width, stream.height, stream.pix_fmt = *frames[0].size, "yuv420p"
-        for frame in [*frames, frames[0]]:
+        for frame in frames:
             for packet in stream.encode(av.VideoFrame.from_image(frame)):
                 video.mux(packet)
         for packet in stream.encode(None):

@@ -1,8 +1,9 @@
-"""Make the example kittens, `kitten-01.png` and so on: mixes of training faces by our own v6.
+"""Make the faces of the photos here, and the example kittens, `kitten-01.png` and so on: mixes of training faces
+by our own v6.
 
     python -m examples.make --data SOURCE
 
-None of them is a photo of a cat that exists. Each is half way between a training face and the most
+None of the kittens is a photo of a cat that exists. Each is half way between a training face and the most
 similar one of a random handful: alike enough that the mix has one pair of eyes and one coat.
 """
 
@@ -14,6 +15,8 @@ from torch import Tensor
 
 from catvae import load_variant
 from catvae.images import to_pil
+from catvae.photos.decode import open_image
+from catvae.photos.faces import cut_face
 from catvae.training.data import PUBLISHED_DATASET, load_faces
 
 CANDIDATES = 300
@@ -54,6 +57,8 @@ def main() -> None:
     kittens = make_kittens(load_faces(args.data).train, args.count, args.checkpoints)
     for number, kitten in enumerate(to_pil(kittens), start=1):
         kitten.save(args.out / f"kitten-{number:02d}.png", optimize=True)
+    for photo in args.out.glob("*.jpg"):
+        cut_face(open_image(photo)).save(photo.with_suffix(".png"), optimize=True)
     print(f"{len(kittens)} kittens in {args.out}")
 
 

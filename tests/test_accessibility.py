@@ -27,7 +27,7 @@ def test_no_view_has_serious_barriers(open_page, app_url, node_modules, theme):
     page = open_page(query=f"/?__theme={theme}")
     page.get_by_role("spinbutton").fill("4")
     page.get_by_role("spinbutton").press("Enter")
-    expect(page.get_by_role("button", name="33 % B")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="33 % B", exact=True)).to_be_visible(timeout=30_000)
     barriers = find_barriers(page, "mix", node_modules)
     for tab, shown in (("Compare β", "#compare .row"), ("Explore", "#map svg"), ("Understand", "#lesson img")):
         page.get_by_role("tab", name=tab).click()

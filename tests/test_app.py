@@ -12,13 +12,13 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from catvae import VARIANTS, align, find_faces, load_variant, mix
-from catvae.files import example_cats
+from catvae.files import example_kittens
 from catvae.images import to_face
 from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
 from tests.conftest import NODE, ROOT, readme_block
 
-CATS = example_cats()
+CATS = [str(kitten) for kitten in example_kittens()]
 CHELSEA = ROOT / "examples" / "chelsea.jpg"
 
 

@@ -67,8 +67,8 @@ def test_a_cat_minus_itself_plus_another_is_the_other(model, faces):
     latents = model.encode(faces)[0]
     a, b = to_pil(model.decode(latents[:2]))
     *shown, total = add_up(model, latents[[0, 1, 1]])
-    assert shown == [a, b, b]
-    assert abs(np.asarray(total).astype(int) - np.asarray(a)).max() <= 1
+    for image, wanted in zip([*shown, total], [a, b, b, a], strict=True):  # rounding differs with the batch
+        assert abs(np.asarray(image).astype(int) - np.asarray(wanted)).max() <= 1
     sums = add_up(model, latents[list(FIRST_SUM)])
     assert sums[3] not in sums[:3]
 
@@ -86,8 +86,8 @@ def test_the_table_is_that_of_the_metrics_and_the_text_agrees():
 
 def explore(page: Page, tab: str = "Explore") -> None:
     page.get_by_role("tab", name=tab).click()
-    expect(page.locator("#map button")).to_have_count(17, timeout=30_000)
-    expect(page.locator("#sum button")).to_have_count(3 + 17, timeout=30_000)
+    expect(page.locator("#map button")).to_have_count(19, timeout=30_000)
+    expect(page.locator("#sum button")).to_have_count(3 + 19, timeout=30_000)
 
 
 def chosen(page: Page) -> dict[str, str]:
@@ -102,7 +102,7 @@ def test_clicking_two_cats_on_the_map_mixes_them(open_page):
     page = open_page()
     before = frames(page)
     explore(page)
-    assert chosen(page) == {"A": "0", "B": "3"}
+    assert chosen(page) == {"A": "1", "B": "2"}
     page.locator("#map button").nth(5).click()
     expect(page.locator("#map .turn")).to_contain_text("cat B", timeout=30_000)
     expect(page.locator("#map [data-cat='5']")).to_have_attribute("data-letters", "A", timeout=30_000)
@@ -124,8 +124,8 @@ def test_the_map_follows_the_model_and_a_visitors_cat(open_page):
     page.get_by_role("combobox", name="Model").last.click()
     page.get_by_role("option", name="v2").click()
     page.wait_for_function("before => document.querySelector('#map').innerHTML !== before", arg=places, timeout=30_000)
-    page.locator("input[type=file]").first.set_input_files(example_cats()[-1])  # is known by its face
-    expect(page.locator("#map [data-cat='16']")).to_have_attribute("data-letters", "A", timeout=30_000)
+    page.locator("input[type=file]").first.set_input_files(example_cats()[0])  # is known by its face
+    expect(page.locator("#map [data-cat='0']")).to_have_attribute("data-letters", "A", timeout=30_000)
     page.get_by_role("button", name="Whole picture").first.click()  # is no longer
     expect(page.get_by_role("img", name="Your cat, Cat A")).to_be_visible(timeout=30_000)
     page.get_by_role("tab", name="Mix").click()

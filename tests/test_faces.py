@@ -14,9 +14,13 @@ from PIL import Image, ImageFilter
 from catvae import CatVAE, CheckpointError
 from catvae.errors import DataError
 from catvae.evaluation.faces import evaluate_faces
+from catvae.images import to_tensor
+from catvae.metrics import psnr
 from catvae.model import save_checkpoint
 from catvae.photos import networks
-from catvae.photos.faces import MIN_SCORE, Face, align, find_faces
+from catvae.photos.decode import open_image
+from catvae.photos.faces import MIN_SCORE, Face, align, cut_face, find_faces
+from catvae.serving.links import CATS, example_face
 from catvae.training.aligner import train_aligner
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -237,3 +241,9 @@ def share_found(folder: str) -> float:
     if not files:
         pytest.skip(f"no photos in {PHOTOS / folder}")
     return sum(bool(find_faces(Image.open(file).convert("RGB"))) for file in files) / len(files)
+
+
+def test_the_faces_beside_the_example_photos_are_cut_from_them():
+    for name, path in CATS.items():
+        cut, face = to_tensor([cut_face(open_image(path)), example_face(name)])
+        assert psnr(cut[None], face[None]) > 40  # CPUs differ in the finder's last digits

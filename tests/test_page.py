@@ -68,7 +68,7 @@ def test_an_uploaded_photo_shows_its_face_and_ways_to_choose_another(open_page):
     expect_other_frames(page, before)
     assert face.get_attribute("src") != seen
 
-    page.locator(".cat").first.locator(".gallery-item").nth(2).click()
+    page.locator(".cat").first.locator(".gallery-item").nth(4).click()
     expect(page.locator(".note").first).to_be_hidden(timeout=30_000)
 
 

@@ -59,9 +59,9 @@ def test_links_and_snippets_and_the_small_page_keep_the_subpath(browser: Browser
     expect(page.locator("#mix img")).to_have_count(11, timeout=30_000)
     page.locator("#share button").first.click()
     link = page.locator("#share textarea").first
-    expect(link).to_have_value(f"{proxied}/?a=kitten-01&b=kitten-04&model=v6&steps=9")
+    expect(link).to_have_value(f"{proxied}/?a=playing-kitten&b=posing-kitten&model=v6&steps=9")
     snippets = page.locator("#share .cm-content")
-    expect(snippets.nth(0)).to_contain_text(f'src="{proxied}/embed?a=kitten-01')
+    expect(snippets.nth(0)).to_contain_text(f'src="{proxied}/embed?a=playing-kitten')
     expect(snippets.nth(1)).to_contain_text(f'<gradio-app src="{proxied}">')
 
     page.goto(f"{proxied}/embed?model=v2")

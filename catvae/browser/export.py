@@ -17,7 +17,7 @@ from torch import Tensor
 from catvae.browser.graphs import WEIGHTS, Decoder, Encoder, open_graph, save_graph
 from catvae.browser.packages import copy_packages
 from catvae.errors import CheckpointError, SettingError
-from catvae.files import ROOT
+from catvae.files import COLOURS, ROOT
 from catvae.images import make_strip, to_bytes, to_tensor
 from catvae.mixing import interpolate
 from catvae.model import IMAGE_SIZE, VARIANTS, CatVAE, by_beta, load_variant
@@ -39,9 +39,22 @@ MAX_DIFFERENCE = {"fp16": 2 / 255}  # of any pixel in [0, 1] of a face encoded a
 MIN_PSNR = {"int8": 40.0}  # dB, of each variant's pictures against torch's
 MAX_PHOTO_DIFFERENCE = 5e-3  # of what finder and aligner say, in cells, sides, radians and logits
 MANIFEST = "mixer.json"
+STYLED = ("mixer.css", "page.css")  # with the colours before them
 SHARED_WORDS = (
     *("cat_a", "cat_b", "model", *(f"model_{name}" for name in VARIANTS), "steps", "path", "path_lerp", "path_slerp"),
-    *("result", "share", "morph", "play", "pause", "save_png", "save_gif", "kitten", "own_cat", "surprise"),
+    *(
+        "result",
+        "share",
+        "morph",
+        "play",
+        "pause",
+        "save_png",
+        "save_gif",
+        "kitten",
+        "own_cat",
+        "cats_painted",
+        "surprise",
+    ),
     *("face_found", "face_of", "face_unsure", "face_none", "face_whole", "next_face", "whole", "adjust"),
     *("zoom", "right", "down", "turn", "too_large", "too_heavy", "too_narrow"),
 )
@@ -95,6 +108,8 @@ def export_web(
             report(f"{name}: largest difference {255 * checks[name].largest:.2f} of 255, {checks[name].psnr:.1f} dB")
             _refuse(name, checks[name], weights)
         report(f"finder and aligner: largest difference {_export_photos(partial / 'photos', seen):.1e}")
+        for name in STYLED:
+            (partial / name).write_text(COLOURS.read_text("utf-8") + (STATIC / name).read_text("utf-8"), "utf-8")
         copy_packages(partial)
         shutil.copy(ROOT / "LICENSE", partial / "LICENSE")
         _write_preview(partial, load_variant(next(iter(checks)), checkpoints), cats)
@@ -156,7 +171,7 @@ def _write_preview(out: Path, model: CatVAE, cats: dict[str, Image.Image]) -> No
 def _write_words(path: Path) -> None:
     """The words that the page needs, of both languages, from where the app's words are."""
     words = {
-        language: {key: text for key, text in texts.items() if key in SHARED_WORDS or key.startswith("web_")}
+        language: {key: text for key, text in texts.items() if key in SHARED_WORDS or key.startswith(("web_", "name_"))}
         for language, texts in TEXTS.items()
     }
     path.write_text(f"export default {json.dumps(words, ensure_ascii=False, indent=1)};\n", encoding="utf-8")

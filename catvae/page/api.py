@@ -1,4 +1,4 @@
-"""The endpoints for programs: /mix, /compare, /reconstruct and /random; /cut belongs to the picker.
+"""The endpoints for programs: /mix, /compare, /reconstruct, /random and /cut.
 
 Their docstrings are the descriptions of the MCP tools too: Gradio reads one line per argument.
 """
@@ -11,11 +11,13 @@ from PIL import Image
 from catvae.latents import new_kittens
 from catvae.mixing import Comparison, interpolate, measure
 from catvae.mixing import compare as compare_faces
-from catvae.page.components import Picture
+from catvae.page.components import Count, PhotoInput, Picture, Range
 from catvae.page.morph import shares
-from catvae.page.picker import CatPicker
+from catvae.page.picker import CatPicker, cut_square
+from catvae.page.theme import i18n
 from catvae.page.visitor import check_path, check_steps, known_model, read, two_faces, words_of
 from catvae.photos.faces import cut_face
+from catvae.serving.links import CATS, FIRST_A
 from catvae.serving.weights import Weights
 
 
@@ -26,11 +28,21 @@ def add_endpoints(
     with gr.Row(visible=False):
         trigger = gr.Button()
         image, gallery, numbers = gr.Image(format="png"), gr.Gallery(format="png"), gr.JSON()
+        photo = PhotoInput(CATS[FIRST_A], type="filepath", label=i18n("cat_a"))
+        number = Count(1, precision=0)
+        square = [
+            Range(0.5, 4, 1, step=0.05, label=i18n("zoom")),
+            Range(-1, 1, 0, step=0.02, label=i18n("right")),
+            Range(-1, 1, 0, step=0.02, label=i18n("down")),
+            Range(-180, 180, 0, step=1, label=i18n("turn")),
+        ]
+        face, note = gr.Image(format="png", label=i18n("face")), gr.Markdown()
     api = Api(weights)
     trigger.click(api.mix, [model, cat_a.face, cat_b.face, steps, path], gallery, api_name="mix")
     trigger.click(api.compare, [cat_a.face, cat_b.face], [gallery, numbers], api_name="compare")
     trigger.click(api.reconstruct, [model, cat_a.face], [image, numbers], api_name="reconstruct")
     trigger.click(api.random, [model], [image], api_name="random")
+    trigger.click(api.cut, [photo, number, *square], [face, note, number], api_name="cut")
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,24 @@ class Api:
         current = self.weights.current
         chosen = known_model(current, model, words_of(request))
         return new_kittens(chosen, current.latents.get(model), 1)[0]
+
+    def cut(
+        self, photo: Picture, number: int, zoom: float, right: float, down: float, turn: float, request: gr.Request
+    ) -> tuple[Image.Image, str, int]:
+        """Cut a cat's face out of a photo as the training faces are cut.
+
+        Args:
+            photo: Any picture.
+            number: Which of the faces found, the best being 1; 0 takes the middle of the whole picture.
+            zoom: Makes the square that many times smaller, 0.5 to 4.
+            right: Moves the square, in shares of its side, -1 to 1.
+            down: Moves the square, in shares of its side, -1 to 1.
+            turn: Turns the square clockwise, in degrees, -180 to 180.
+
+        Returns:
+            The face at 64×64, what was found in words, the number of that face.
+        """
+        return cut_square("A", photo, number, (zoom, right, down, turn), words_of(request))
 
 
 def figures_of(row: Comparison) -> dict[str, float | None]:

@@ -12,8 +12,10 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
+from PIL import Image
 
 from catvae.files import EXAMPLES
+from catvae.images import data_uri
 
 Picture = str | bytes | None
 
@@ -22,7 +24,8 @@ class PhotoInput(gr.Image):
     """A picture that is handed on undecoded: `open_image` is on guard, Gradio's own decoding is not.
 
     Only files that were uploaded to this app or made by it, and the examples, are handed on: a client
-    may name any path.
+    may name any path. Pictures that this app makes go to the browser inside their address: they lie in no
+    file, so that a page that stays open keeps its faces.
     """
 
     is_template = True
@@ -32,21 +35,51 @@ class PhotoInput(gr.Image):
         if payload is None:
             return None
         if payload.url and payload.url.startswith("data:"):
-            try:
-                return b64decode(payload.url.partition(",")[2], validate=True)
-            except (Base64Error, ValueError):
-                return b""  # unreadable, in the visitor's words
+            return bytes_within(payload.url)
         return own_file(payload.path)
+
+    def postprocess(self, value: Any) -> Any:
+        """The picture within its address, or where the file lies."""
+        return ImageData(url=data_uri(value)) if isinstance(value, Image.Image) else super().postprocess(value)
+
+
+class PhotoFile(gr.Textbox):
+    """Where a photo lies, or the photo itself as a data: URI; handed on as `PhotoInput` does.
+
+    Text, because Gradio's pictures load the whole photo into the page once more, and answer with an error of the
+    file system where it has left the server.
+    """
+
+    is_template = True
+
+    def preprocess(self, payload: str | None) -> Picture:
+        """The path, the bytes of a data: URI, or None for anything else."""
+        if not isinstance(payload, str):
+            return None
+        return bytes_within(payload) if payload.startswith("data:") else own_file(payload)
+
+    def postprocess(self, value: Any) -> str | None:
+        """A path as it is, a picture as a data: URI."""
+        return data_uri(value) if isinstance(value, Image.Image) else value
+
+
+def bytes_within(address: str) -> bytes:
+    """The bytes in a data: URI; none, which no one can read, where it is broken."""
+    try:
+        return b64decode(address.partition(",")[2], validate=True)
+    except (Base64Error, ValueError):
+        return b""  # unreadable, in the visitor's words
 
 
 def own_file(path: str | None) -> str | None:
-    """The path, if it is a regular file in this app's folders; the same answer for all others, missing or not."""
+    """The path, if it is a regular file in this app's folders, or none any more: uploads are swept. The same answer
+    for all others, missing or not."""
     if not path:
         return None
     try:
         file = Path(path).resolve()
         ours = any(file.is_relative_to(Path(folder).resolve()) for folder in (get_upload_folder(), EXAMPLES))
-        return str(file) if ours and file.is_file() else None
+        return str(file) if ours and (file.is_file() or not file.exists()) else None
     except (OSError, ValueError):
         return None
 

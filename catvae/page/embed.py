@@ -1,94 +1,130 @@
-"""The small page at /embed, made for a frame of 700×420 pixels in a blog post."""
+"""The small page at /embed, for a frame of 320 to 700 by 420 pixels in a blog post: light, because without Gradio.
 
-from dataclasses import asdict, dataclass
+Where the mixer of the browser was exported to a folder, the page shows that, and no mix is asked of the app.
+"""
 
-import gradio as gr
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from functools import cache
+from pathlib import Path
 
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from catvae.errors import SettingError
+from catvae.files import COLOURS, HOME, read_json
+from catvae.images import data_uri, make_strip
 from catvae.mixing import interpolate
-from catvae.page.components import Choice, Range
-from catvae.page.morph import with_shares
-from catvae.page.share import address_of
+from catvae.page.morph import MIXING, MORPH_FRAMES, morph_value, with_shares
+from catvae.page.preview import PICTURE, preview_tags
 from catvae.page.theme import render, static
-from catvae.page.visitor import words_of
-from catvae.serving.links import CATS, MAX_STEPS, MIN_STEPS, app_link, example_face, read_state
-from catvae.serving.weights import Weights
+from catvae.page.visitor import language_for
+from catvae.serving.links import CATS, State, app_link, cat_title, example_face, is_painted, read_state
+from catvae.serving.texts import TEXTS
+from catvae.serving.weights import Weights, WeightSet
 
-NAMES = list(CATS)
+PER_ROW = {"wide": 12, "narrow": 6}  # frames, at most
+MIXER = "mixer.json"  # in a folder that `catvae export-web` wrote
 
 
-def embed_page(demo: gr.Blocks, weights: Weights) -> None:
-    """Add the page /embed?a=…&b=…&model=…&steps=…&path=…&lang=es|en&theme=light|dark to the app.
+def embed_routes(weights: Weights) -> list[BaseRoute]:
+    """/embed?a=…&b=…&model=…&steps=…&path=…&lang=es|en&theme=light|dark, and what it asks for.
 
     What a parameter leaves open is as on a fresh main page, language and theme as the browser says.
+    Raises SettingError when `CATVAE_WEB` names a folder without a mixer.
     """
-    page = Embed(weights)
-    with demo.route("Embed", "/embed", show_in_navbar=False), gr.Column(elem_id="embed"):
-        with gr.Row(elem_classes="choosers"):
-            choosers = [
-                gr.Gallery(
-                    [(path, name) for name, path in CATS.items()],
-                    columns=9,
-                    height="auto",
-                    allow_preview=False,
-                    interactive=False,
-                    buttons=[],
-                    elem_classes="chooser",
-                )
-                for _ in "ab"
-            ]
-        with gr.Row():
-            model = Choice(list(weights.current.models), filterable=False, min_width=200, scale=3)
-            steps = Range(MIN_STEPS, MAX_STEPS, step=1, min_width=200, scale=2)
-        frames = gr.HTML(padding=False, elem_classes="frames")
-        more = gr.HTML(padding=False, elem_classes="more")
-        cats, path = [gr.State(), gr.State()], gr.State()
-
-        quiet = {"api_visibility": "private", "show_progress": "hidden"}
-        demo.load(None, js=static("set_theme.js"))
-        demo.load(page.start, None, [*cats, path, *choosers, model, steps, frames, more], **quiet)
-        shown = [*cats, model, steps, path], [frames, more]
-        for chooser, cat in zip(choosers, cats, strict=True):
-            chooser.select(choose, None, cat, queue=False, **quiet).success(page.show, *shown, **quiet)
-        gr.on([model.input, steps.input], page.show, *shown, trigger_mode="always_last", **quiet)
+    folder = find_mixer()
+    page = Embed(weights, read_json(folder / MIXER) if folder else None)
+    routes: list[BaseRoute] = [Route("/embed", page.show), Route("/embed/", no_slash), Route("/embed/mix", page.mix)]
+    return [*routes, Mount("/mixer", StaticFiles(directory=folder, html=True))] if folder else routes
 
 
-def choose(event: gr.SelectData) -> str:
-    """The name of the cat that was clicked."""
-    return NAMES[event.index % len(NAMES)]
+def find_mixer() -> Path | None:
+    """The folder with the exported mixer: `CATVAE_WEB`, else `web` beside the app if it is one; None without it."""
+    named = os.environ.get("CATVAE_WEB")
+    folder = Path(named) if named else HOME / "web"
+    if (folder / MIXER).is_file():
+        return folder
+    if named:
+        raise SettingError(f"CATVAE_WEB: {folder} holds no mixer: write one with python -m catvae export-web {folder}")
+    return None
+
+
+def no_slash(request: Request) -> Response:
+    """The page's address has no slash at its end: what it names beside itself would not be found."""
+    return RedirectResponse(f"../embed?{request.url.query}")
 
 
 @dataclass(frozen=True)
 class Embed:
-    """What the small page shows, on the weights in use."""
+    """The answers of the small page, on the weights in use; `mixer` is the manifest of the exported one."""
 
     weights: Weights
+    mixer: dict | None
 
-    def show(self, a: str, b: str, model: str, steps: int, path: str, request: gr.Request) -> tuple[str, str]:
-        """The frames and the link to the whole app."""
-        chosen = {"a": a, "b": b, "model": model, "steps": steps, "path": path}
-        models, words = self.weights.current.models, words_of(request)
-        state = read_state(chosen, models)
-        faces = example_face(state.a), example_face(state.b)
-        frames = interpolate(models[state.model], faces, state.steps, state.path)
-        link = app_link(address_of(request), state)
-        return (
-            render("embed_frames.html", frames=with_shares(frames, words)),
-            render("embed_more.html", link=link, words=words),
+    def show(self, request: Request) -> Response:
+        """The page. It shows the exported mixer where that has the cats and the model that the address names."""
+        current, language = self.weights.current, language_for(request)
+        words, state = TEXTS[language], read_state(request.query_params, current.models)
+        theme, mixer = request.query_params.get("theme"), self.mixer
+        exported = mixer and state.model in mixer["variants"] and {state.a, state.b} <= set(mixer["cats"])
+        page = render(
+            "embed.html",
+            tags=Markup(preview_tags(request, current, "embed")),
+            styles=Markup(COLOURS.read_text(encoding="utf-8") + static("morph.css") + static("embed.css")),
+            scripts={name: Markup(static(f"{name}.js")) for name in ("morph", "embed")},
+            morph=Markup(static("morph.html")),
+            exported=exported,
+            cats={name: told(name, words) for name in CATS},
+            faces=faces_strip(),
+            models={name: words.get(f"model_{name}", name) for name in current.models},
+            state=state,
+            language=language,
+            theme=theme if theme in ("light", "dark") else None,
+            link=app_link(".", state),
+            picture=app_link(".", state, PICTURE),
+            words=words,
         )
+        return HTMLResponse(page, headers={"vary": "accept-language"})
 
-    def start(self, request: gr.Request) -> list:
-        """All of the page, as its address says."""
-        models, words = self.weights.current.models, words_of(request)
-        state = read_state(dict(request.query_params), models)
-        return [
-            state.a,
-            state.b,
-            state.path,
-            gr.Gallery(label=words["cat_a"], selected_index=NAMES.index(state.a)),
-            gr.Gallery(label=words["cat_b"], selected_index=NAMES.index(state.b)),
-            gr.Dropdown(
-                [(words.get(f"model_{name}", name), name) for name in models], value=state.model, label=words["model"]
-            ),
-            gr.Slider(value=state.steps, label=words["steps"]),
-            *self.show(**asdict(state), request=request),
-        ]
+    def mix(self, request: Request) -> Response:
+        """The morph and the frames of a state as JSON; 404 for cats and models that are not here (any more)."""
+        current, language, params = self.weights.current, language_for(request), request.query_params
+        state = read_state(params, current.models)
+        if (params.get("a"), params.get("b"), params.get("model")) != (state.a, state.b, state.model):
+            return JSONResponse({"error": TEXTS[language]["embed_gone"]}, 404)
+        content = current.recent.get(("embed", language, state), lambda: draw(current, state, TEXTS[language]))
+        return Response(content, media_type="application/json", headers={"cache-control": "public, max-age=300"})
+
+
+def told(name: str, words: Mapping[str, str]) -> str:
+    """What an example cat is called, and whether it is one."""
+    title = cat_title(name, words)
+    return f"{title} · {words['cats_painted']}" if is_painted(name) else title
+
+
+def draw(current: WeightSet, state: State, words: dict[str, str]) -> str:
+    """What the page shows of a mix: the value of the morph, the frames, and in how many columns these stand."""
+    a, b, model, steps, path = astuple(state)
+    faces = example_face(a), example_face(b)
+    with MIXING:
+        morph, frames = (interpolate(current.models[model], faces, count, path) for count in (MORPH_FRAMES, steps))
+    columns = {width: columns_of(steps, most) for width, most in PER_ROW.items()}
+    return json.dumps({"morph": morph_value(morph, words), "frames": with_shares(frames, words), "columns": columns})
+
+
+def columns_of(count: int, most: int) -> int:
+    """In how many columns, at most `most`, the last row of so many frames is about as full as the others."""
+    rows = -(-count // most)
+    return -(-count // rows)
+
+
+@cache
+def faces_strip(names: Sequence[str] = tuple(CATS)) -> str:
+    """The faces of the example cats side by side, as an address that needs no file."""
+    return data_uri(make_strip([example_face(name) for name in names]), "WEBP", quality=80)

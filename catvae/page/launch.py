@@ -7,7 +7,9 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from catvae.errors import SettingError
+from catvae.page.embed import embed_routes
 from catvae.page.first_look import first_look
+from catvae.page.preview import LinkPreview, preview_route
 from catvae.page.theme import THEME, i18n, static
 from catvae.serving.limits import Limits
 from catvae.serving.sweep import sweep_in_background
@@ -20,7 +22,7 @@ def launch_options(weights: Weights) -> dict[str, Any]:
     """What `Blocks.launch` needs so that the page looks, speaks and keeps quiet as it should."""
     return {
         "theme": THEME,
-        "css": static("page.css") + static("embed.css"),
+        "css": static("page.css"),
         "head": first_look(weights.current),
         "i18n": i18n,
         "mcp_server": True,
@@ -30,7 +32,10 @@ def launch_options(weights: Weights) -> dict[str, Any]:
         "footer_links": ["api", "settings"],
         "ssr_mode": False,
         "state_session_capacity": 500,  # each holds the page's settings; ten thousand would be a gigabyte
-        "app_kwargs": {"middleware": [Middleware(Limits)]},
+        "app_kwargs": {
+            "middleware": [Middleware(Limits), Middleware(LinkPreview, weights=weights)],
+            "routes": [*embed_routes(weights), preview_route(weights)],
+        },
     }
 
 

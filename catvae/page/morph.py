@@ -1,35 +1,40 @@
-"""The frames, the morph: a slider through latent space that runs in the browser, and files to take home."""
+"""The frames and the morph: a slider through latent space that runs in the browser."""
 
 import json
-import tempfile
-from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from threading import Semaphore
 
 import gradio as gr
 from PIL import Image
 
-from catvae.images import data_uri, make_strip, save_frames
+from catvae.images import data_uri, make_strip
 from catvae.machine import RUNNING_AT_ONCE
 from catvae.mixing import interpolate
 from catvae.page.theme import render, static
+from catvae.serving.links import State, app_link, cat_title, example_of_face, is_painted
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import WeightSet
 
 MORPH_FRAMES = 17  # the browser fades between neighbours, which is within 54 dB of the true picture
-FILE_FRAMES = 33  # files do not fade
-DOWNLOAD_SCALE = 4
+PER_ROW = {"wide": 13, "middle": 9, "narrow": 6}  # at most, of frames and parents, by the width of the gallery
 QUICK = {"kind": "WEBP", "quality": 95, "method": 0}  # a third of the time of the default method, a tenth larger
 MIXING = Semaphore(RUNNING_AT_ONCE)  # the page's mix does not go through the queue, which takes twice the time
-FILE_KINDS = {"png": "image/png", "gif": "image/gif", "webp": "image/webp", "mp4": "video/mp4"}
+SAVES = ("card", "png", "gif", "webp", "mp4")  # in the menu, each with its word "save_…"
+PNG_SIDES = (64, 256, 512, 1024)  # of one frame, in pixels
 
 
 def shares(count: int, words: dict[str, str]) -> list[str]:
-    """What `count` frames are called: the share of cat B in each, in words."""
-    return [words["share"].format(percent=round(100 * i / (count - 1))) for i in range(count)]
+    """What `count` frames are called: the share of cat B in each, in words, halves rounded up as browsers do."""
+    return [words["share"].format(percent=int(100 * i / (count - 1) + 0.5)) for i in range(count)]
+
+
+def columns(count: int, most: int) -> int:
+    """In how many columns, at most `most`, that many pictures stand so that the last row is as full as can be."""
+    if count <= most:
+        return count
+    return max(range(most * 2 // 3, most + 1), key=lambda wide: (((count - 1) % wide + 1) / wide, wide))
 
 
 def with_shares(frames: Sequence[Image.Image], words: dict[str, str], **options) -> list[dict[str, str]]:
@@ -42,20 +47,45 @@ def with_shares(frames: Sequence[Image.Image], words: dict[str, str], **options)
 
 
 def frames_view() -> gr.HTML:
-    """Where the frames stand; its value is what `frames_html` gives."""
+    """Where the frames stand, with what sends and saves them; its value is what `frames_html` gives."""
     return gr.HTML(
-        css_template=static("frames.css"),
-        js_on_load=static("frames.js"),
+        css_template=static("frames.css") + static("send.css"),
+        js_on_load=static("frames.js") + static("card.js") + static("send.js"),
         elem_id="mix",
         min_height=110,
         apply_default_css=False,
     )
 
 
-def frames_html(frames: Sequence[Image.Image], faces: Sequence[Image.Image], words: dict[str, str]) -> str:
-    """The frames between the faces they were made of."""
-    ends = [data_uri(face, **QUICK) for face in faces]
-    return render("frames.html", frames=with_shares(frames, words), ends=ends, words=words)
+def frames_html(
+    frames: Sequence[Image.Image], faces: Sequence[Image.Image], name: str, method: str, words: dict[str, str]
+) -> str:
+    """The frames of a model between the faces they were made of, and what is said of them elsewhere: in the names
+    of files, on the card, in the link (none where a face is no example's) and to those who do not see."""
+    cats = [example_of_face(face) for face in faces]
+    both = words["cat_a"], words["cat_b"]
+    titles = [cat_title(cat, words) if cat else both[i] for i, cat in enumerate(cats)]
+    link = app_link("", State(*cats, name, len(frames), method)) if all(cats) else ""
+    told = {
+        "file": "-".join([*(cat or f"cat-{letter}" for cat, letter in zip(cats, "ab", strict=True)), name]),
+        "link": link.removeprefix("/"),
+        "titles": titles,
+        "notes": [words["cats_painted"] if cat and is_painted(cat) else "" for cat in cats],
+        "model": words.get(f"model_{name}", name),
+        "title": words["card_title"],
+        "words": {key.removeprefix("send_"): words[key] for key in words if key.startswith("send_")},
+        "news": words["new_mix"].format(count=len(frames), a=titles[0], b=titles[1], model=name),
+    }
+    return render(
+        "frames.html",
+        frames=with_shares(frames, words),
+        ends=[data_uri(face, **QUICK) for face in faces],
+        columns={width: columns(len(frames) + 2, most) for width, most in PER_ROW.items()},
+        told=json.dumps(told),
+        saves=SAVES,
+        sides=PNG_SIDES,
+        words=words,
+    )
 
 
 def morph_view() -> gr.HTML:
@@ -98,19 +128,10 @@ def draw_mix(
 
     def draw_frames() -> str:
         each, rest = divmod(MORPH_FRAMES - 1, count - 1)  # some numbers of frames are among the morph's
-        return frames_html(way(count) if rest else way(MORPH_FRAMES)[::each], faces, words)
+        return frames_html(way(count) if rest else way(MORPH_FRAMES)[::each], faces, name, method, words)
 
     def draw_morph() -> str:
         return morph_value(way(MORPH_FRAMES), words)
 
     frames = current.recent.get((count, *wanted), draw_frames)
     return frames, None if wanted == shown else current.recent.get(wanted, draw_morph), wanted
-
-
-def make_file(frames: list[Image.Image], kind: str, name: str) -> str:
-    """The frames as strip ("png") or animation ("gif", "webp", "mp4"): JSON with name and data URI."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.{kind}"
-        save_frames(frames, path, scale=DOWNLOAD_SCALE)
-        data = b64encode(path.read_bytes()).decode()
-    return json.dumps({"name": path.name, "data": f"data:{FILE_KINDS[kind]};base64,{data}"})

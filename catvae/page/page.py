@@ -4,18 +4,17 @@ import random
 from dataclasses import dataclass
 
 import gradio as gr
-from PIL import Image
 
 from catvae.files import EXAMPLES
 from catvae.latents import new_kittens
 from catvae.machine import RUNNING_AT_ONCE
-from catvae.mixing import METHODS, interpolate
+from catvae.mixing import METHODS
 from catvae.model import is_told
 from catvae.page.api import add_endpoints
 from catvae.page.components import Choice, Options, Picture, Range
-from catvae.page.embed import embed_page
-from catvae.page.morph import FILE_FRAMES, FILE_KINDS, draw_mix, frames_view, make_file, morph_view
-from catvae.page.picker import CatPicker, cat_picker
+from catvae.page.morph import draw_mix, frames_view, morph_view
+from catvae.page.picker import CatPicker, cat_picker, show
+from catvae.page.send import send_files
 from catvae.page.share import share_tools
 from catvae.page.tabs.compare import compare_tab
 from catvae.page.tabs.explore import explore_tab
@@ -36,8 +35,8 @@ def build(weights: Weights) -> gr.Blocks:
     with gr.Blocks(title="Kitten Mixer · Mezclador de Gatitos", analytics_enabled=False) as demo:
         gr.Markdown(i18n("intro"))
         with gr.Row(elem_id="cats"):
-            cat_a = cat_picker("A", cats, CATS[FIRST_A])
-            cat_b = cat_picker("B", cats, CATS[FIRST_B])
+            cat_a = cat_picker("A", cats, FIRST_A)
+            cat_b = cat_picker("B", cats, FIRST_B)
         with gr.Row(elem_id="surprises"):
             surprise = gr.Button(i18n("surprise"), size="sm")
             newborn = gr.Button(i18n("newborn"), size="sm")
@@ -55,13 +54,11 @@ def build(weights: Weights) -> gr.Blocks:
         running = gr.Markdown(elem_id="weights")
 
         mixer = Mixer(weights)
-        both = [cat_a.photo, cat_a.face, cat_b.photo, cat_b.face]
+        both = [cat_a.photo, *cat_a.follow, cat_b.photo, *cat_b.follow]
         surprise.click(two_kittens, None, both, **QUIET)
         newborn.click(mixer.newborn, model, both, **QUIET)
-        demo.load(None, None, None, js=static("name_examples.js"))
         demo.load(mixer.source, None, running, api_name="weights", api_visibility="undocumented", queue=False)
         add_endpoints(weights, model, cat_a, cat_b, steps, path)
-    embed_page(demo, weights)
     return demo.queue(max_size=MAX_WAITING, default_concurrency_limit=RUNNING_AT_ONCE, api_open=True)
 
 
@@ -99,9 +96,8 @@ def mix_tab(
             min_width=140,
         )
     frames, morph = frames_view(), morph_view()
-    with gr.Row(elem_id="saves"):
-        saves = {kind: gr.Button(i18n(f"save_{kind}"), size="sm") for kind in FILE_KINDS}
-    file, shown = gr.Textbox(visible=False), gr.State()
+    send_files(frames, morph)
+    shown = gr.State()
 
     mixer, chosen = Mixer(weights), [model, cat_a.face, cat_b.face, steps, path]
     gr.on(
@@ -113,8 +109,6 @@ def mix_tab(
         queue=False,
         **QUIET,
     )
-    for kind, button in saves.items():
-        button.click(mixer.save, [gr.State(kind), *chosen], file, **QUIET).then(None, file, None, js=static("save.js"))
     return model, steps, path
 
 
@@ -142,26 +136,20 @@ class Mixer:
         frames, morph, shows = draw_mix(current, name, faces, count, method, language_for(request), shown)
         return frames, gr.skip() if morph is None else morph, shows
 
-    def save(self, kind: str, model: str, a: Picture, b: Picture, steps: int, path: str, request: gr.Request) -> str:
-        """The frames as a strip ("png"), or the morph as an animation, for the visitor's disk."""
-        words = words_of(request)
-        count = check_steps(steps, words) if kind == "png" else FILE_FRAMES
-        chosen, method = known_model(self.weights.current, model, words), check_path(path, words)
-        return make_file(interpolate(chosen, two_faces(a, b, words), count, method), kind, f"kittens-{model}")
-
-    def newborn(self, model: str, request: gr.Request) -> list[Image.Image]:
-        """Two kittens that no one has seen, for photo and face of A and B."""
-        current = self.weights.current
-        chosen = known_model(current, model, words_of(request))
+    def newborn(self, model: str, request: gr.Request) -> list:
+        """Two kittens that no one has seen, for the pickers of A and B."""
+        current, words = self.weights.current, words_of(request)
+        chosen = known_model(current, model, words)
         a, b = new_kittens(chosen, current.latents.get(model), 2)
-        return [a, a, b, b]
+        return [a, *show("A", a, words), b, *show("B", b, words)]
 
     def source(self, request: gr.Request) -> str:
         """Which weights run, in words."""
         return words_of(request)["weights"].format(source=self.weights.current.source)
 
 
-def two_kittens() -> list[str]:
-    """Two of the example kittens, for photo and face of A and B."""
-    a, b = random.sample([cat for name, cat in CATS.items() if name.startswith("kitten")], 2)
-    return [a, a, b, b]
+def two_kittens(request: gr.Request) -> list:
+    """Two of the example kittens, for the pickers of A and B."""
+    words = words_of(request)
+    a, b = random.sample([cat for name, cat in CATS.items() if name.startswith("kitten-")], 2)
+    return [a, *show("A", a, words), b, *show("B", b, words)]

@@ -7,7 +7,7 @@ import gradio as gr
 from catvae.page.components import Picture
 from catvae.page.picker import CatPicker, show, unchanged
 from catvae.page.theme import i18n, when_seen
-from catvae.page.visitor import words_of
+from catvae.page.visitor import chosen_language, words_of
 from catvae.serving.links import CATS, app_address, app_link, example_name, iframe, read_state, web_component
 from catvae.serving.weights import Weights
 
@@ -76,11 +76,11 @@ class Share:
             a=names[0],
             b=names[1],
         )
-        address = address_of(request)
+        address, lang = address_of(request), chosen_language(request)
         return (
             gr.Markdown(words["share_own"].format(cats=", ".join(own)), visible=bool(own)),
-            app_link(address, state),
-            iframe(address, state),
+            app_link(address, state, lang=lang),
+            iframe(address, state, lang),
             web_component(address),
         )
 

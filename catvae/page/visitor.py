@@ -9,15 +9,20 @@ from catvae.model import CatVAE
 from catvae.page.components import Picture
 from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
-from catvae.serving.links import MAX_STEPS, MIN_STEPS
+from catvae.serving.links import MAX_STEPS, MIN_STEPS, example_face, example_name
 from catvae.serving.texts import TEXTS, language_of
 from catvae.serving.weights import WeightSet
 
 
+def chosen_language(request: gr.Request) -> str | None:
+    """The language that `?lang=` of the address names; None where it names none of ours."""
+    asked = dict(request.query_params).get("lang")
+    return asked if asked in TEXTS else None
+
+
 def language_for(request: gr.Request) -> str:
     """The visitor's language: as `?lang=` of the address says, else as the browser does."""
-    asked = dict(request.query_params).get("lang")
-    return asked if asked in TEXTS else language_of(request.headers)
+    return chosen_language(request) or language_of(request.headers)
 
 
 def words_of(request: gr.Request) -> dict[str, str]:
@@ -35,12 +40,19 @@ def read(picture: Picture, letter: str, words: dict[str, str]) -> Image.Image:
     try:
         return open_image(picture)
     except ImageError as error:
-        raise refuse(words, error.reason, cat=letter) from error
+        gone = picture and error.reason == "missing"  # it was there
+        raise refuse(words, "expired" if gone else error.reason, cat=letter) from error
 
 
 def two_faces(image_a: Picture, image_b: Picture, words: dict[str, str]) -> list[Image.Image]:
     """The cut faces of cats A and B, 64×64. Raises gr.Error as `read` does."""
-    return [cut_face(read(picture, letter, words)) for letter, picture in (("A", image_a), ("B", image_b))]
+    return [face_of(picture, letter, words) for letter, picture in (("A", image_a), ("B", image_b))]
+
+
+def face_of(picture: Picture, letter: str, words: dict[str, str]) -> Image.Image:
+    """The cut face of one cat, 64×64; in an example no one looks for it twice. Raises gr.Error as `read` does."""
+    name = example_name(picture)
+    return example_face(name) if name else cut_face(read(picture, letter, words))
 
 
 def known_model(current: WeightSet, name: str, words: dict[str, str]) -> CatVAE:

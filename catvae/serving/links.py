@@ -10,18 +10,19 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
+import numpy as np
 from PIL import Image
 
 from catvae.files import example_cats
 from catvae.mixing import METHODS
 from catvae.model import VARIANTS
 from catvae.photos.decode import open_image
-from catvae.photos.faces import cut_face
 
 MIN_STEPS, MAX_STEPS, DEFAULT_STEPS = 2, 24, 9
+SAME = 2  # of 255, on average: CPUs differ in the last digits of where they find a face
 DEFAULT_VARIANT, DEFAULT_PATH = "v6", "lerp"
 CATS = {Path(path).stem: path for path in example_cats()}
-FIRST_A, FIRST_B = "kitten-01", "kitten-04"  # what a fresh page shows
+FIRST_A, FIRST_B = "playing-kitten", "posing-kitten"  # what a fresh page shows
 
 
 @dataclass(frozen=True)
@@ -62,23 +63,54 @@ def example_name(path: str | bytes | None) -> str | None:
     return name if same else None
 
 
+def is_painted(name: str) -> bool:
+    """Whether an example cat is a picture by our own models; the others are photos of real cats."""
+    return name.startswith("kitten-")
+
+
+def cat_title(name: str, words: Mapping[str, str]) -> str:
+    """What an example cat is called."""
+    return words["kitten"].format(number=int(name.partition("-")[2])) if is_painted(name) else words[f"name_{name}"]
+
+
+def face_file(name: str) -> str:
+    """The path of the face of an example cat, 64×64: beside a photo, with its name; a kitten is its own."""
+    return str(Path(CATS[name]).with_suffix(".png"))
+
+
 @cache
 def example_face(name: str) -> Image.Image:
     """The face of an example cat, 64×64."""
-    return cut_face(open_image(CATS[name]))
+    return open_image(face_file(name))
 
 
-def app_link(address: str, state: State, page: str = "") -> str:
-    """The address of the page, or of another `page` of the app, in a state."""
+@cache
+def example_faces() -> dict[str, np.ndarray]:
+    """The faces of the example cats, each (64, 64, 3) of 0 to 255."""
+    return {name: np.asarray(example_face(name), np.int16) for name in CATS}
+
+
+def example_of_face(face: Image.Image) -> str | None:
+    """The name of the example whose face this is, 64×64; None for any other, and for an example cut otherwise."""
+    pixels = np.asarray(face, np.int16)
+    differ = {name: np.abs(pixels - known).mean() for name, known in example_faces().items()}
+    nearest = min(differ, key=differ.__getitem__)
+    return nearest if differ[nearest] < SAME else None
+
+
+def app_link(address: str, state: State, page: str = "", lang: str | None = None) -> str:
+    """The address of the page, or of another `page` of the app, in a state, in the language a visitor chose."""
     params = {key: value for key, value in asdict(state).items() if value is not None}
     if state.path == DEFAULT_PATH:
         del params["path"]  # links are short
+    if lang:
+        params["lang"] = lang
     return f"{address}/{page}?{urlencode(params)}"
 
 
-def iframe(address: str, state: State) -> str:
+def iframe(address: str, state: State, lang: str | None = None) -> str:
     """HTML that shows the small page in a blog post."""
-    source = app_link(address, state, "embed").replace("&", "&amp;")
+    source = app_link(address, state, "embed", lang).replace("&", "&amp;")
     return (
         f'<iframe src="{source}" title="Kitten Mixer" width="700" height="420"\n'
         '  style="border: 0; max-width: 100%" loading="lazy"></iframe>'

@@ -3,18 +3,21 @@
 import threading
 import time
 from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 from cachetools import TTLCache
+
+Answer = TypeVar("Answer")
 
 
 class Recent:
     """At most `count` answers, the longest unused leave first, and none is given after `seconds`."""
 
     def __init__(self, count: int = 256, seconds: float = 300, clock: Callable[[], float] = time.monotonic) -> None:
-        self.answers: TTLCache[Hashable, str] = TTLCache(count, seconds, timer=clock)
+        self.answers: TTLCache[Hashable, Any] = TTLCache(count, seconds, timer=clock)
         self.lock = threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], str]) -> str:
+    def get(self, key: Hashable, make: Callable[[], Answer]) -> Answer:
         """The answer to `key`, made by `make` unless it was made recently. What `make` raises is not kept."""
         with self.lock:
             if key in self.answers:

@@ -23,7 +23,7 @@ export function exampleCat(name) {
   if (!examples.has(name)) {
     let face = null;
     examples.set(name, {
-      name, own: false,
+      name, own: false, painted: name.startsWith("kitten-"), // by one of our models
       title: words => nameOf(name, words),
       openFace: async () => (face ??= await openPicture(`cats/${name}.webp`)),
       openLatent: async variant => (await openLatents(variant)).get(name),
@@ -37,7 +37,7 @@ export const thumbnail = name => new URL(`cats/${name}.webp`, base).href;
 export function nameOf(name, words) {
   const number = name.match(/^kitten-0*(\d+)$/)?.[1];
   if (number) return words.kitten.replace("{number}", number);
-  return name.charAt(0).toUpperCase() + name.slice(1).replaceAll("-", " ");
+  return words[`name_${name}`] ?? name;
 }
 
 // A photo with the faces found in it; `number` 1 is the best face and 0 the whole picture.

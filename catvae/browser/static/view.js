@@ -55,6 +55,7 @@ function buildCat(side, manifest, words, id, acts) {
   cat.radios = manifest.cats.map(name => h("input", {type: "radio", name: `${id}-${side}`, value: name, "aria-label": nameOf(name, words), onchange: () => acts.example(side, name)}));
   cat.examples = h("fieldset", {className: "examples"}, h("legend", {}, fill(words.web_choose, {cat: title})),
     ...cat.radios.map((radio, i) => h("label", {title: nameOf(manifest.cats[i], words)}, radio, h("img", {src: thumbnail(manifest.cats[i]), alt: "", width: 64, height: 64, loading: "lazy"}))));
+  const turn = (name, sign, way) => h("button", {type: "button", className: `turn ${name}`, tabIndex: -1, "aria-hidden": "true", onclick: () => cat.examples.scrollBy({left: way * .8 * cat.examples.clientWidth, behavior: "smooth"})}, sign);
   cat.panel = h("div", {});
   cat.change = h("button", {type: "button", className: "change", "aria-label": fill(words.web_change_cat, {cat: title}), "aria-expanded": "false", onclick: () => {
     const open = cat.section.classList.toggle("open");
@@ -62,7 +63,7 @@ function buildCat(side, manifest, words, id, acts) {
   }}, words.web_change);
   cat.section = h("section", {className: `cat ${side}`, "aria-label": title},
     h("div", {className: "head"}, cat.face, h("div", {}, h("b", {}, title), " ", cat.name, cat.change)),
-    h("div", {className: "chooser"}, h("label", {className: "own"}, cat.input, h("span", {}, words.web_own)), cat.panel, cat.examples, h("p", {className: "small"}, words.web_private)));
+    h("div", {className: "chooser"}, h("label", {className: "own"}, cat.input, h("span", {}, words.web_own)), cat.panel, turn("earlier", "‹", -1), cat.examples, turn("later", "›", 1), h("p", {className: "small"}, words.web_private)));
   for (const kind of ["dragover", "drop"]) {
     cat.section.addEventListener(kind, event => {
       event.preventDefault();
@@ -83,12 +84,20 @@ function buildPaths(words, id, acts) {
     h("label", {}, h("input", {type: "radio", name: `${id}-path`, value: path, onchange: () => acts.path(path)}), h("span", {}, words[`path_${path}`]))));
 }
 
+// In a row that scrolls, moved no more than it must be; elsewhere there is nothing to move.
+function showInRow(row, label) {
+  const left = label?.offsetLeft, right = left + label?.offsetWidth;
+  if (left < row.scrollLeft || right > row.scrollLeft + row.clientWidth) row.scrollLeft = (left + right - row.clientWidth) / 2;
+}
+
 // Radios, sliders and names as a state says; the pictures follow when they are painted.
 export function showChoices(view, state) {
   const {words} = view;
   for (const side of SIDES) {
-    for (const radio of view.cats[side].radios) radio.checked = radio.value === state[side]?.name;
-    view.cats[side].name.textContent = state[side]?.title(words) ?? "";
+    const {radios, examples, name} = view.cats[side], cat = state[side];
+    for (const radio of radios) radio.checked = radio.value === cat?.name;
+    name.textContent = [cat?.title(words), cat?.painted && words.cats_painted].filter(Boolean).join(" · ");
+    showInRow(examples, radios.find(radio => radio.checked)?.parentElement);
   }
   for (const radio of view.models.querySelectorAll("input")) radio.checked = radio.value === state.model;
   view.about.textContent = words[`model_${state.model}`].split(" · ").slice(2).join(" · ");
@@ -128,12 +137,18 @@ export function showCells(view, manifest, comparing) {
     cell("", view.words.web_crossfade, ""));
 }
 
+// In how many columns the last row is about as full as the others: no picture stands alone.
+const columns = (count, most) => Math.ceil(count / Math.ceil(count / most));
+
 export function showGallery(view, pictures, onFrame) {
   const buttons = pictures.map((picture, i) => {
     const share = i / (pictures.length - 1), canvas = newCanvas(FRAME), text = percentOf(share, view.words);
     paint(canvas, picture);
     return h("button", {type: "button", "aria-label": text, onclick: () => onFrame(share)}, canvas, h("span", {"aria-hidden": "true"}, text));
   });
+  view.gallery.classList.toggle("two-rows", pictures.length > 12);
+  view.gallery.style.setProperty("--wide", columns(pictures.length, 12));
+  view.gallery.style.setProperty("--narrow", columns(pictures.length, 6));
   view.gallery.replaceChildren(...buttons);
 }
 

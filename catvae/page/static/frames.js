@@ -1,6 +1,20 @@
+// The gallery: a click takes the morph to a frame. card.js and send.js go on from here.
+const told = () => JSON.parse(element.querySelector('.gallery').dataset.told);
+const morphView = () => element.getRootNode().querySelector('#morph');
+const percent = share => Math.round(100 * share);
+
 element.addEventListener('click', event => {
-  const frame = event.target.closest('button'), slider = element.getRootNode().querySelector('#morph input');
+  const frame = event.target.closest('.show'), slider = morphView()?.querySelector('input');
   if (!frame || !slider) return;
-  slider.value = frame.dataset.share;
+  slider.value = 1000 * frame.dataset.share;
   slider.dispatchEvent(new Event('input'));
+  const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  morphView().scrollIntoView({block: 'nearest', behavior: still ? 'instant' : 'smooth'});
+});
+let mixes = 0;  // the first is no news
+watch('value', () => {
+  const unseen = element.querySelector('.unseen');
+  if (!unseen || !mixes++) return;
+  unseen.textContent = '';
+  setTimeout(() => { if (unseen.isConnected) unseen.textContent = told().news; }, 100);  // the same words are read anew
 });

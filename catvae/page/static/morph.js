@@ -41,6 +41,14 @@ function update() {
   image.onload = () => { strip = image; canvas.dataset.ready = morph.count; draw(); };
   image.src = morph.strip;
 }
+slider.addEventListener('keydown', event => {  // 5 % a press, as a hand would; a page is a fifth; Home and End are the browser's
+  const step = {ArrowRight: 50, ArrowUp: 50, ArrowLeft: -50, ArrowDown: -50, PageUp: 200, PageDown: -200}[event.key];
+  if (!step) return;
+  event.preventDefault();
+  slider.value = Math.max(0, Math.min(1000, Number(slider.value) + step));
+  setPlaying(false);
+  draw();
+});
 slider.addEventListener('input', () => { setPlaying(false); draw(); });
 play.addEventListener('click', () => setPlaying(!playing));
 watch('value', update);

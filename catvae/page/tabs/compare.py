@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from filecmp import cmp
 from math import log
 from typing import Any
 
@@ -13,10 +12,9 @@ from catvae.images import data_uri, make_strip
 from catvae.mixing import Comparison, compare
 from catvae.model import CatVAE, VAEConfig
 from catvae.page.components import Picture
-from catvae.page.picker import CatPicker
+from catvae.page.picker import CatPicker, kind_of_cat
 from catvae.page.theme import i18n, render, static, when_seen
 from catvae.page.visitor import told, two_faces, words_of
-from catvae.serving.links import example_name
 from catvae.serving.texts import written
 from catvae.serving.weights import Weights
 
@@ -68,7 +66,7 @@ class ComparePage:
             faces = two_faces(face_a, face_b, words)
         except gr.Error as refusal:
             return render("refused.html", message=refusal.message)  # not the cats before, which are not chosen now
-        kinds = kind_of_cat(photo_a, face_a), kind_of_cat(photo_b, face_b)
+        kinds = kind_of_cat(photo_a), kind_of_cat(photo_b)
         return format_page(compare(current.models, faces, FRAMES), current.models, faces, kinds, current.metrics, words)
 
     def open_model(self, event: gr.EventData) -> tuple:
@@ -77,15 +75,6 @@ class ComparePage:
         if not isinstance(name, str) or name not in self.weights.current.models:
             return gr.skip(), gr.skip()
         return gr.Dropdown(value=name), gr.Tabs(selected="mix")
-
-
-def kind_of_cat(photo: Picture, face: Picture) -> str:
-    """Whose cat a photo shows: "real" and "painted" examples, "cut" for a face that came at 64×64 (as
-    newborn kittens do, which are painted too), else the visitor's "own"."""
-    if name := example_name(photo):
-        return "painted" if name.startswith("kitten") else "real"
-    files = isinstance(photo, str) and isinstance(face, str)
-    return "cut" if files and cmp(photo, face, shallow=False) else "own"
 
 
 def format_page(
@@ -106,7 +95,7 @@ def format_page(
             {"name": name, "source": data_uri(face), "kind": words[f"cats_{kind}"]}
             for name, face, kind in zip(names, faces, kinds, strict=True)
         ],
-        flattering=not {"painted", "cut"}.isdisjoint(kinds),
+        flattering=not {"painted", "cut", "newborn"}.isdisjoint(kinds),
         fade=data_uri(make_strip(list(faces)), "WEBP", quality=95),
         frames=FRAMES,
         rows=[format_row(name, row, models[name], metrics.get(name), words) for name, row in rows.items()],

@@ -22,11 +22,11 @@ from catvae.page.theme import i18n, render, static, when_seen
 from catvae.page.visitor import known_model, refuse, told, words_of
 from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
-from catvae.serving.links import example_face
+from catvae.serving.links import cat_title, example_face
 from catvae.serving.weights import Weights
 
 THUMB, GAP, MARGIN = 0.14, 0.147, 0.02  # in sides of the map: a thumbnail, one to the next, the edge; 40 px on a phone
-FIRST_SUM = (3, 14, 0)  # black and white - black + tabby: a tabby with a white snout
+FIRST_SUM = (6, 17, 3)  # black and white - black + tabby: a tabby with a white snout
 WAY = 7  # frames under the map
 SIGNS = ("", "−", "+", "=")
 WEBP = {"kind": "WEBP", "quality": 90}
@@ -82,6 +82,10 @@ class Explorer:
             self.charts[model] = make_chart(model, to_tensor(self.faces))
         return model, self.charts[model]
 
+    def names(self, words: dict[str, str]) -> list[str]:
+        """What the cats are called, for those who do not see them."""
+        return [cat_title(Path(cat).stem, words) for cat in self.cats]
+
     def draw_map(self, name: str, image_a: Picture, image_b: Picture, turn: str, request: gr.Request) -> str:
         """The map as HTML, with the visitor's own cats on it, and the way between A and B under it."""
         words = words_of(request)
@@ -92,7 +96,7 @@ class Explorer:
         places |= {letter: len(self.cats) + i for i, letter in enumerate(own)}
         faces = [*self.faces, *(chosen[letter] for letter in own)]
         points = place(chart, model, [chosen[letter] for letter in own])
-        labels = [*cat_names(self.cats, words), *[words["own_cat"]] * len(own)]
+        labels = [*self.names(words), *[words["own_cat"]] * len(own)]
         marks = [mark(i, points[i], labels[i], faces[i], places, len(self.cats), words) for i in range(len(points))]
         ends = [points[places[letter]] for letter in "AB"] if len(places) == 2 else [(0, 0), (0, 0)]
         frames = interpolate(model, [chosen["A"], chosen["B"]], WAY) if len(chosen) == 2 else []
@@ -117,7 +121,7 @@ class Explorer:
         """The first cat minus the second plus the third as HTML, and the cats to choose from."""
         words = words_of(request)
         model, chart = self.chart_of(name, words)
-        called = cat_names(self.cats, words)
+        called = self.names(words)
         tiles = [
             {
                 "sign": SIGNS[i],
@@ -175,13 +179,6 @@ def mark(
         "source": data_uri(face, **WEBP),
         "number": i if i < examples else None,
     }
-
-
-def cat_names(cats: list[str], words: dict[str, str]) -> list[str]:
-    """What the cats are called, for those who do not see them."""
-    kittens = [words["kitten"].format(number=i + 1) for i in range(len(cats))]
-    stems = [Path(cat).stem for cat in cats]
-    return [kitten if stem.startswith("kitten") else stem.title() for stem, kitten in zip(stems, kittens, strict=True)]
 
 
 def face_in(picture: Picture) -> Image.Image | None:

@@ -1,0 +1,1 @@
+card => JSON.stringify({failed: Date.now()})

@@ -1,0 +1,1 @@
+file => { window.dispatchEvent(new CustomEvent('catvae-file', {detail: file})); }

@@ -1,0 +1,206 @@
+"""The small page at /embed, from the app and from the exported mixer; what others show of a link."""
+
+import os
+import re
+from io import BytesIO
+
+import httpx
+import pytest
+from PIL import Image, ImageChops
+from playwright.sync_api import Page, expect
+
+from catvae.errors import SettingError
+from catvae.page.embed import columns_of, find_mixer
+from catvae.page.preview import with_tags
+from catvae.serving.links import CATS, FIRST_A, FIRST_B
+from tests.conftest import running_app
+
+pytestmark = pytest.mark.slow
+FIRST = ("#morph canvas", "#morph .play", "#morph input", ".pick.a", ".pick.b", "select")
+FIRST_EXPORTED = (".stage", ".play", ".slider", ".cat.a", ".cat.b", ".models")
+
+
+def fits(page: Page, parts: tuple[str, ...], width: int, height: int = 420) -> list[str]:
+    """The parts that are not to be seen whole, and whether the page scrolls sideways."""
+    boxes = {part: page.locator(part).first.bounding_box() for part in parts}
+    outside = [
+        part
+        for part, box in boxes.items()
+        if not box
+        or min(box["x"], box["y"]) < 0
+        or box["x"] + box["width"] > width
+        or box["y"] + box["height"] > height
+    ]
+    return outside + ["sideways"] * (page.evaluate("document.documentElement.scrollWidth") > width)
+
+
+def rows_of(page: Page, pictures: str) -> list[int]:
+    """How many pictures stand in each row."""
+    tops = page.locator(pictures).evaluate_all("all => all.map(one => Math.round(one.getBoundingClientRect().top))")
+    return [tops.count(top) for top in sorted(set(tops))]
+
+
+@pytest.mark.parametrize(("language", "cat"), [("en", "Cat A"), ("es", "Gato A")])
+def test_morph_play_and_a_row_of_cats_for_each_are_within_the_frame(open_embed, app_url, language, cat):
+    for width in (320, 390, 700):
+        page = open_embed(f"{app_url}/embed?lang={language}&steps=9", width)
+        expect(page.locator(".frames img")).to_have_count(9, timeout=30_000)
+        expect(page.get_by_text(cat, exact=False).first).to_be_visible()
+        assert page.evaluate("document.documentElement.lang") == language
+        assert fits(page, FIRST, width) == []
+        assert len(rows_of(page, ".pick.a label")) == 1
+        assert min(rows_of(page, ".frames img")) > 1
+    assert page.evaluate("document.documentElement.scrollHeight") == 420
+
+
+def test_the_exported_mixer_is_within_the_frame_too(open_embed, web_app):
+    for width in (320, 390, 700):
+        for language in ("en", "es"):
+            page = open_embed(f"{web_app}/embed?lang={language}&theme=dark&steps=9&a=chelsea", width)
+            page.wait_for_selector("kitten-mixer[data-state=ready]", timeout=60_000)
+            assert fits(page, FIRST_EXPORTED, width) == []
+            assert len(rows_of(page, ".cat.a .examples label")) == 1 and min(rows_of(page, ".gallery button")) > 1
+            detail = page.evaluate("document.querySelector('kitten-mixer').link()")
+            assert (detail["a"], detail["steps"], detail["model"]) == ("chelsea", 9, "v6")
+            assert page.locator(".stage").get_attribute("aria-label").startswith({"en": "Morph", "es": "Del"}[language])
+    assert page.evaluate("document.documentElement.scrollHeight") == 420
+    page = open_embed(f"{web_app}/embed?model=v2", 700)  # was not exported: the app paints it
+    expect(page.locator(".frames img")).to_have_count(9, timeout=30_000)
+    assert page.locator("select").input_value() == "v2"
+
+
+@pytest.mark.parametrize("width", [320, 700])
+@pytest.mark.parametrize("steps", [2, 13, 24])
+def test_no_frame_stands_alone(open_embed, app_url, steps, width):
+    page = open_embed(f"{app_url}/embed?steps={steps}", width)
+    expect(page.locator(".frames img")).to_have_count(steps, timeout=30_000)
+    assert min(rows_of(page, ".frames img")) > 1
+    assert width < 700 or page.evaluate("document.documentElement.scrollHeight") == 420
+
+
+def test_columns_leave_no_orphan():
+    for most in (6, 12):
+        assert all((count - 1) % columns_of(count, most) + 1 > 1 for count in range(2, 25))
+
+
+def test_a_choice_shows_its_mix_and_the_link_follows(open_embed, app_url):
+    page = open_embed(f"{app_url}/embed?a=kitten-05&b=kitten-11&lang=es&path=slerp", 700)
+    expect(page.locator(".frames img")).to_have_count(9, timeout=30_000)
+    before = page.locator(".frames img").first.get_attribute("src")
+    page.get_by_role("radio", name=re.compile("^Gato A: Chelsea$")).check(force=True)
+    expect(page.locator(".frames img").first).not_to_have_attribute("src", before, timeout=30_000)
+    expect(page.locator("#cat-a")).to_have_text("Gato A Chelsea")
+    before = page.locator(".frames img").first.get_attribute("src")
+    page.get_by_label("Modelo").select_option("v2")
+    expect(page.locator(".frames img").first).not_to_have_attribute("src", before, timeout=30_000)
+    assert page.locator(".more").evaluate("link => link.href") == (
+        f"{app_url}/?a=chelsea&b=kitten-11&model=v2&steps=9&path=slerp&lang=es"
+    )
+    page.locator(".frames button").last.click()
+    expect(page.locator("#morph output")).to_have_text("100 % B")
+
+
+def test_a_server_that_does_not_answer_is_said_and_asked_again(open_embed, app_url):
+    page = open_embed(f"{app_url}/embed?lang=en", 390)
+    expect(page.locator(".frames img")).to_have_count(9, timeout=30_000)
+    before = page.locator(".frames img").last.get_attribute("src")
+    page.route("**/embed/mix?*", lambda route: route.fulfill(status=429, json={"detail": "busy"}))
+    page.get_by_role("radio", name="Cat B: Chelsea").check(force=True)
+    expect(page.get_by_role("status")).to_have_text("No answer yet: trying again.")
+    expect(page.locator("#embed")).to_have_attribute("aria-busy", "true")
+    page.unroute("**/embed/mix?*")
+    expect(page.locator(".frames img").last).not_to_have_attribute("src", before, timeout=30_000)
+    expect(page.get_by_role("status")).to_be_empty()
+    page.errors.clear()  # the browser tells of the 429 itself
+
+
+def tags_of(page: str) -> dict[str, list[str]]:
+    """Every content of each meta tag with a name or a property."""
+    found: dict[str, list[str]] = {}
+    for name, content in re.findall(r'<meta (?:property|name)="([^"]+)" content="([^"]*)">', page):
+        found.setdefault(name, []).append(content.replace("&amp;", "&"))
+    return found
+
+
+@pytest.mark.parametrize("page", ["", "embed"])
+@pytest.mark.parametrize(("lang", "title"), [("en", "Kitten Mixer"), ("es", "Mezclador de Gatitos")])
+def test_a_link_previews_as_the_mix_it_names(app_url, page, lang, title):
+    outside = {"x-forwarded-host": "cats.example", "x-forwarded-proto": "https"}
+    answer = httpx.get(f"{app_url}/{page}?a=chelsea&b=kitten-02&model=v2&lang={lang}", headers=outside)
+    html = answer.text
+    tags = tags_of(html)
+    assert re.search(r'<html\s+lang="(\w+)"', html)[1] == lang
+    assert tags["og:title"] == [title] and f"<title>{title}</title>" in html
+    assert "Chelsea" in tags["og:description"][0] and "v2" in tags["og:description"][0]
+    assert tags["twitter:card"] == ["summary_large_image"]
+    assert tags["og:url"][0].startswith(f"https://cats.example/{page}?a=chelsea&b=kitten-02&model=v2")
+    assert tags["og:image"][0].startswith("https://cats.example/preview.jpg?a=chelsea&b=kitten-02&model=v2")
+    assert len(answer.content) == int(answer.headers["content-length"])
+    head = html.partition("window.gradio_config")[0].partition("</head>")[0]
+    assert "Gradio" not in head.partition("<style")[0] and "{url}" not in head
+
+
+def test_the_preview_is_the_picture_of_the_mix(app_url):
+    def ask(query: str) -> Image.Image:
+        answer = httpx.get(f"{app_url}/preview.jpg?{query}").raise_for_status()
+        assert answer.headers["content-type"] == "image/jpeg" and len(answer.content) < 300_000
+        return Image.open(BytesIO(answer.content)).convert("RGB")
+
+    first, hostile = ask(f"a={FIRST_A}&b={FIRST_B}"), ask("a=../../etc&model=v99&steps=-1&path=%00")
+    assert first.size == (1200, 630) and not ImageChops.difference(first, hostile).getbbox()
+    middle, left = (380, 100, 820, 530), (40, 160, 350, 470)
+    other = ask(f"a={FIRST_A}&b={FIRST_B}&model=v2")
+    assert ImageChops.difference(first.crop(middle), other.crop(middle)).getbbox()
+    face = first.crop(left).resize((64, 64), Image.Resampling.BOX).crop((16, 16, 48, 48))
+    cat = Image.open(CATS[FIRST_A]).convert("RGB").resize((64, 64)).crop((16, 16, 48, 48))
+    difference = ImageChops.difference(face, cat).convert("L").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    assert difference < 20
+
+
+def test_mixes_that_are_not_here_are_no_other_mix(app_url):
+    for query in ("a=chelsea&b=nobody&model=v6", "a=chelsea&b=kitten-02&model=v9", ""):
+        answer = httpx.get(f"{app_url}/embed/mix?{query}&lang=es")
+        assert answer.status_code == 404 and "recarga la página" in answer.json()["error"]
+
+
+def test_the_other_data_of_the_page_are_left_alone():
+    page = b'<html lang="en"><meta charset="utf-8"><meta property="og:title" content="Gradio">'
+    rest = b'window.gradio_config = "<meta property=\\"og:title\\">"'
+    expected = b'<html lang="es"><meta charset="utf-8">\nOURS' + rest
+    assert with_tags(page + rest, "OURS", "es") == expected
+
+
+def test_a_folder_without_a_mixer_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("CATVAE_WEB", str(tmp_path))
+    with pytest.raises(SettingError, match="holds no mixer"):
+        find_mixer()
+    (tmp_path / "mixer.json").write_text("{}")
+    assert find_mixer() == tmp_path
+
+
+@pytest.fixture(scope="module")
+def web_app(tmp_path_factory, web_exports):
+    """The app beside an exported mixer of v6 and v3."""
+    env = {**os.environ, "CATVAE_RATE": "1000", "CATVAE_WEB": str(web_exports["int8"])}
+    with running_app(tmp_path_factory.mktemp("app"), env) as url:
+        yield url
+
+
+@pytest.fixture
+def open_embed(browser):
+    """Opens a small page in a frame's size and fails the test on errors in the browser's console."""
+    contexts, errors = [], []
+
+    def open_embed(url: str, width: int) -> Page:
+        contexts.append(browser.new_context(viewport={"width": width, "height": 420}, locale="en-US"))
+        page = contexts[-1].new_page()
+        page.errors = errors
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url)
+        return page
+
+    yield open_embed
+    for context in contexts:
+        context.close()
+    assert errors == []

@@ -1,0 +1,200 @@
+"""The gallery, and files to send and keep: made of what the page shows."""
+
+import json
+import re
+from base64 import b64decode
+from io import BytesIO
+
+import av
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+from playwright.sync_api import Page, expect
+
+from catvae.images import enlarge
+from catvae.mixing import interpolate
+from catvae.model import load_variant
+from catvae.page.morph import MORPH_FRAMES, PER_ROW, columns, morph_value, shares
+from catvae.page.send import FILE_KINDS, MAX_GIF_BYTES, between, make_file, read_morph
+from catvae.photos.decode import open_image
+from catvae.photos.faces import cut_face
+from catvae.serving.links import CATS, example_face, example_of_face
+from catvae.serving.texts import TEXTS
+from tests.conftest import draw_cat
+from tests.test_page import expect_other_frames, frames
+
+SHARE_SHEET = """
+navigator.canShare = ({files}) => files.every(file => file.type === 'TYPE');
+navigator.share = async ({files, text}) => { window.sent = [files[0].name, files[0].size, text]; };
+"""
+
+
+def test_no_frame_is_left_over_in_a_row():
+    for most in PER_ROW.values():
+        for count in range(4, 27):
+            wide = columns(count, most)
+            assert 1 <= wide <= most and (count - 1) % wide + 1 > wide / 3, (count, most, wide)
+
+
+def test_halves_are_rounded_as_the_browser_rounds_them():
+    assert shares(9, TEXTS["en"])[1:4] == ["13 % B", "25 % B", "38 % B"]
+
+
+def test_a_face_tells_which_example_it_is():
+    assert {example_of_face(example_face(name)) for name in CATS} == set(CATS)
+    cut = cut_face(open_image(CATS["chelsea"]))
+    assert example_of_face(cut) == "chelsea" and example_of_face(ImageOps.mirror(cut)) is None
+    assert example_of_face(draw_cat(1)) is None
+
+
+@pytest.fixture(scope="module")
+def morph():
+    faces = example_face("chelsea"), example_face("kitten-04")
+    return interpolate(load_variant("v6"), faces, MORPH_FRAMES)
+
+
+def test_what_the_browser_sends_back_is_the_morph_or_nothing(morph):
+    value = morph_value(morph, TEXTS["en"])
+    for before, after in zip(morph, read_morph(value), strict=True):
+        assert np.abs(np.asarray(before, int) - np.asarray(after, int)).mean() < 2
+    small = json.dumps(json.loads(value) | {"strip": json.loads(morph_value(morph[:3], TEXTS["en"]))["strip"]})
+    for spoiled in (None, "", "[]", "7", small, value[:-3000] + '"}', '{"strip": 7}', '{"strip": "data:,?"}'):
+        assert read_morph(spoiled) == []
+
+
+def test_frames_of_files_fade_as_the_morph_does(morph):
+    way = between(morph, 33)
+    assert [way[0], way[16], way[32]] == [morph[0], morph[8], morph[16]]
+    true = interpolate(load_variant("v6"), (example_face("chelsea"), example_face("kitten-04")), 33)
+    assert max(np.abs(np.asarray(a, int) - np.asarray(b, int)).mean() for a, b in zip(way, true, strict=True)) < 2
+
+
+def decode(content: bytes, kind: str) -> tuple[list[Image.Image], float]:
+    """The frames of an animation, and how many seconds they last together."""
+    if kind == "mp4":
+        with av.open(BytesIO(content)) as video:
+            stream, decoded = video.streams.video[0], list(video.decode(video=0))
+            return [frame.to_image() for frame in decoded], float(stream.duration * stream.time_base)
+    pictures, lasts = [], 0
+    with Image.open(BytesIO(content)) as animation:
+        for i in range(animation.n_frames):
+            animation.seek(i)
+            pictures.append(animation.convert("RGB"))
+            lasts += animation.info["duration"]
+    return pictures, lasts / 1000
+
+
+@pytest.mark.parametrize("kind", FILE_KINDS)
+def test_animations_hold_the_frames_and_last_equally_long(morph, kind):
+    head, _, data = make_file(morph, kind).partition(",")
+    content = b64decode(data)
+    assert head == f"data:{FILE_KINDS[kind].mime};base64" and (kind != "gif" or len(content) <= MAX_GIF_BYTES)
+    pictures, lasts = decode(content, kind)
+    assert len(pictures) == 2 * FILE_KINDS[kind].frames - 2 and lasts == pytest.approx(3.84)
+    assert pictures[0].width >= 192
+    for place, frame in ((0, morph[0]), (len(pictures) // 4, morph[8]), (len(pictures) // 2, morph[16])):
+        large = np.asarray(enlarge(frame, pictures[0].width), int)
+        assert np.abs(np.asarray(pictures[place], int) - large).mean() < 6
+
+
+def test_a_gif_of_pictures_that_hardly_shrink_is_small_too():
+    noise = np.random.default_rng(0).integers(0, 256, (MORPH_FRAMES, 64, 64, 3), dtype=np.uint8)
+    file = make_file([Image.fromarray(frame) for frame in noise], "gif")
+    assert len(b64decode(file.partition(",")[2])) <= MAX_GIF_BYTES
+
+
+def save(page: Page, name: str, tmp_path) -> tuple[str, Image.Image]:
+    """Name and picture of a file that a button saves; the menu is opened where the button is in it."""
+    button = page.get_by_role("button", name=name, exact=True)
+    if not button.is_visible():
+        page.locator("#mix summary").click()
+    with page.expect_download() as download:
+        button.click()
+    download.value.save_as(tmp_path / download.value.suggested_filename)
+    expect(page.locator("#mix .note")).to_contain_text(download.value.suggested_filename)
+    picture = Image.open(tmp_path / download.value.suggested_filename)
+    return download.value.suggested_filename, picture
+
+
+def test_a_click_on_a_frame_shows_it_large_in_view_under_the_same_name(open_page):
+    page = open_page(1280, 720)
+    page.emulate_media(reduced_motion="reduce")  # no gliding: it ends at once
+    page.wait_for_selector("#morph canvas[data-ready]")
+    for i, place in enumerate(page.locator("#mix .show").all()):
+        page.evaluate("scrollTo(0, 0)")
+        place.press("Enter") if i % 2 else place.click()
+        expect(page.locator("#morph output")).to_have_text(place.inner_text())
+        expect(page.locator("#morph canvas")).to_be_in_viewport(ratio=1)
+
+
+def test_frames_and_pictures_are_saved_without_the_server(open_page, tmp_path):
+    page = open_page()
+    page.wait_for_selector("#morph canvas[data-ready]")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    name, picture = save(page, "Save 13 % B as PNG", tmp_path)
+    assert (name, picture.size) == ("playing-kitten-posing-kitten-v6-13.png", (512, 512))
+    page.locator("#mix summary").click()
+    page.locator("#mix select").select_option("64")
+    name, picture = save(page, "Save 25 % B as PNG", tmp_path)
+    shown = BytesIO(b64decode(page.locator("#mix .show img").nth(2).get_attribute("src").partition(",")[2]))
+    assert picture.size == (64, 64)
+    assert np.abs(np.asarray(picture.convert("RGB"), int) - np.asarray(Image.open(shown), int)).mean() < 2
+    assert save(page, "This kitten (PNG)", tmp_path)[0] == "playing-kitten-posing-kitten-v6-50.png"
+    assert save(page, "Strip (PNG)", tmp_path)[1].size == (9 * 256, 256)
+    assert save(page, "Card with both parents", tmp_path)[1].size == (1080, 1350)
+    assert [url for url in asked if "queue" in url] == []
+
+
+def test_files_are_of_the_mix_that_is_shown_though_cat_a_is_gone(open_page, tmp_path):
+    page = open_page()
+    page.wait_for_selector("#morph canvas[data-ready]")
+    page.evaluate(
+        "new MutationObserver(([{target: on}]) => { if (on.ariaBusy) window.busy = [on.textContent, on.disabled] })"
+        ".observe(document.querySelector('#mix .send'), {subtree: true, attributeFilter: ['aria-busy']})"
+    )
+    first = save(page, "GIF", tmp_path)[1].convert("RGB")
+    assert page.evaluate("window.busy") == ["Making…", True]
+    expect(page.get_by_role("button", name="GIF", exact=True)).to_be_enabled()
+    page.locator("#model input").click()
+    page.get_by_role("option", name="v2").click()
+    expect(page.locator("#mix .unseen")).to_have_text(
+        "New mix: 9 frames from The playing kitten to The posing kitten with v2"
+    )
+    before = frames(page)
+    page.get_by_label("Clear").or_(page.get_by_label("Remove")).first.click()
+    page.wait_for_function("document.querySelectorAll('.cat')[0].querySelectorAll('.photo img').length === 0")
+    name, second = save(page, "GIF", tmp_path)
+    assert name == "playing-kitten-posing-kitten-v2.gif" and frames(page) == before
+    assert np.abs(np.asarray(first, int) - np.asarray(second.convert("RGB"), int)).mean() > 2
+
+
+@pytest.mark.parametrize(("mime", "name"), [("video/mp4", "v6.mp4"), ("image/jpeg", "v6-50-card.jpg")])
+def test_the_share_sheet_gets_a_file_and_the_link(open_page, tmp_path, mime, name):
+    page = open_page(390, 844, query="/?lang=es", init=SHARE_SHEET.replace("TYPE", mime))
+    page.wait_for_selector("#morph canvas[data-ready]")
+    page.get_by_role("button", name="Enviar", exact=True).click()
+    page.wait_for_function("window.sent", timeout=30_000)
+    sent, size, text = page.evaluate("window.sent")
+    assert sent == f"playing-kitten-posing-kitten-{name}" and size > 10_000
+    assert re.fullmatch(
+        r"Mezclador de Gatitos: http://.*/\?a=playing-kitten&b=posing-kitten&model=v6&steps=9&lang=es", text
+    )
+
+    before = frames(page)
+    draw_cat(1, 300).save(tmp_path / "mine.png")
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "mine.png")
+    expect_other_frames(page, before)
+    page.evaluate("window.sent = null")
+    page.get_by_role("button", name="Enviar", exact=True).click()
+    page.wait_for_function("window.sent", timeout=30_000)
+    sent, _, text = page.evaluate("window.sent")
+    assert sent == f"cat-a-posing-kitten-{name}" and re.fullmatch(r"Mezclador de Gatitos: http://[^?]*/\?lang=es", text)
+    expect(page.locator("#mix .note")).to_contain_text("Tus fotos viajan solo en la imagen")
+
+
+def test_without_a_share_sheet_the_file_is_saved(open_page):
+    page = open_page(init="delete Navigator.prototype.canShare")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Send", exact=True).click()
+    assert download.value.suggested_filename == "playing-kitten-posing-kitten-v6.mp4"

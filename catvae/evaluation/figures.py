@@ -10,7 +10,6 @@ from catvae.images import make_strip, to_face, to_pil, to_tensor
 from catvae.mixing import mix
 from catvae.model import VARIANTS, CatVAE
 from catvae.photos.decode import open_image
-from catvae.photos.faces import cut_face
 
 CELL, MARGIN, LARGE = 96, 64, 176  # pixels
 SOFT = ("v2", "v6")  # shown above a painting: the softest, and what it is painted on
@@ -38,7 +37,7 @@ def reconstruction_figure(models: dict[str, CatVAE], pictures: list[Path]) -> Im
 
 def painting_figure(models: dict[str, CatVAE]) -> Image.Image:
     """As `reconstruction_figure`, of real cats and larger: details that are painted are small."""
-    return _grid(_reconstructions(models, [cut_face(open_image(photo)) for photo in example_photos()]), LARGE)
+    return _grid(_reconstructions(models, [open_image(photo.with_suffix(".png")) for photo in example_photos()]), LARGE)
 
 
 @torch.inference_mode()

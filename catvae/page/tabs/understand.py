@@ -12,15 +12,14 @@ from catvae.page.theme import i18n, static
 
 
 def results(folder: Path = BUNDLED) -> list[dict]:
-    """What was measured of each variant in `folder`, v7 among them where it is there, the smallest β first.
+    """What was measured of each variant in `folder`, the smallest β first.
 
     Raises CheckpointError when a metrics.json is missing or broken.
     """
-    variants = VARIANTS | ({"v7": VARIANTS["v6"]} if (folder / "v7").is_dir() else {})
     rows = [
         {"name": name, "beta": variant.beta, "latents": variant.config.latent_dim}
         | read_json(folder / name / "metrics.json")
-        for name, variant in variants.items()
+        for name, variant in VARIANTS.items()
     ]
     return sorted(rows, key=lambda row: row["beta"])
 

@@ -16,7 +16,7 @@ from catvae.evaluation.figures import make_figures, save_figures
 from catvae.evaluation.measure import evaluate_fully, evaluate_variants
 from catvae.evaluation.report import format_summary, format_table, insert_table, split_page, write_report
 from catvae.evaluation.unseen import describe_seen
-from catvae.files import BUNDLED, find_checkpoints, writing
+from catvae.files import BUNDLED, writing
 from catvae.images import save_frames, to_face
 from catvae.machine import keep_freed_memory
 from catvae.mixing import METHODS, interpolate
@@ -72,7 +72,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
     keep_freed_memory()
     faces = load_faces(args.data, column=args.column, limit=args.limit)
     print(faces.report, file=sys.stderr)
-    folders = {name: find_checkpoints(args.checkpoints) / name for name in VARIANTS}
+    folders = find_models(args.checkpoints)
     if said := describe_seen(folders, faces.split(args.split)):
         print(said, file=sys.stderr)
     if not args.out:

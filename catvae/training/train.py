@@ -109,9 +109,7 @@ def train_variant(
         raise TrainingError(f"a batch of {config.batch_size} is too small for {world_size()} processes")
     folder, variant = out / name, pick_variant(name, variant)
     config = replace(settle(config, len(faces.train)), precision=pick_precision(config.precision, device))
-    record = {"variant": name, "beta": variant.beta, **asdict(config), "data": faces.report.as_dict()}
-    if name not in VARIANTS:
-        record["network"] = {**asdict(variant.config), "channels": list(variant.config.channels)}
+    record = recorded(name, variant, config, faces)
     finished, state = from_first(lambda: read_progress(folder, record, resume=resume, force=force))
     if finished:
         return finished
@@ -119,10 +117,6 @@ def train_variant(
     run = make_run(name, variant, faces, config, device, begun=bool(state))
     if state:
         run.restore(state)
-    elif rank() == 0:
-        start = None if config.start_from in ("linear", "random") else weights_folder(Path(config.start_from), name)
-        with saving(folder):
-            save_trained_on(folder, faces.trained_on, start)
     train = faces.train if isinstance(faces.train, FaceStream) else faces.train.to(device)
     validation = faces.validation.to(device)
     done = run.history[-1]["epoch"] if run.history else 0
@@ -148,6 +142,14 @@ def train_variant(
     return from_first(lambda: finish(folder, faces, record))
 
 
+def recorded(name: str, variant: Variant, config: TrainConfig, faces: Faces) -> dict[str, Any]:
+    """What a run is known by: one that goes on has the same, and its weights carry it."""
+    record = {"variant": name, "beta": variant.beta, **asdict(config), "data": faces.report.as_dict()}
+    if name not in VARIANTS:
+        record["network"] = {**asdict(variant.config), "channels": list(variant.config.channels)}
+    return record
+
+
 def save_start(run: Run, faces: Faces, validation: Tensor, folder: Path, record: dict[str, Any]) -> None:
     """Measure and save what the run starts with as its epoch 0, so that it never ends with worse."""
     run.history.clear()  # one that stopped here saves its start again
@@ -155,7 +157,11 @@ def save_start(run: Run, faces: Faces, validation: Tensor, folder: Path, record:
     scores = measure(run, 0, mean_losses(run, start), validation)
     if not math.isfinite(run.best["val_loss"]):
         raise TrainingError(f"{run.name}: the loss is not finite at the start")
+    source = run.config.start_from
     with saving(folder):
+        save_trained_on(
+            folder, faces.trained_on, None if source in ("linear", "random") else weights_folder(Path(source), run.name)
+        )
         begin(folder, {"run": record, **run.state()})
         save_checkpoint(folder, run.ema.module, run.variant.beta, {**scores, "training": record})
 

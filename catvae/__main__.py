@@ -15,7 +15,7 @@ from catvae.errors import MissingPackageError, SettingError, UserError
 from catvae.evaluation.figures import make_figures, save_figures
 from catvae.evaluation.measure import evaluate_fully, evaluate_variants
 from catvae.evaluation.report import format_summary, format_table, insert_table, split_page, write_report
-from catvae.evaluation.unseen import describe_seen
+from catvae.evaluation.unseen import check_unseen
 from catvae.files import BUNDLED, find_checkpoints, writing
 from catvae.images import save_frames, to_face
 from catvae.machine import keep_freed_memory
@@ -23,6 +23,7 @@ from catvae.mixing import METHODS, interpolate
 from catvae.model import ACTIVATIONS, IMAGE_SIZE, VARIANTS, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
+from catvae.training.cut import add_cut
 from catvae.training.data import PUBLISHED_DATASET, load_faces
 
 MAX_STEPS, MAX_SCALE = 1000, 16
@@ -65,9 +66,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
     keep_freed_memory()
     faces = load_faces(args.data, column=args.column, limit=args.limit)
     print(faces.report, file=sys.stderr)
-    folders = {name: find_checkpoints(args.checkpoints) / name for name in VARIANTS}
-    if said := describe_seen(folders, faces.split(args.split)):
-        print(said, file=sys.stderr)
+    folders = [*find_checkpoints(args.checkpoints).glob("*"), *(args.also or [])]
+    check_unseen(folders, faces.split(args.split), unseen=args.split == "validation")
     if not args.out:
         return print(format_table(evaluate_variants(faces, args.split, args.checkpoints)))
     report = evaluate_fully(faces, args.checkpoints, args.also)
@@ -170,6 +170,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m catvae", description="Mix cats and measure the models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_mixing(commands)
+    add_cut(commands)
     add_measuring(commands)
     add_publishing(commands)
     add_web(commands)
@@ -305,6 +306,8 @@ def main() -> None:
         args.run(args)
     except UserError as error:
         sys.exit(f"catvae: {error}")
+    except KeyboardInterrupt:
+        sys.exit("catvae: stopped")
 
 
 if __name__ == "__main__":

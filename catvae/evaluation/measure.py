@@ -14,7 +14,6 @@ from tqdm import tqdm
 from catvae.errors import SettingError
 from catvae.evaluation.perceptual import embed, features, load_vgg
 from catvae.evaluation.rows import Figures, Interval, NewKittens, Paths, QuickReport, QuickRow, Report, Row
-from catvae.evaluation.unseen import require_unseen
 from catvae.files import find_checkpoints, read_json
 from catvae.latents import LATENTS, fit_latents, load_latents, sample_latents
 from catvae.metrics import bootstrap, evaluate_model, frechet, jackknife, psnr, sharpness, ssim
@@ -32,12 +31,9 @@ BETAS = [0.001 * 2 ** (i / 2) for i in range(28)]  # of the linear optimum's cur
 def evaluate_variants(faces: Faces, split: str, checkpoints: Path | None = None) -> QuickReport:
     """Figures of every variant on a split ("train", "validation" or "all").
 
-    Raises DataError for an unknown split, or a validation face that any of them has learned from, and
-    CheckpointError for weights that cannot be loaded.
+    Raises DataError for an unknown split and CheckpointError for weights that cannot be loaded.
     """
     images = faces.split(split)
-    if split == "validation":
-        require_unseen({name: find_checkpoints(checkpoints) / name for name in VARIANTS}, images)
     rows: dict[str, QuickRow] = {}
     for name, variant in VARIANTS.items():
         scores = evaluate_model(load_variant(name, checkpoints), images)
@@ -84,15 +80,13 @@ def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Pat
     pixel cross-fade) hold rows whose figures are [value, low, high], the 95 % interval; "linear_curve"
     the linear optimum's KL and PSNR over β. Nothing is left to chance: the seeds are fixed.
 
-    Raises DataError for streamed faces, or any that the weights have learned from, CheckpointError for
-    weights that cannot be loaded, MissingPackageError when those of LPIPS are not installed, SettingError for two rows of one name.
+    Raises DataError for streamed faces, CheckpointError for weights that cannot be loaded,
+    MissingPackageError when those of LPIPS are not installed, SettingError for two rows of one name.
     """
     also = also or []
     names = [*VARIANTS, *(folder.name for folder in also)]
     if len(set(names)) < len(names):
         raise SettingError("--also: the folders need other names than v1 to v6, and than each other")
-    folders = {name: find_checkpoints(checkpoints) / name for name in VARIANTS}
-    require_unseen(folders | {folder.name: folder for folder in also}, faces.validation)
     ruler = make_ruler(faces)
     components = principal_components(faces.split("train"), max(v.config.latent_dim for v in VARIANTS.values()))
     variants: dict[str, Row] = {}

@@ -24,7 +24,6 @@ from catvae.training.data import Faces, FaceStream, sample
 from catvae.training.linear import start_linear
 from catvae.training.optim import flat_gradients, lr_factor, make_optimizers
 from catvae.training.progress import finish, read_progress, save_progress, saving
-from catvae.training.split import save_trained_on, weights_folder
 
 EMA_DECAY = 0.995
 
@@ -119,10 +118,6 @@ def train_variant(
     run = make_run(name, faces, config, device, begun=bool(state))
     if state:
         run.restore(state)
-    elif rank() == 0:
-        start = None if config.start_from in ("linear", "random") else weights_folder(Path(config.start_from), name)
-        with saving(folder):
-            save_trained_on(folder, faces.trained_on, start)
     train = faces.train if isinstance(faces.train, FaceStream) else faces.train.to(device)
     validation = faces.validation.to(device)
     for epoch in range(len(run.history), config.epochs):

@@ -20,6 +20,7 @@ from catvae.files import ADVICE, PACKAGE, find_checkpoints, read_json, replacing
 from catvae.painter import Painter
 
 IMAGE_SIZE = 64
+WEIGHTS = "model.safetensors"  # in a model's folder
 ACTIVATIONS = {"leaky_relu": nn.LeakyReLU, "relu": nn.ReLU}
 
 
@@ -55,6 +56,10 @@ class Variant:
 
     beta: float
     config: VAEConfig = VAEConfig()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta < inf:
+            raise SettingError(f"beta must be a positive number, not {self.beta}")
 
 
 VARIANTS: dict[str, Variant] = {
@@ -177,7 +182,7 @@ def save_checkpoint(
     folder.mkdir(parents=True, exist_ok=True)
     config = {"beta": beta, **asdict(model.config)}
     weights = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
-    with replacing(folder / "model.safetensors") as partial:
+    with replacing(folder / WEIGHTS) as partial:
         save_file(weights, partial, metadata={"format": "pt"})
     write_json(folder / "config.json", config)
     if metrics is not None:
@@ -201,7 +206,7 @@ def load_checkpoint(folder: Path) -> CatVAE:
         raise CheckpointError(f"{folder / 'config.json'}: beta must be a number of at least 0, not {beta!r}")
     model.beta = beta
 
-    path = folder / "model.safetensors"
+    path = folder / WEIGHTS
     try:
         weights = load_file(path)
     except FileNotFoundError as error:
@@ -218,16 +223,39 @@ def load_checkpoint(folder: Path) -> CatVAE:
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
+def find_models(source: str | Path | None = None) -> dict[str, Path]:
+    """The folder of each model in a folder, or the one that it is itself, by name; `source` as for `load_variant`.
+
+    Raises CheckpointError when there is none.
+    """
+    folder = find_checkpoints(source).resolve()  # "." has a name too
+    found = sorted(config.parent for config in folder.glob("*/config.json"))
+    if not found and (folder / "config.json").is_file():
+        found = [folder]
+    if not found:
+        raise CheckpointError(f"{folder}: holds no model, neither {', '.join(VARIANTS)} nor another; {ADVICE}")
+    return {path.name: path for path in found}
+
+
+def load_models(source: str | Path | None = None) -> dict[str, CatVAE]:
+    """All of `find_models`, ready to use as `load_checkpoint` gives them, the smallest β first."""
+    loaded = {name: load_checkpoint(path) for name, path in find_models(source).items()}
+    return {name: loaded[name] for name in by_beta(loaded, loaded)}
+
+
 def load_variant(name: str, source: str | Path | None = None) -> CatVAE:
-    """The trained variant "v1" to "v6", ready to use: float32, eval mode, on the CPU.
+    """The trained variant of that name, ready to use: float32, eval mode, on the CPU.
 
     `source` is a folder with one subfolder per variant; by default `CATVAE_CHECKPOINTS`, else
     `checkpoints/` of a checkout, else v6 within the installed package. Raises CheckpointError for an
     unknown name or a bad file.
     """
-    if name not in VARIANTS:
-        raise CheckpointError(f"unknown variant {name!r}: choose one of {', '.join(VARIANTS)}")
     folder = find_checkpoints(source)
+    if name not in VARIANTS:
+        if name not in (found := find_models(folder)):
+            known = [*VARIANTS, *(other for other in found if other not in VARIANTS)]
+            raise CheckpointError(f"unknown variant {name!r}: choose one of {', '.join(known)}")
+        return load_checkpoint(found[name])
     if folder == PACKAGE / "checkpoints" and not (folder / name).is_dir():
         raise CheckpointError(
             f"{name} is not in the installed package, v6 alone is; "

@@ -11,8 +11,9 @@ from PIL import Image, ImageOps
 
 from catvae import VARIANTS, CatVAE
 from catvae.errors import DataError, HubError
-from catvae.evaluation.unseen import check_unseen
-from catvae.training.data import FaceStream, load_faces, near_copy_groups, stream_faces
+from catvae.evaluation.measure import evaluate_variants
+from catvae.evaluation.unseen import describe_seen, require_unseen
+from catvae.training.data import Faces, FaceStream, load_faces, near_copy_groups, stream_faces
 from catvae.training.split import PUBLISHED_FINGERPRINT, load_trained_on, save_trained_on
 from tests.conftest import ROOT, SHARED, draw_cat
 
@@ -203,21 +204,23 @@ def test_weights_that_are_no_folder_and_no_repo_are_refused_at_once(monkeypatch)
             CatVAE.from_pretrained(name)
 
 
-def test_what_weights_learned_from_is_not_measured_as_unseen(cat_folder, small_set, tmp_path, capsys):
+def test_what_weights_learned_from_is_not_measured_as_unseen(cat_folder, small_set, tmp_path):
     faces = load_faces(cat_folder)
     shutil.copytree(small_set / "v6", tmp_path / "v6")
     save_trained_on(tmp_path / "v6", faces.trained_on, None)
-    check_unseen([tmp_path / "v6"], faces.validation, unseen=True)
-    assert capsys.readouterr().err == ""
-    with pytest.raises(DataError, match=f"v6 learned from {len(faces.train)} of these {len(faces.train)} faces"):
-        check_unseen([tmp_path / "v6"], faces.train, unseen=True)
-    check_unseen([tmp_path / "v6", small_set / "v5"], faces.split("all"), unseen=False)
-    said = capsys.readouterr().err
-    assert f"v6 learned from {len(faces.train)} of these 60 faces" in said and "v5: learned from" in said
-    shutil.copytree(tmp_path / "v6", tmp_path / "mine")
-    save_trained_on(tmp_path / "mine", torch.tensor([7]), tmp_path / "v6")  # going on from them
-    with pytest.raises(DataError, match="mine learned from"):
-        check_unseen([tmp_path / "mine"], faces.train[:1], unseen=True)
+    weights = {"v6": tmp_path / "v6"}
+    require_unseen(weights, faces.validation)
+    assert describe_seen(weights, faces.validation) == ""
+    assert describe_seen(weights, faces.split("all")) == f"v6 learned from {len(faces.train)} of these 60 faces"
+    assert "is not known" in describe_seen({"v5": small_set / "v5"}, faces.validation)
+    other = Faces(train=faces.validation, validation=faces.train[:9], report=faces.report)  # as another split would be
+    shutil.copytree(small_set / "v5", tmp_path / "v5")
+    with pytest.raises(DataError, match="v6 learned from 9 of these 9 validation faces"):
+        evaluate_variants(other, "validation", tmp_path)
+    assert set(evaluate_variants(other, "all", tmp_path)["variants"]) == {"v5", "v6"}
+    save_trained_on(tmp_path / "v5", torch.tensor([7]), tmp_path / "v6")  # went on from them
+    with pytest.raises(DataError, match="v5, v6 learned from|v6, v5 learned from"):
+        evaluate_variants(other, "validation", tmp_path)
 
 
 def test_the_committed_weights_know_the_faces_they_learned_from():

@@ -1,5 +1,6 @@
 """The two figures that compare the variants: what each keeps of a cat, and the way between two."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -9,15 +10,15 @@ from PIL import Image, ImageDraw, ImageFont
 from catvae.files import example_kittens
 from catvae.images import make_strip, to_face, to_pil, to_tensor
 from catvae.mixing import mix
-from catvae.model import VARIANTS, CatVAE
+from catvae.model import CatVAE, by_beta
 from catvae.photos.decode import open_image
 
-CELL, MARGIN = 96, 64  # pixels
+CELL, MARGIN = 96, 64  # pixels; the margin is wider for longer names
 
 
 def make_figures(models: dict[str, CatVAE]) -> dict[str, Image.Image]:
     """The comparison figures on the example kittens, by name; rows go from the smallest β to the largest."""
-    models = {name: models[name] for name in sorted(models, key=lambda name: VARIANTS[name].beta)}
+    models = {name: models[name] for name in by_beta(models, models)}
     kittens = example_kittens()
     if not kittens:
         return {}
@@ -51,12 +52,13 @@ def interpolation_figure(models: dict[str, CatVAE], a: Path, b: Path, steps: int
 
 
 def _grid(rows: dict[str, list[Image.Image]]) -> Image.Image:
-    width = MARGIN + CELL * max(map(len, rows.values()))
+    font = ImageFont.load_default(20)
+    margin = max(MARGIN, *(16 + math.ceil(font.getlength(label)) for label in rows))
+    width = margin + CELL * max(map(len, rows.values()))
     figure = Image.new("RGB", (width, CELL * len(rows)), "white")
     draw = ImageDraw.Draw(figure)
-    font = ImageFont.load_default(20)
     for i, (label, frames) in enumerate(rows.items()):
         draw.text((8, CELL * (i + 0.5)), label, fill="black", font=font, anchor="lm")
         large = [frame.resize((CELL, CELL), Image.Resampling.BICUBIC) for frame in frames]
-        figure.paste(make_strip(large), (MARGIN, CELL * i))
+        figure.paste(make_strip(large), (margin, CELL * i))
     return figure

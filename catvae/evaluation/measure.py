@@ -14,11 +14,12 @@ from tqdm import tqdm
 from catvae.errors import SettingError
 from catvae.evaluation.perceptual import embed, features, load_vgg
 from catvae.evaluation.rows import Figures, Interval, NewKittens, Paths, QuickReport, QuickRow, Report, Row
-from catvae.files import find_checkpoints, read_json
+from catvae.evaluation.unseen import require_unseen
+from catvae.files import read_json
 from catvae.latents import LATENTS, fit_latents, load_latents, sample_latents
 from catvae.metrics import bootstrap, evaluate_model, frechet, jackknife, psnr, sharpness, ssim
 from catvae.mixing import lerp
-from catvae.model import VARIANTS, CatVAE, kl_divergence, load_checkpoint, load_variant
+from catvae.model import CatVAE, beta_of, find_models, kl_divergence, load_checkpoint, load_models
 from catvae.training.data import Faces
 from catvae.training.linear import Components, LinearVAE, principal_components
 
@@ -29,15 +30,18 @@ BETAS = [0.001 * 2 ** (i / 2) for i in range(28)]  # of the linear optimum's cur
 
 
 def evaluate_variants(faces: Faces, split: str, checkpoints: Path | None = None) -> QuickReport:
-    """Figures of every variant on a split ("train", "validation" or "all").
+    """Figures of every model in the folder on a split ("train", "validation" or "all"), the smallest β first.
 
-    Raises DataError for an unknown split and CheckpointError for weights that cannot be loaded.
+    Raises DataError for an unknown split, or a validation face that any of them has learned from, and
+    CheckpointError for weights that cannot be loaded.
     """
     images = faces.split(split)
+    if split == "validation":
+        require_unseen(find_models(checkpoints), images)
     rows: dict[str, QuickRow] = {}
-    for name, variant in VARIANTS.items():
-        scores = evaluate_model(load_variant(name, checkpoints), images)
-        rows[name] = {"beta": variant.beta, "latent_dim": variant.config.latent_dim, **scores}
+    for name, model in load_models(checkpoints).items():
+        scores = evaluate_model(model, images)
+        rows[name] = {"beta": beta_of(name, model), "latent_dim": model.config.latent_dim, **scores}
     return {"split": split, "data": faces.report.as_dict(), "variants": rows}
 
 
@@ -74,36 +78,40 @@ def make_ruler(faces: Faces) -> Ruler:
 
 
 def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Path] | None = None) -> Report:
-    """The report of `evaluate_variants` on validation faces, and much more.
+    """The report of `evaluate_variants` on validation faces, and much more. Models without a β have no linear row.
 
     "variants", "linear", "also" (checkpoint folders beside ours) and "faces" (the floors, and the
     pixel cross-fade) hold rows whose figures are [value, low, high], the 95 % interval; "linear_curve"
     the linear optimum's KL and PSNR over β. Nothing is left to chance: the seeds are fixed.
 
-    Raises DataError for streamed faces, CheckpointError for weights that cannot be loaded,
-    MissingPackageError when those of LPIPS are not installed, SettingError for two rows of one name.
+    Raises DataError for streamed faces, or any that the weights have learned from, CheckpointError for
+    weights that cannot be loaded, MissingPackageError when those of LPIPS are not installed, SettingError
+    for two rows of one name.
     """
     also = also or []
-    names = [*VARIANTS, *(folder.name for folder in also)]
+    models, folders = load_models(checkpoints), find_models(checkpoints)
+    names = [*models, *(folder.name for folder in also)]
     if len(set(names)) < len(names):
-        raise SettingError("--also: the folders need other names than v1 to v6, and than each other")
+        raise SettingError(f"--also: the folders need other names than {', '.join(models)}, and than each other")
+    require_unseen(folders | {folder.name: folder for folder in also}, faces.validation)
     ruler = make_ruler(faces)
-    components = principal_components(faces.split("train"), max(v.config.latent_dim for v in VARIANTS.values()))
+    components = principal_components(faces.split("train"), max(m.config.latent_dim for m in models.values()))
     variants: dict[str, Row] = {}
     linear: dict[str, Row] = {}
     others: dict[str, Row] = {}
-    with tqdm(total=1 + 2 * len(VARIANTS) + len(also), desc="measuring", unit="row") as progress:
+    with tqdm(total=1 + 2 * len(models) + len(also), desc="measuring", unit="row") as progress:
         floor, _ = measure(Pixels(), ruler)
         progress.update()
-        for name, variant in VARIANTS.items():
-            model = LinearVAE(components, variant.beta, variant.config.latent_dim)
-            figures, without = measure(model, ruler, frames=3)
-            used = len(model.variances)
-            linear[name] = {"beta": variant.beta, "components": used, "rate": round(model.rate, 2), **figures}
+        for name, model in models.items():
+            variants[name], singly = measure_folder(folders[name], faces, ruler)
             progress.update()
-            variants[name], singly = measure_folder(find_checkpoints(checkpoints) / name, faces, ruler)
-            variants[name]["psnr_over_linear"] = _interval(singly.psnr - without.psnr)
-            variants[name]["lpips_over_linear"] = _interval(singly.lpips - without.lpips)
+            if beta := beta_of(name, model):
+                optimum = LinearVAE(components, beta, model.config.latent_dim)
+                figures, without = measure(optimum, ruler, frames=3)
+                used = len(optimum.variances)
+                linear[name] = {"beta": beta, "components": used, "rate": round(optimum.rate, 2), **figures}
+                variants[name]["psnr_over_linear"] = _interval(singly.psnr - without.psnr)
+                variants[name]["lpips_over_linear"] = _interval(singly.lpips - without.lpips)
             progress.update()
         for folder in also:
             others[folder.name], _ = measure_folder(folder, faces, ruler)

@@ -22,7 +22,7 @@ def format_table(report: QuickReport) -> str:
     ]
     for name, row in report["variants"].items():
         lines.append(
-            f"| {name} | {row['beta']:g} | {row['psnr']:.2f} | {row['ssim']:.3f} | {row['kl']:.0f} "
+            f"| {name} | {_cell(row['beta'], None, False)} | {row['psnr']:.2f} | {row['ssim']:.3f} | {row['kl']:.0f} "
             f"| {row['active_units']} of {row['latent_dim']} | {row['parameters'] / 1e6:.2f} M |"
         )
     images = next(iter(report["variants"].values()))["images"]

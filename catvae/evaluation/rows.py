@@ -8,14 +8,14 @@ Interval = list[float]  # a value and the ends of its 95 % interval, to four dec
 
 
 class QuickRow(Scores):
-    """One variant as `evaluate_variants` sees it."""
+    """One model as `evaluate_variants` sees it."""
 
-    beta: float
+    beta: float | None
     latent_dim: int
 
 
 class QuickReport(TypedDict):
-    """What `evaluate_variants` gives: plain JSON, rows by the name of the variant."""
+    """What `evaluate_variants` gives: plain JSON, rows by the name of the model."""
 
     split: str
     data: dict[str, Any]

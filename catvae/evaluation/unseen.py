@@ -1,7 +1,6 @@
 """Whether weights have learned from the very faces that they are measured on."""
 
-import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -10,23 +9,30 @@ from catvae.errors import DataError
 from catvae.training.split import face_numbers, load_trained_on
 
 
-def check_unseen(folders: Iterable[Path], images: Tensor, *, unseen: bool) -> None:
-    """Say on stderr what the records beside the weights tell of uint8 faces (N, 3, 64, 64): how many of them the
-    weights have learned from, or that they do not tell. Folders without weights are passed over.
+def count_seen(folders: Mapping[str, Path], images: Tensor) -> dict[str, int]:
+    """How many of the uint8 faces (N, 3, 64, 64) each of the weights, by name, is known to have learned from, if any.
 
-    Raises DataError where the faces were to be `unseen` and are not, CheckpointError for a broken record.
+    Raises CheckpointError for a record that is broken.
     """
     numbers = set(face_numbers(images))
-    seen: dict[str, int] = {}
-    for folder in sorted(folder for folder in folders if (folder / "config.json").exists()):
-        learned_from, unknown = load_trained_on(folder)
-        seen[folder.name] = len(numbers & learned_from)
-        if unknown:
-            print(f"{folder.name}: learned from {unknown}; whether from these faces is not known", file=sys.stderr)
-    said = "; ".join(
-        f"{name} learned from {count} of these {len(images)} faces" for name, count in seen.items() if count
-    )
-    if said and unseen:
-        raise DataError(f"{said}: the figures would say too much. --split all measures them as what they are")
-    if said:
-        print(said, file=sys.stderr)
+    counts = {name: len(numbers & load_trained_on(folder)[0]) for name, folder in folders.items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def describe_seen(folders: Mapping[str, Path], images: Tensor) -> str:
+    """What the records beside the weights, by name, say of uint8 faces (N, 3, 64, 64), a line each; "" for nothing."""
+    said = [f"{name} learned from {n} of these {len(images)} faces" for name, n in count_seen(folders, images).items()]
+    for name, folder in folders.items():
+        if unknown := load_trained_on(folder)[1]:
+            said.append(f"{name}: whether it learned from these faces is not known: it learned from {unknown}")
+    return "\n".join(said)
+
+
+def require_unseen(folders: Mapping[str, Path], images: Tensor) -> None:
+    """Raises DataError when any of the weights, by name, is known to have learned from any of the validation faces."""
+    if seen := count_seen(folders, images):
+        names, count = ", ".join(seen), max(seen.values())
+        raise DataError(
+            f"{names} learned from {count} of these {len(images)} validation faces, so that the figures would say too "
+            "much: take faces that are new to it, or measure these as what they are with --split all"
+        )

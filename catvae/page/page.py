@@ -20,7 +20,7 @@ from catvae.page.share import share_tools
 from catvae.page.tabs.compare import compare_tab
 from catvae.page.tabs.explore import explore_tab
 from catvae.page.tabs.understand import understand_tab
-from catvae.page.theme import i18n, static
+from catvae.page.theme import i18n
 from catvae.page.visitor import check_path, check_steps, known_model, language_for, two_faces, words_of
 from catvae.serving.links import CATS, DEFAULT_PATH, DEFAULT_STEPS, FIRST_A, FIRST_B, MAX_STEPS, MIN_STEPS, State
 from catvae.serving.weights import Weights

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from catvae.download import HUB_ERRORS, download_variant, hub_calls
 from catvae.errors import CheckpointError, HubError
-from catvae.files import ADVICE, BUNDLED, read_json
+from catvae.files import BUNDLED, read_json
 from catvae.latents import LATENTS, load_latents
-from catvae.model import VARIANTS, CatVAE, by_beta, load_checkpoint
+from catvae.model import VARIANTS, CatVAE, by_beta, find_models, load_checkpoint
 from catvae.serving.recent import Recent
 
 POLL_SECONDS = 300
@@ -85,13 +85,7 @@ def load_set(folder: Path) -> WeightSet:
 
     Raises CheckpointError when there is none, or one cannot be loaded.
     """
-    folder = folder.resolve()  # "." has a name too
-    present = sorted(config.parent for config in folder.glob("*/config.json"))
-    if not present and (folder / "config.json").is_file():
-        present = [folder]
-    if not present:
-        raise CheckpointError(f"{folder}: holds no model, neither {', '.join(VARIANTS)} nor another; {ADVICE}")
-    return _load(present, folder.name)
+    return _load(list(find_models(folder).values()), folder.resolve().name)
 
 
 def download_set(repo_id: str, commit: str, *, ask: bool = True) -> WeightSet:

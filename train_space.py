@@ -26,7 +26,7 @@ import argparse
 import os
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -54,6 +54,7 @@ from catvae.model import ACTIVATIONS, VARIANTS, VAEConfig, Variant
 from catvae.training.data import PUBLISHED_DATASET, Faces, load_faces, stream_faces
 from catvae.training.progress import check_free
 from catvae.training.start import TrainConfig, load_start, pick_variant
+from catvae.training.track import import_trackio, tracked
 from catvae.training.train import train_variant
 
 RUNS = Path("runs")  # where --out is by default: in a new folder of a number
@@ -103,6 +104,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="folder that gets a folder for each model; default: runs/1, runs/2 …")
     parser.add_argument("--limit", type=int, help="read only this many images, to try things out")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run, skip finished variants")
+    parser.add_argument(
+        "--track", action="store_true", help="follow each epoch of v1 to v6 in trackio (pip install trackio)"
+    )
     parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="push all of --out to this model repo at the end")
     parser.add_argument("--private", action="store_true", help="create that repo as a private one")
     parser.add_argument("--revision", metavar="BRANCH", help="branch of that repo to push to")
@@ -118,6 +122,8 @@ def train(args: argparse.Namespace) -> None:
     names = [args.name] if own else args.variants or list(VARIANTS)
     if "v7" in names and args.push_to_hub:
         raise SettingError("v7 is not pushed yet: train it without --push-to-hub")
+    if args.track:
+        import_trackio()  # now, not after the faces are read
     device = pick_device(args.device)
     join_processes(device)
     args.out = args.out or from_first(lambda: pick_folder(args.resume))
@@ -137,14 +143,15 @@ def train(args: argparse.Namespace) -> None:
         faces = from_first(lambda: load_faces(args.data, column=args.column, limit=args.limit))
     if rank() == 0:
         print(f"{faces.report}; device {device}, {world_size()} process(es), to {args.out}", flush=True)
-    finished = []
+    finished, settings = [], {"data": args.data, **asdict(config)}
     try:
         for name in names:
             if name == "v7":
                 metrics = paint(args, faces, device)
             else:
                 how = {"variant": own, "device": device, "resume": args.resume, "force": args.force}
-                metrics = train_variant(name, faces, args.out, config, **how)
+                with tracked(name, settings, resume=args.resume, on=args.track and rank() == 0) as track:
+                    metrics = train_variant(name, faces, args.out, config, track=track, **how)
             finished.append(name)
             if rank() == 0:
                 print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)

@@ -111,7 +111,8 @@ def choose_model(page: Page, name: str) -> dict[str, float]:
 
 
 def choose_cat(page: Page, number: int) -> None:
-    cat = page.locator(".cat").first.locator(".gallery-item").nth(number)
+    page.locator(".cat .more").first.click()
+    cat = page.locator(f".cat .shelf [data-cat=kitten-{number + 1:02}]").first
     page.evaluate("() => expectChange(true)")
     cat.click()
     page.evaluate("() => window.change")

@@ -12,9 +12,10 @@ from pathlib import Path
 from PIL import Image
 
 from catvae.errors import MissingPackageError, SettingError, UserError
-from catvae.evaluation.figures import make_figures
+from catvae.evaluation.figures import make_figures, save_figures
 from catvae.evaluation.measure import evaluate_fully, evaluate_variants
 from catvae.evaluation.report import format_summary, format_table, insert_table, split_page, write_report
+from catvae.evaluation.unseen import describe_seen
 from catvae.files import BUNDLED, writing
 from catvae.images import save_frames, to_face
 from catvae.machine import keep_freed_memory
@@ -70,6 +71,9 @@ def run_evaluate(args: argparse.Namespace) -> None:
     keep_freed_memory()
     faces = load_faces(args.data, column=args.column, limit=args.limit)
     print(faces.report, file=sys.stderr)
+    folders = find_models(args.checkpoints)
+    if said := describe_seen(folders, faces.split(args.split)):
+        print(said, file=sys.stderr)
     if not args.out:
         return print(format_table(evaluate_variants(faces, args.split, args.checkpoints)))
     report = evaluate_fully(faces, args.checkpoints, args.also)
@@ -91,13 +95,6 @@ def run_figures(args: argparse.Namespace) -> None:
 def draw_figures(checkpoints: Path | None) -> dict[str, Image.Image]:
     """The pictures that compare all models of a folder on the example kittens, by name."""
     return make_figures(load_models(checkpoints))
-
-
-def save_figures(figures: dict[str, Image.Image], out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    for name, figure in figures.items():
-        figure.save(out / f"{name}.png", optimize=True)
-        print(out / f"{name}.png", file=sys.stderr)
 
 
 def run_evaluate_faces(args: argparse.Namespace) -> None:

@@ -23,10 +23,12 @@ from catvae.metrics import evaluate_model, psnr
 from catvae.mixing import compare, measure
 from catvae.model import VARIANTS, by_beta
 from catvae.page.morph import morph_value
-from catvae.page.tabs.compare import ComparePage, format_page, is_free, kind_of_cat, label_box, place_dots
+from catvae.page.picker import kind_of_cat
+from catvae.page.tabs.compare import ComparePage, format_page, is_free, label_box, place_dots
 from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
 from tests.conftest import draw_cat
+from tests.test_page import choose_cat
 
 A, B = (open_image(kitten) for kitten in example_kittens()[:2])
 TINY = VAEConfig(channels=(3, 8, 8), latent_dim=6)
@@ -85,11 +87,12 @@ def test_it_is_said_whose_cats_the_numbers_are_of(tmp_path):
     photo, face = tmp_path / "photo.jpg", tmp_path / "face.png"
     draw_cat(1, 200).save(photo)
     draw_cat(1).save(face)
-    assert kind_of_cat(kitten, str(face)) == "painted" and kind_of_cat(real, str(face)) == "real"
-    assert kind_of_cat(str(photo), str(face)) == "own" and kind_of_cat(str(face), str(face)) == "cut"
+    assert kind_of_cat(kitten) == "painted" and kind_of_cat(real) == "real"
+    assert kind_of_cat(str(photo)) == "own" and kind_of_cat(str(face)) == "cut"
+    assert kind_of_cat(face.read_bytes()) == "newborn" and kind_of_cat(str(tmp_path / "swept.jpg")) == "own"
     renamed = tmp_path / "kitten-01.png"
     draw_cat(2, 100).save(renamed)
-    assert kind_of_cat(str(renamed), str(face)) == "own"  # by content, not by name
+    assert kind_of_cat(str(renamed)) == "own"  # by content, not by name
     models = {"v6": CatVAE(TINY).eval()}
     rows, words = compare(models, [A, B], 9), TEXTS["en"]
     mine = page_of(rows, models, {}, kinds=("own", "real"))
@@ -212,7 +215,7 @@ def test_one_slider_moves_all_models_and_a_face_opens_its_model(open_page):
     assert [url for url in asked if "queue" in url] == []
 
     before = page.evaluate(PICTURES)
-    page.locator(".cat").first.locator(".gallery-item").nth(5).click()
+    choose_cat(page, "kitten-06")
     page.wait_for_function(f"before => {PICTURES}.every((picture, i) => picture !== before[i])", arg=before)
     expect(page.locator("#compare .way output")).to_have_text("25 % B")  # other cats at the same place
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 from catvae.errors import DataError
 from catvae.training.data import FaceStream, load_faces, near_copy_groups
+from catvae.training.split import PUBLISHED_FINGERPRINT
 from tests.conftest import SHARED, draw_cat
 
 
@@ -32,19 +33,43 @@ def datasets_cache(tmp_path, monkeypatch):
 
 def test_folder_is_loaded_split_and_reported(cat_folder):
     faces = load_faces(cat_folder, validation_fraction=0.2)
-    assert faces.train.shape == (48, 3, 64, 64) and faces.train.dtype == torch.uint8
-    assert faces.validation.shape == (12, 3, 64, 64)
+    train, validation = len(faces.train), len(faces.validation)
+    assert faces.train.shape == (train, 3, 64, 64) and faces.train.dtype == torch.uint8
+    assert train + validation == 60 and 6 <= validation <= 18
     assert (faces.report.read, faces.report.exact_copies, faces.report.near_copies) == (60, 0, 0)
+    assert faces.report.files == "60 png" and "(60 png)" in str(faces.report)
     assert len(faces.split("all")) == 60
     with pytest.raises(DataError, match="test"):
         faces.split("test")
 
 
-def test_split_is_fixed_by_the_seed(cat_folder):
-    first, again, other = (load_faces(cat_folder, seed=seed) for seed in (1, 1, 2))
-    assert torch.equal(first.train, again.train) and torch.equal(first.validation, again.validation)
-    assert first.report.fingerprint == again.report.fingerprint
-    assert first.report.fingerprint != other.report.fingerprint
+def pixels_of(faces: torch.Tensor) -> set[bytes]:
+    return {face.numpy().tobytes() for face in faces}
+
+
+def test_faces_that_come_and_go_move_no_other(cat_folder, tmp_path):
+    shutil.copytree(cat_folder, tmp_path / "cats")
+    before = load_faces(tmp_path / "cats", validation_fraction=0.3)
+    for seed in range(5):
+        (tmp_path / "cats" / f"{7 * seed:03d}.png").unlink()
+        draw_cat(100 + seed).save(tmp_path / "cats" / f"0{seed}.png")
+        (tmp_path / "cats" / f"near-{seed}.jpg").write_bytes(jpeg(draw_cat(40 + seed)))  # another hash, the same cat
+    after = load_faces(tmp_path / "cats", validation_fraction=0.3)
+    assert after.report.near_copies == 5
+    assert not pixels_of(before.train) & pixels_of(after.validation)
+    near = pixels_of(torch.stack([torch.from_numpy(np.array(draw_cat(40 + i))).permute(2, 0, 1) for i in range(5)]))
+    assert pixels_of(before.validation) & pixels_of(after.train) <= near  # held out until a copy was learned from
+    assert len(pixels_of(before.train) & pixels_of(after.train)) > 30
+    shuffled = load_faces(tmp_path / "cats", validation_fraction=0.3)
+    assert torch.equal(shuffled.train, after.train) and shuffled.report.fingerprint == after.report.fingerprint
+
+
+def test_both_sides_of_the_smallest_set_have_a_face(tmp_path):
+    for seed in range(2):
+        draw_cat(seed).save(tmp_path / f"{seed}.png")
+    for fraction in (0.001, 0.999):
+        faces = load_faces(tmp_path, validation_fraction=fraction)
+        assert (len(faces.train), len(faces.validation)) == (1, 1)
 
 
 def test_planted_copies_are_removed_and_never_straddle_the_split(cat_folder, tmp_path):
@@ -139,12 +164,18 @@ def test_an_unreachable_hub_dataset_is_a_clear_error():
         load_faces("someone/no-cats-here@main")
 
 
-def test_the_published_faces_have_8259_groups():
+def test_the_published_faces_keep_the_split_of_the_published_figures(tmp_path):
     parquet = SHARED / "data" / "cat-faces-64" / "train.parquet"
     if not parquet.exists():
         pytest.skip(f"needs {parquet.name} of the shared data")
-    report = load_faces(parquet).report
-    assert (report.read, report.exact_copies, report.train + report.validation) == (14060, 5763, 8259)
+    faces = load_faces(parquet)
+    assert (faces.report.read, faces.report.exact_copies, faces.report.near_copies) == (14060, 5763, 38)
+    assert (faces.report.train, faces.report.validation) == (7763, 496)
+    assert faces.report.fingerprint == PUBLISHED_FINGERPRINT
+    rows = datasets.load_dataset("parquet", data_files=str(parquet), split="train").select(range(5, 14060))
+    rows.to_parquet(tmp_path / "less.parquet")
+    less = load_faces(tmp_path / "less.parquet")
+    assert pixels_of(less.train) < pixels_of(faces.train) and pixels_of(less.validation) <= pixels_of(faces.validation)
 
 
 @pytest.mark.parametrize("shards", [1, 2])

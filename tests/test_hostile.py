@@ -14,6 +14,7 @@ from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
 from tests.conftest import ROOT, running_app
 from tests.hostile import hostile_files
+from tests.test_page import choose_cat
 
 
 @pytest.fixture(scope="module")
@@ -123,11 +124,11 @@ def test_the_page_survives_them_all_and_goes_on_mixing(browser, folder, app):
     for path in sorted(folder.iterdir()):
         try:
             with page.expect_response("**/queue/join*", timeout=2500):
-                page.locator("input[type=file]").first.set_input_files(path)
+                page.locator(".cat input[type=file]").first.set_input_files(path)
         except PageTimeout:
             pass  # the page itself refused it
     page.wait_for_timeout(1000)
-    page.locator(".cat").first.locator(".gallery-item").nth(5).click()
+    choose_cat(page, "kitten-06")
     page.wait_for_timeout(2000)
     assert page.locator("#mix img").count() == 11
     page.close()

@@ -34,6 +34,7 @@ def test_uploads_and_examples_are_ours_and_nothing_else(uploads, tmp_path):
     os.mkfifo(uploads / "pipe.png")
     assert own_file(str(mine)) == str(mine.resolve())
     assert own_file(str(EXAMPLES / "chelsea.jpg")) == str(EXAMPLES / "chelsea.jpg")
+    assert own_file(str(uploads / "swept.png")) == str(uploads / "swept.png")  # so that the visitor is told
     for path in (
         secret,
         tmp_path / "none.png",
@@ -140,6 +141,25 @@ def test_so_do_the_page_s_own_endpoints(app):
                 assert "base64" not in done.text, (fn["id"], done.text)
         assert len(answers) == 1, (fn["api_name"], answers)
     assert tried >= 6
+
+
+def test_nor_does_the_card_of_a_cat(app):
+    """It names files in the data of its events, and where its photo lies as text."""
+    url, temp = app
+    config = httpx.get(f"{url}/config", timeout=60).json()
+    cards = {c["id"] for c in config["components"] if "cat-card" in (c["props"].get("elem_classes") or [])}
+    asked = [fn for fn in config["dependencies"] if fn["backend_fn"] and cards & {i for i, _ in fn["targets"]}]
+    assert len(asked) == 2
+    square = {"x": 0.5, "y": 0.5, "side": 0.5, "turn": 0}
+    for fn in asked:
+        answers = set()
+        for path in others(temp):
+            for photo, said in ((None, {"photo": path}), (None, {"photo": {"path": path}}), (path, {"square": square})):
+                body = {"data": [photo], "fn_index": fn["id"], "session_hash": "own", "event_data": said}
+                done = httpx.post(f"{url}/gradio_api/run/predict", json=body, timeout=60)
+                answers.add((done.status_code, json.dumps(done.json().get("data"))))
+                assert "base64" not in done.text, done.text
+        assert len(answers) == 1, answers
 
 
 def test_a_picture_within_an_address_works_as_the_api_s_info_says(app):

@@ -110,7 +110,9 @@ def test_resume_refuses_other_settings_and_other_data(cat_folder, tmp_path):
     with pytest.raises(TrainingError, match="other settings or data.*--resume"):
         train_variant("v3", faces, tmp_path, CONFIG, resume=True)
     with pytest.raises(TrainingError, match="other settings or data"):
-        train_variant("v3", load_faces(cat_folder, seed=5), tmp_path, TrainConfig(epochs=1, batch_size=16), resume=True)
+        train_variant(
+            "v3", load_faces(cat_folder, limit=50), tmp_path, TrainConfig(epochs=1, batch_size=16), resume=True
+        )
 
 
 def test_divergence_is_reported_not_saved(cat_folder, tmp_path):

@@ -31,6 +31,7 @@ from catvae.serving.links import (
     MAX_STEPS,
     MIN_STEPS,
     example_face,
+    is_painted,
 )
 from catvae.serving.texts import TEXTS
 
@@ -42,20 +43,10 @@ MANIFEST = "mixer.json"
 STYLED = ("mixer.css", "page.css")  # with the colours before them
 SHARED_WORDS = (
     *("cat_a", "cat_b", "model", *(f"model_{name}" for name in VARIANTS), "steps", "path", "path_lerp", "path_slerp"),
-    *(
-        "result",
-        "share",
-        "morph",
-        "play",
-        "pause",
-        "save_png",
-        "save_gif",
-        "kitten",
-        "own_cat",
-        "cats_painted",
-        "surprise",
-    ),
+    *("result", "share", "morph", "play", "pause", "save_png", "save_gif", "kitten", "own_cat", "cats_painted"),
+    "surprise",
     *("face_found", "face_of", "face_unsure", "face_none", "face_whole", "next_face", "whole", "adjust"),
+    *(f"name_{name}" for name in CATS if not is_painted(name)),
     *("zoom", "right", "down", "turn", "too_large", "too_heavy", "too_narrow"),
 )
 

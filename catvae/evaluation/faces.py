@@ -17,7 +17,7 @@ from catvae.images import data_uri, to_pil, to_tensor
 from catvae.model import IMAGE_SIZE, CatVAE, beta_elbo, beta_of, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, align, find_faces
-from catvae.training.sources import find_images
+from catvae.training.sources import list_files
 
 PAGE = Path(__file__).with_name("faces.html")
 THUMBNAIL = 220
@@ -61,7 +61,7 @@ def evaluate_faces(
     Raises DataError for a folder without pictures, CheckpointError for weights that cannot be loaded
     or do not tell their β, and SettingError where `out` cannot be written.
     """
-    files = find_images(folder)
+    files, _ = list_files(folder)
     model = load_variant(variant, checkpoints)
     if (beta := beta_of(variant, model)) is None:
         raise CheckpointError(f"{variant}: its config.json tells no beta, so it has no ELBO; name another variant")
@@ -120,7 +120,7 @@ def reconstruct(model: CatVAE, faces: Tensor, beta: float) -> tuple[Tensor, Tens
     per pixel, (N,), with the posterior mean as its sample, so that no chance is in it."""
     mu, logvar = model.encode(faces)
     logits = model.decoder(mu)
-    return logits.sigmoid(), beta_elbo(logits, faces, mu, logvar, beta)[0] / IMAGE_SIZE**2
+    return model.paint(logits.sigmoid(), mu), beta_elbo(logits, faces, mu, logvar, beta)[0] / IMAGE_SIZE**2
 
 
 def mean_elbo(model: CatVAE, faces: Tensor, beta: float) -> float:

@@ -89,6 +89,8 @@ class Cutter:
     def choose(self, photo: Picture, event: gr.EventData, request: gr.Request) -> tuple:
         """Photo, face and card as the card asks: {"photo"} uploaded, {"example"} of the shelf, or {"square"} to cut.
 
+        The photo of an example comes along only where the card says that it is to "adjust" the square on it.
+
         What cannot be done is said on the card, and photo and face stay.
         """
         words, answer = words_of(request), {"serial": told(event, "serial")}
@@ -99,7 +101,10 @@ class Cutter:
                 return gr.skip(), face, json.dumps(answer | seen)
             chosen = chosen_photo(event)
             face, card = show(self.letter, chosen, words)
-            return chosen, face, json.dumps(json.loads(card) | answer)
+            news = json.loads(card) | answer
+            if told(event, "adjust") and example_name(chosen):
+                news |= on_photo(read(chosen, self.letter, words))[0]
+            return chosen, face, json.dumps(news)
         except gr.Error as refusal:
             return gr.skip(), gr.skip(), json.dumps(answer | {"refusal": refusal.message})
 
@@ -129,8 +134,8 @@ def show(letter: str, photo: Picture | Image.Image, words: dict[str, str]) -> tu
     image = read(photo, letter, words)
     if is_cut(image):
         return image, json.dumps({"kind": "own", "face": data_uri(image)})
-    shown = on_photo(image)
-    face = align(image, shown.pop("best"))
+    shown, best = on_photo(image)
+    face = align(image, best)
     return face, json.dumps({"kind": "own", "face": data_uri(face), **shown})
 
 
@@ -140,30 +145,30 @@ def tell(cat: Picture | Image.Image) -> dict[str, Any]:
         return {"kind": "newborn", "face": data_uri(cat)}
     name = example_name(cat)
     assert name, cat
-    card = {"kind": kind_of_example(name), "example": name, "face": data_uri(example_face(name))}
-    image = open_image(cat)
-    if not is_cut(image):
-        shown = on_photo(image)
-        del shown["best"]
-        card |= shown
-    return card
+    has_photo = face_file(name) != CATS[name]
+    return {
+        "kind": kind_of_example(name),
+        "example": name,
+        "face": data_uri(example_face(name)),
+        "on_request": has_photo,  # not at once: a fresh page would carry two of them
+    }
 
 
-def on_photo(image: Image.Image) -> dict[str, Any]:
+def on_photo(image: Image.Image) -> tuple[dict[str, Any], Face]:
     """What the card needs to draw squares on a photo: a copy of it that browsers draw, the squares of the faces
-    found and of the whole picture, which of them is cut; and that one's "best" Face."""
+    found and of the whole picture, which of them is cut; and that one's face."""
     found, whole = find_faces(image), whole_picture(image)
     copy = image.copy()
     copy.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
     faces = [{**to_shares(face, image), "sure": face.score >= SURE_SCORE} for face in found]
-    return {
+    shown = {
         "photo": data_uri(copy, "JPEG", quality=85),
         "faces": faces,
         "whole": to_shares(whole, image),
         "number": 1 if found else 0,
         "square": faces[0] if found else to_shares(whole, image),
-        "best": found[0] if found else whole,
     }
+    return shown, found[0] if found else whole
 
 
 def to_shares(face: Face, image: Image.Image) -> dict[str, float]:

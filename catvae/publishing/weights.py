@@ -18,6 +18,7 @@ from catvae.images import to_bytes
 from catvae.latents import LATENTS
 from catvae.model import VARIANTS, beta_of, by_beta, find_models, load_checkpoint
 from catvae.publishing.cards import make_model_card
+from catvae.training.split import TRAINED_ON
 
 PSNR_TOLERANCE = 0.05  # dB; a retrained variant that loses more is worse, not merely different
 TRIAL = "trial"  # the branch of trained sets that `main` refuses
@@ -187,7 +188,7 @@ def collect_files(repo_id: str, present: dict[str, Path], metrics: dict[str, dic
     files: dict[str, bytes | Path] = {
         f"{name}/{file}": path / file
         for name, path in present.items()
-        for file in (*FILES, LATENTS, "history.csv")
+        for file in (*FILES, LATENTS, TRAINED_ON, "history.csv")
         if (path / file).exists()
     }
     files |= {f"figures/{name}.png": to_bytes(figure, optimize=True) for name, figure in make_figures(models).items()}

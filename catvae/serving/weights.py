@@ -55,6 +55,7 @@ class Weights:
         repo = os.environ.get("CATVAE_REPO")
         if not repo and (author := os.environ.get("SPACE_AUTHOR_NAME")):
             repo = f"{author}/catvae"
+        self.repo = repo.partition("@")[0] if repo and not folder else None
         if repo and not folder:
             threading.Thread(target=self._follow, args=repo.partition("@")[::2], daemon=True).start()
 

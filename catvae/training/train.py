@@ -6,6 +6,7 @@ every batch, and the sum of their gradients is that of one process with the whol
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from catvae.training.batches import augment, epoch_batches
 from catvae.training.data import Faces, FaceStream, sample
 from catvae.training.optim import flat_gradients, lr_factor, make_optimizers
 from catvae.training.progress import ANEW, begin, finish, read_progress, save_progress, saving
+from catvae.training.split import save_trained_on, weights_folder
 from catvae.training.start import PEAK_LR, TrainConfig, count_steps, pick_variant, settle, starting_weights
+from catvae.training.track import ignore
 
 EMA_DECAY = 0.995
 
@@ -78,16 +81,17 @@ def train_variant(
     variant: Variant | None = None,
     device: torch.device = torch.device("cpu"),
     resume: bool = False,
+    track: Callable[[dict[str, float]], None] = ignore,
     force: bool = False,
 ) -> dict:
     """Train one of `VARIANTS`, or a `variant` of one's own, and write `out/name/`; returns its metrics on
     the validation split.
 
-    After each epoch `history.csv` has one row more and `training.pt` holds all that is needed to
-    go on; with `resume` the run continues from there and, on a CPU, ends with the same losses as
-    if it had never stopped. The weights kept are the moving average with the lowest validation
-    loss; those it starts with are epoch 0. A finished run is left alone under `resume`; weights of
-    another run are written over with `force` alone.
+    After each epoch `history.csv` has one row more, which `track` is called with too, and `training.pt`
+    holds all that is needed to go on; with `resume` the run continues from there and, on a CPU, ends with
+    the same losses as if it had never stopped. The weights kept are the moving average with the lowest
+    validation loss; those it starts with are epoch 0. A finished run is left alone under `resume`; weights
+    of another run are written over with `force` alone.
 
     Training begins near the optimal linear VAE of the faces (`start_linear`), at the KL that β asks
     for: from a random start many latents die before they have learned anything. `start_from`
@@ -105,9 +109,7 @@ def train_variant(
         raise TrainingError(f"a batch of {config.batch_size} is too small for {world_size()} processes")
     folder, variant = out / name, pick_variant(name, variant)
     config = replace(settle(config, len(faces.train)), precision=pick_precision(config.precision, device))
-    record = {"variant": name, "beta": variant.beta, **asdict(config), "data": faces.report.as_dict()}
-    if name not in VARIANTS:
-        record["network"] = {**asdict(variant.config), "channels": list(variant.config.channels)}
+    record = recorded(name, variant, config, faces)
     finished, state = from_first(lambda: read_progress(folder, record, resume=resume, force=force))
     if finished:
         return finished
@@ -134,9 +136,18 @@ def train_variant(
                 save_checkpoint(folder, run.ema.module, variant.beta, {**scores, "training": record})
             save_progress(folder, {"run": record, **run.state()})
         describe(run, speed, seen)
+        track(run.history[-1])
     if rank() == 0 and not run.best["epoch"]:
         print(f"{name}: no epoch was better than the start, which is kept; try a lower --lr or more faces", flush=True)
     return from_first(lambda: finish(folder, faces, record))
+
+
+def recorded(name: str, variant: Variant, config: TrainConfig, faces: Faces) -> dict[str, Any]:
+    """What a run is known by: one that goes on has the same, and its weights carry it."""
+    record = {"variant": name, "beta": variant.beta, **asdict(config), "data": faces.report.as_dict()}
+    if name not in VARIANTS:
+        record["network"] = {**asdict(variant.config), "channels": list(variant.config.channels)}
+    return record
 
 
 def save_start(run: Run, faces: Faces, validation: Tensor, folder: Path, record: dict[str, Any]) -> None:
@@ -146,7 +157,11 @@ def save_start(run: Run, faces: Faces, validation: Tensor, folder: Path, record:
     scores = measure(run, 0, mean_losses(run, start), validation)
     if not math.isfinite(run.best["val_loss"]):
         raise TrainingError(f"{run.name}: the loss is not finite at the start")
+    source = run.config.start_from
     with saving(folder):
+        save_trained_on(
+            folder, faces.trained_on, None if source in ("linear", "random") else weights_folder(Path(source), run.name)
+        )
         begin(folder, {"run": record, **run.state()})
         save_checkpoint(folder, run.ema.module, run.variant.beta, {**scores, "training": record})
 

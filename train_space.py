@@ -26,6 +26,7 @@ import argparse
 import os
 import shlex
 import sys
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -39,6 +40,7 @@ if not find_spec("catvae"):
 import torch
 
 from catvae.errors import DataError, SettingError, TrainingError, UserError
+from catvae.files import BUNDLED
 from catvae.machine import (
     from_first,
     join_processes,
@@ -48,80 +50,114 @@ from catvae.machine import (
     rank,
     world_size,
 )
-from catvae.model import VARIANTS
+from catvae.model import ACTIVATIONS, VARIANTS, VAEConfig, Variant
+from catvae.training.cut import cut_source
 from catvae.training.data import PUBLISHED_DATASET, Faces, load_faces, stream_faces
-from catvae.training.train import TrainConfig, train_variant
+from catvae.training.progress import check_free
+from catvae.training.start import TrainConfig, load_start, pick_variant
+from catvae.training.track import import_trackio, tracked
+from catvae.training.train import train_variant
+
+RUNS = Path("runs")  # where --out is by default: in a new folder of a number
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Train v1 to v6 on cat faces and write checkpoints.")
+    parser = argparse.ArgumentParser(description="Train v1 to v6, or a model of your own, on cat faces.")
     parser.add_argument(
         "--data",
         default=PUBLISHED_DATASET,
         help="a .parquet file, a folder of images, a Hub dataset OWNER/NAME[@REVISION] or kaggle:OWNER/NAME",
     )
     parser.add_argument("--column", default="image", help="image column of a parquet file or Hub dataset")
+    parser.add_argument(
+        "--cut", default="auto", choices=["auto", "never", "always"], help="the cats' faces from a folder of photos"
+    )
+    parser.add_argument("--faces", type=Path, help="where cut faces go, to look at; default: FOLDER-faces beside it")
     parser.add_argument("--streaming", action="store_true", help="read the Hub dataset anew each epoch: any size")
     parser.add_argument(
         "--variants",
         nargs="+",
-        default=list(VARIANTS),
         choices=[*VARIANTS, "v7"],
         metavar="vN",
-        help="v1 to v6; or v7, a painter on the v6 in --out or --start-from (under construction)",
+        help="v1 to v6, by default all; or v7, a painter on the v6 in --out or --start-from (under construction)",
     )
+    parser.add_argument("--name", help="train a model of your own instead, under this name")
+    parser.add_argument("--beta", type=float, help="of --name: weight of the KL term; small keeps detail, 1 is soft")
+    parser.add_argument("--channels", type=int, nargs="+", metavar="N", help="of --name: 3, then a width a layer")
+    parser.add_argument("--latents", type=int, metavar="N", help="of --name: how many numbers describe a face")
+    parser.add_argument("--activation", choices=sorted(ACTIVATIONS), help="of --name")
     parser.add_argument("--epochs", type=int, default=TrainConfig.epochs)
     parser.add_argument("--batch-size", type=int, default=TrainConfig.batch_size)
-    parser.add_argument("--lr", type=float, default=TrainConfig.lr, help="peak learning rate of Adam; Muon's is 10×")
+    parser.add_argument(
+        "--lr",
+        type=float,
+        default=TrainConfig.lr,
+        help="peak rate of Adam, Muon's is 10×; default: by the number of steps",
+    )
     parser.add_argument("--seed", type=int, default=TrainConfig.seed)
     parser.add_argument(
         "--start-from",
         default=TrainConfig.start_from,
         metavar="START",
-        help="weights to begin with: linear, random, or trained ones in a folder or Hub repo OWNER/NAME",
+        help="weights to begin with: linear, random, or trained ones: a folder, or OWNER/NAME[/MODEL] on the Hub",
     )
     parser.add_argument("--jitter", type=float, default=TrainConfig.jitter, help="move, turn and recolour faces; try 1")
     parser.add_argument(
         "--precision", default="auto", choices=["auto", "fp32", "bf16"], help="auto: bf16 where the device has it"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    parser.add_argument("--out", type=Path, default=Path("checkpoints"))
+    parser.add_argument("--out", type=Path, help="folder that gets a folder for each model; default: runs/1, runs/2 …")
     parser.add_argument("--limit", type=int, help="read only this many images, to try things out")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run, skip finished variants")
+    parser.add_argument(
+        "--track", action="store_true", help="follow each epoch of v1 to v6 in trackio (pip install trackio)"
+    )
     parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="push all of --out to this model repo at the end")
     parser.add_argument("--private", action="store_true", help="create that repo as a private one")
     parser.add_argument("--revision", metavar="BRANCH", help="branch of that repo to push to")
-    parser.add_argument("--force", action="store_true", help="push to main even what is partial or worse than it")
+    parser.add_argument(
+        "--force", action="store_true", help="write over other weights in --out, and over better ones on the Hub's main"
+    )
     return parser.parse_args(words)
 
 
 def train(args: argparse.Namespace) -> None:
     config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter, args.precision)
-    if "v7" in args.variants and args.push_to_hub:
+    own = own_variant(args)
+    names = [args.name] if own else args.variants or list(VARIANTS)
+    if "v7" in names and args.push_to_hub:
         raise SettingError("v7 is not pushed yet: train it without --push-to-hub")
+    if args.track:
+        import_trackio()  # now, not after the faces are read
     device = pick_device(args.device)
     join_processes(device)
+    args.out = args.out or from_first(lambda: pick_folder(args.resume))
+    for name in names if not args.resume else ():  # now, not after hours
+        check_free(args.out / name, force=args.force)
     if args.push_to_hub and rank() == 0:
         from catvae.publishing.weights import TRIAL, check_push  # slow to import, and only needed to push
 
         where = {"private": args.private, "revision": args.revision, "force": args.force}
-        if reason := check_push(args.push_to_hub, args.out, args.variants, **where):  # now, not after hours of training
+        if reason := check_push(args.push_to_hub, args.out, names, **where):  # now, not after hours of training
             print(f"{reason}: the weights will go to the branch {TRIAL} (--force: to main)", flush=True)
     if args.streaming and args.limit:
         raise DataError("--limit is for a set in memory; leave out --streaming")
     if args.streaming:
         faces = stream_faces(args.data, column=args.column)
     else:
-        faces = from_first(lambda: load_faces(args.data, column=args.column, limit=args.limit))
+        source = from_first(lambda: cut_source(args.data, args.cut, args.faces))
+        faces = from_first(lambda: load_faces(source, column=args.column, limit=args.limit))
     if rank() == 0:
-        print(f"{faces.report}; device {device}, {world_size()} process(es)", flush=True)
-    finished = []
+        print(f"{faces.report}; device {device}, {world_size()} process(es), to {args.out}", flush=True)
+    finished, settings = [], {"data": args.data, **asdict(config)}
     try:
-        for name in args.variants:
+        for name in names:
             if name == "v7":
                 metrics = paint(args, faces, device)
             else:
-                metrics = train_variant(name, faces, args.out, config, device=device, resume=args.resume)
+                how = {"variant": own, "device": device, "resume": args.resume, "force": args.force}
+                with tracked(name, settings, resume=args.resume, on=args.track and rank() == 0) as track:
+                    metrics = train_variant(name, faces, args.out, config, track=track, **how)
             finished.append(name)
             if rank() == 0:
                 print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
@@ -133,6 +169,32 @@ def train(args: argparse.Namespace) -> None:
     leave_processes()
 
 
+def own_variant(args: argparse.Namespace) -> Variant | None:
+    """What --name and the options beside it ask for; the rest is as in the weights to start from, or as in v6."""
+    given = {"channels": args.channels, "latent_dim": args.latents, "activation": args.activation}
+    given = {field: value for field, value in given.items() if value is not None}
+    if args.name is None:
+        if given or args.beta is not None:
+            raise SettingError("--beta, --channels, --latents and --activation are of a model of your own: add --name")
+        return None
+    if args.variants:
+        raise SettingError("--name trains a model of your own: leave out --variants")
+    start = (
+        None if args.start_from in ("linear", "random") else from_first(lambda: load_start(args.start_from, args.name))
+    )
+    beta = args.beta if args.beta is not None else start and start.beta
+    if beta is None:
+        raise SettingError(f"{args.name} needs a --beta: 1 is a classic VAE, 0.005 keeps most detail")
+    return pick_variant(args.name, Variant(beta, replace(start.config if start else VAEConfig(), **given)))
+
+
+def pick_folder(resume: bool) -> Path:
+    """A new folder under `runs`; with `resume` the newest one."""
+    numbers = [int(path.name) for path in RUNS.glob("*") if path.name.isdecimal()]
+    newest = max(numbers, default=0)
+    return RUNS / str(newest if resume and newest else newest + 1)
+
+
 def paint(args: argparse.Namespace, faces: Faces, device: torch.device) -> dict[str, float]:
     from catvae.evaluation.perceptual import load_alexnet  # a network of the loss, which nothing else needs here
     from catvae.training.painter import PainterConfig, train_v7
@@ -140,7 +202,8 @@ def paint(args: argparse.Namespace, faces: Faces, device: torch.device) -> dict[
     if world_size() > 1:
         raise TrainingError("v7 trains in one process")
     config = PainterConfig(images=args.epochs * len(faces.train), seed=args.seed)
-    start = args.out if args.start_from in ("linear", "random") else Path(args.start_from)
+    beside = args.out if (args.out / "v6").is_dir() else BUNDLED
+    start = beside if args.start_from in ("linear", "random") else Path(args.start_from)
     return train_v7(faces, start, args.out, load_alexnet(device), config, device=device, resume=args.resume)
 
 

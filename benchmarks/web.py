@@ -5,6 +5,7 @@ python -m benchmarks.web
 
 import argparse
 import gzip
+import os
 import shutil
 import statistics
 import tempfile
@@ -15,15 +16,14 @@ from pathlib import Path
 import brotli
 import psutil
 import torch
+from onnxruntime import InferenceSession
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from catvae.browser.export import export_web
 from catvae.browser.graphs import open_graph
-from catvae.files import example_cats
 from catvae.images import to_tensor
 from catvae.model import load_variant
-from catvae.photos.decode import open_image
-from catvae.photos.faces import cut_face
+from catvae.serving.links import FIRST_A, FIRST_B, example_face
 from tests.web_server import serving
 
 PACKED = (".gz", ".webp", ".jpg")
@@ -110,49 +110,56 @@ def measure_page(folder: Path, rounds: int) -> None:
 
 
 def measure_runtimes(folder: Path, rounds: int) -> None:
-    """Two faces encoded and nine frames decoded with v6, one call after the other in turns."""
+    """Two faces encoded and nine frames decoded with v6, by torch and by onnxruntime in turns: medians of both, and
+    of the ratio within a turn, which other work on the machine changes least, with its quartiles."""
     model = load_variant("v6")
-    faces = to_tensor([cut_face(open_image(path)) for path in example_cats()[:2]])
+    faces = to_tensor([example_face(name) for name in (FIRST_A, FIRST_B)])
     shares = torch.linspace(0, 1, 9)[:, None]
-    ways: dict[str, Callable[[], None]] = {}
 
-    def by_torch(threads: int) -> None:
+    @torch.inference_mode()
+    def by_torch() -> None:
+        mu = model.to_mu(model.encoder(faces))
+        model.decode(torch.lerp(mu[0], mu[1], shares))
+
+    for threads in (1, 2):  # one after the other: a change of threads slows what comes next
         torch.set_num_threads(threads)
-        with torch.inference_mode():
-            mu = model.to_mu(model.encoder(faces))
-            model.decode(torch.lerp(mu[0], mu[1], shares))
-
-    for threads in (1, 2):
         encoder, decoder = (open_graph(folder / "v6" / f"{name}.onnx", threads) for name in ("encoder", "decoder"))
 
-        def by_onnxruntime(encoder=encoder, decoder=decoder) -> None:
+        def by_onnxruntime(encoder: InferenceSession = encoder, decoder: InferenceSession = decoder) -> None:
             mu = torch.from_numpy(encoder.run(None, {"input": faces.numpy()})[0])
             decoder.run(None, {"input": torch.lerp(mu[0], mu[1], shares).numpy()})
 
-        ways[f"torch, {threads} thread(s)"] = lambda threads=threads: by_torch(threads)
-        ways[f"onnxruntime, {threads} thread(s)"] = by_onnxruntime
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, act in ways.items():
+        def timed(act: Callable[[], None]) -> float:
             begun = time.perf_counter()
             act()
-            times[name].append(1000 * (time.perf_counter() - begun))
-    for name, taken in times.items():
-        print(f"nine frames by {name}: {statistics.median(taken[2:]):.1f} ms")
+            return 1000 * (time.perf_counter() - begun)
+
+        pairs = [(timed(by_torch), timed(by_onnxruntime)) for _ in range(rounds + 5)][5:]
+        ours, other = (statistics.median(column) for column in zip(*pairs, strict=True))
+        low, ratio, high = statistics.quantiles((a / b for a, b in pairs), n=4)
+        load = ", ".join(f"{value:.1f}" for value in os.getloadavg()[:2])
+        print(
+            f"nine frames, {threads} thread(s): torch {ours:.1f} ms, onnxruntime {other:.1f} ms, ratio in a turn "
+            f"{ratio:.2f} ({low:.2f} to {high:.2f}), {rounds} turns, load {load} on {os.cpu_count()} cores"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--runtimes", action="store_true", help="onnxruntime beside torch alone")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temp:
+        if args.runtimes:
+            export_web(Path(temp) / "web", variants=["v6"], weights="fp16")
+            return measure_runtimes(Path(temp) / "web", 200)
         for weights in ("fp16", "int8"):
             folder = Path(temp) / weights
             export_web(folder, weights=weights)
             sizes = ", ".join(f"{size:.2f} MB {name}" for name, size in transfer_sizes(folder).items())
             print(f"{weights}: a post with two example cats and v6 takes {sizes}")
         measure_page(folder, args.rounds)
-        measure_runtimes(folder, 40)
+        measure_runtimes(folder, 200)
 
 
 if __name__ == "__main__":

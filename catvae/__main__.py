@@ -12,16 +12,18 @@ from pathlib import Path
 from PIL import Image
 
 from catvae.errors import MissingPackageError, SettingError, UserError
-from catvae.evaluation.figures import make_figures
+from catvae.evaluation.figures import make_figures, save_figures
 from catvae.evaluation.measure import evaluate_fully, evaluate_variants
 from catvae.evaluation.report import format_summary, format_table, insert_table, split_page, write_report
+from catvae.evaluation.unseen import describe_seen
 from catvae.files import BUNDLED, writing
 from catvae.images import save_frames, to_face
 from catvae.machine import keep_freed_memory
 from catvae.mixing import METHODS, interpolate
-from catvae.model import ACTIVATIONS, IMAGE_SIZE, VARIANTS, load_variant
+from catvae.model import ACTIVATIONS, IMAGE_SIZE, find_models, load_models, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
+from catvae.training.cut import add_cut
 from catvae.training.data import PUBLISHED_DATASET, load_faces
 
 MAX_STEPS, MAX_SCALE = 1000, 16
@@ -31,11 +33,17 @@ MAX_PIXELS = 256 * 10**6  # of all frames of a mix, enlarged: 0.8 GB
 def run_mix(args: argparse.Namespace) -> None:
     if args.steps * (args.scale * IMAGE_SIZE) ** 2 > MAX_PIXELS:
         raise SettingError(f"{args.steps} frames enlarged {args.scale} times are too large: fewer --steps or --scale")
+    args.variant = args.variant or first_choice(args.checkpoints)
     model = load_variant(args.variant, args.checkpoints)
     frames = interpolate(model, [read_face(args.image_a), read_face(args.image_b)], args.steps, args.method)
     with writing(args.out):
         save_frames(frames, args.out, args.scale)
     print(f"{args.steps} frames of {args.variant} in {args.out}")
+
+
+def first_choice(checkpoints: Path | None) -> str:
+    """v6, or of a folder without it the model of the smallest β."""
+    return "v6" if "v6" in find_models(checkpoints) else next(iter(load_models(checkpoints)))
 
 
 def read_face(path: Path) -> Image.Image:
@@ -64,6 +72,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
     keep_freed_memory()
     faces = load_faces(args.data, column=args.column, limit=args.limit)
     print(faces.report, file=sys.stderr)
+    if said := describe_seen(find_models(args.checkpoints), faces.split(args.split)):
+        print(said, file=sys.stderr)
     if not args.out:
         return print(format_table(evaluate_variants(faces, args.split, args.checkpoints)))
     report = evaluate_fully(faces, args.checkpoints, args.also)
@@ -83,24 +93,16 @@ def run_figures(args: argparse.Namespace) -> None:
 
 
 def draw_figures(checkpoints: Path | None) -> dict[str, Image.Image]:
-    """The pictures that compare all variants on the example kittens, by name."""
-    return make_figures({name: load_variant(name, checkpoints) for name in VARIANTS})
-
-
-def save_figures(figures: dict[str, Image.Image], out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    for name, figure in figures.items():
-        figure.save(out / f"{name}.png", optimize=True)
-        print(out / f"{name}.png", file=sys.stderr)
+    """The pictures that compare all models of a folder on the example kittens, by name."""
+    return make_figures(load_models(checkpoints))
 
 
 def run_evaluate_faces(args: argparse.Namespace) -> None:
     from catvae.evaluation.faces import evaluate_faces
 
     validation = load_faces(args.data).validation if args.data else None
-    report = evaluate_faces(
-        args.folder, args.out, variant=args.variant, checkpoints=args.checkpoints, validation=validation
-    )
+    variant = args.variant or first_choice(args.checkpoints)
+    report = evaluate_faces(args.folder, args.out, variant=variant, checkpoints=args.checkpoints, validation=validation)
     for key, value in report.items():
         print(f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}")
     print(f"to look at: {args.out}")
@@ -173,6 +175,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m catvae", description="Mix cats and measure the models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_mixing(commands)
+    add_cut(commands)
     add_measuring(commands)
     add_publishing(commands)
     add_web(commands)
@@ -199,7 +202,7 @@ def add_mixing(commands: argparse._SubParsersAction) -> None:
     mixing = commands.add_parser("mix", help="turn one cat into another")
     mixing.add_argument("image_a", type=Path)
     mixing.add_argument("image_b", type=Path)
-    mixing.add_argument("--variant", default="v6", choices=list(VARIANTS))
+    mixing.add_argument("--variant", metavar="NAME", help="a model of --checkpoints; default: v6")
     mixing.add_argument("--steps", type=whole_number(2, MAX_STEPS), default=9, metavar="N", help="frames, 2 to 1000")
     mixing.add_argument("--method", default="lerp", choices=list(METHODS))
     mixing.add_argument(
@@ -239,7 +242,7 @@ def add_measuring(commands: argparse._SubParsersAction) -> None:
     face_evaluation = commands.add_parser("evaluate-faces", help="find the faces in a folder of photos, as a page")
     face_evaluation.add_argument("folder", type=Path)
     face_evaluation.add_argument("--out", type=Path, default=Path("faces.html"), help="its figures go to .json beside")
-    face_evaluation.add_argument("--variant", default="v6", choices=list(VARIANTS))
+    face_evaluation.add_argument("--variant", metavar="NAME", help="a model of --checkpoints; default: v6")
     face_evaluation.add_argument("--data", help="faces whose validation split gives the ELBO to compare with")
     face_evaluation.set_defaults(run=run_evaluate_faces)
 
@@ -296,7 +299,7 @@ def add_web(commands: argparse._SubParsersAction) -> None:
 
     for command in (export, publish):
         add_checkpoints(command)
-        command.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="VARIANT")
+        command.add_argument("--variants", nargs="+", metavar="NAME", help="models of --checkpoints; default: all")
         command.add_argument(
             "--weights", default="int8", choices=["int8", "fp16"], help="fp16: torch's very pictures, twice the size"
         )
@@ -308,6 +311,8 @@ def main() -> None:
         args.run(args)
     except UserError as error:
         sys.exit(f"catvae: {error}")
+    except KeyboardInterrupt:
+        sys.exit("catvae: stopped")
 
 
 if __name__ == "__main__":

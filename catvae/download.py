@@ -60,9 +60,11 @@ def download_variant(repo_id: str, variant: str, revision: str | None = None, to
     A full 40-hex revision that is in the cache makes no request; offline the cache serves.
     The Hub counts downloads by requests for the config.json at a repo's root, so one is made with each
     set that is new here. The client checks sizes only, so weights whose bytes are not those their hash promises are
-    fetched once more. Raises HubError when the files cannot be had or stay damaged.
+    fetched once more. Raises HubError when the files cannot be had or stay damaged, at once for what is no OWNER/NAME.
     """
     where = f"{repo_id}@{revision}" if revision else repo_id
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repo_id):
+        raise HubError(f"{repo_id}: neither a folder that is here nor a repo OWNER/NAME")
     with hub_calls(f"{where}: cannot get {variant}"):
         config = Path(hf_hub_download(repo_id, f"{variant}/config.json", revision=revision, token=token))
         commit = config.parent.parent.name  # .../snapshots/COMMIT/v6/config.json

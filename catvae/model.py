@@ -20,6 +20,7 @@ from catvae.files import ADVICE, PACKAGE, find_checkpoints, read_json, replacing
 from catvae.painter import Painter
 
 IMAGE_SIZE = 64
+WEIGHTS = "model.safetensors"  # in a model's folder
 ACTIVATIONS = {"leaky_relu": nn.LeakyReLU, "relu": nn.ReLU}
 
 
@@ -34,7 +35,7 @@ class VAEConfig:
     latent_dim: int = 500
     activation: str = "leaky_relu"
     activation_before_sigmoid: bool = False  # True only to reproduce the published decoder
-    painter: int | None = None  # width of a `Painter` after the decoder
+    painter: int | None = None  # width of a `Painter` after the decoder; v7 is v6 with one of 32
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -47,6 +48,8 @@ class VAEConfig:
             raise SettingError(f"latent_dim must be positive, not {self.latent_dim}")
         if self.activation not in ACTIVATIONS:
             raise SettingError(f"activation must be one of {sorted(ACTIVATIONS)}, not {self.activation!r}")
+        if self.painter is not None and (type(self.painter) is not int or self.painter < 1):
+            raise SettingError(f"painter must be a width of at least 1, or null for none, not {self.painter!r}")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,10 @@ class Variant:
 
     beta: float
     config: VAEConfig = VAEConfig()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta < inf:
+            raise SettingError(f"beta must be a positive number, not {self.beta}")
 
 
 VARIANTS: dict[str, Variant] = {
@@ -67,6 +74,11 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
+def is_told(name: str, model: "CatVAE") -> bool:
+    """Whether our texts tell about this model: v1 to v6, and v7, which is v6 with a painter."""
+    return name in VARIANTS or (name == "v7" and model.painter is not None)
+
+
 def beta_of(name: str, model: "CatVAE | None" = None) -> float | None:
     """β of the variant of that name, else of the model as its config.json says; None where that says nothing."""
     if name in VARIANTS:
@@ -75,11 +87,13 @@ def beta_of(name: str, model: "CatVAE | None" = None) -> float | None:
 
 
 def by_beta(names: Iterable[str], models: Mapping[str, "CatVAE"] | None = None) -> list[str]:
-    """Names from the smallest β to the largest, those without one last; `models` tell of names that are no variant."""
+    """Names from the smallest β to the largest, those without one last, of equal ones first that with a painter;
+    `models` tell of names that are no variant."""
 
-    def key(name: str) -> tuple[bool, float, str]:
-        beta = beta_of(name, (models or {}).get(name))
-        return beta is None, beta or 0.0, name
+    def key(name: str) -> tuple[bool, float, bool, str]:
+        model = (models or {}).get(name)
+        beta = beta_of(name, model)
+        return beta is None, beta or 0.0, model is None or model.painter is None, name
 
     return sorted(names, key=key)
 
@@ -141,8 +155,11 @@ class CatVAE(nn.Module):
         return mu + torch.exp(0.5 * logvar) * (torch.randn_like(mu) if noise is None else noise)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Latents (N, latent_dim) to images in [0, 1], (N, 3, 64, 64)."""
-        picture = self.decoder(z).sigmoid()
+        """Latents (N, latent_dim) to images in [0, 1], (N, 3, 64, 64): painted, where there is a painter."""
+        return self.paint(self.decoder(z).sigmoid(), z)
+
+    def paint(self, picture: Tensor, z: Tensor) -> Tensor:
+        """What the decoder made of latents `z`, with what a painter adds to it; both (N, 3, 64, 64) in [0, 1]."""
         return picture if self.painter is None else self.painter(picture, z).clamp(0, 1)
 
     def forward(self, x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -177,7 +194,7 @@ def save_checkpoint(
     folder.mkdir(parents=True, exist_ok=True)
     config = {"beta": beta, **asdict(model.config)}
     weights = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
-    with replacing(folder / "model.safetensors") as partial:
+    with replacing(folder / WEIGHTS) as partial:
         save_file(weights, partial, metadata={"format": "pt"})
     write_json(folder / "config.json", config)
     if metrics is not None:
@@ -201,7 +218,7 @@ def load_checkpoint(folder: Path) -> CatVAE:
         raise CheckpointError(f"{folder / 'config.json'}: beta must be a number of at least 0, not {beta!r}")
     model.beta = beta
 
-    path = folder / "model.safetensors"
+    path = folder / WEIGHTS
     try:
         weights = load_file(path)
     except FileNotFoundError as error:
@@ -218,16 +235,39 @@ def load_checkpoint(folder: Path) -> CatVAE:
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
+def find_models(source: str | Path | None = None) -> dict[str, Path]:
+    """The folder of each model in a folder, or the one that it is itself, by name; `source` as for `load_variant`.
+
+    Raises CheckpointError when there is none.
+    """
+    folder = find_checkpoints(source).resolve()  # "." has a name too
+    found = sorted(config.parent for config in folder.glob("*/config.json"))
+    if not found and (folder / "config.json").is_file():
+        found = [folder]
+    if not found:
+        raise CheckpointError(f"{folder}: holds no model, neither {', '.join(VARIANTS)} nor another; {ADVICE}")
+    return {path.name: path for path in found}
+
+
+def load_models(source: str | Path | None = None) -> dict[str, CatVAE]:
+    """All of `find_models`, ready to use as `load_checkpoint` gives them, the smallest β first."""
+    loaded = {name: load_checkpoint(path) for name, path in find_models(source).items()}
+    return {name: loaded[name] for name in by_beta(loaded, loaded)}
+
+
 def load_variant(name: str, source: str | Path | None = None) -> CatVAE:
-    """The trained variant "v1" to "v6", ready to use: float32, eval mode, on the CPU.
+    """The trained variant of that name, ready to use: float32, eval mode, on the CPU.
 
     `source` is a folder with one subfolder per variant; by default `CATVAE_CHECKPOINTS`, else
     `checkpoints/` of a checkout, else v6 within the installed package. Raises CheckpointError for an
     unknown name or a bad file.
     """
-    if name not in VARIANTS:
-        raise CheckpointError(f"unknown variant {name!r}: choose one of {', '.join(VARIANTS)}")
     folder = find_checkpoints(source)
+    if name not in VARIANTS:
+        if name not in (found := find_models(folder)):
+            known = [*VARIANTS, *(other for other in found if other not in VARIANTS)]
+            raise CheckpointError(f"unknown variant {name!r}: choose one of {', '.join(known)}")
+        return load_checkpoint(found[name])
     if folder == PACKAGE / "checkpoints" and not (folder / name).is_dir():
         raise CheckpointError(
             f"{name} is not in the installed package, v6 alone is; "

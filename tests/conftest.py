@@ -53,7 +53,7 @@ def draw_cat(seed: int, size: int = 64) -> Image.Image:
 SLOW_FIXTURES = {"app_url", "browser", "node_modules"}
 SLOW_FILES = {
     *("app", "browser", "browser_export", "faces", "hostile", "hub", "hub_server", "limits", "mcp", "own_files"),
-    *("perceptual", "processes", "push_data", "serving", "space", "train", "wheel"),
+    *("perceptual", "processes", "push_data", "serving", "space", "track", "train", "wheel"),
 }
 
 

@@ -16,7 +16,6 @@ On disk, `{kind}/{owner}/{name}/` holds `repo.json` (branches, tags, private, a 
 Left out: Xet, pull requests, redirects to a CDN, pagination, organisations, running Spaces.
 """
 
-import asyncio
 import base64
 import hashlib
 import json
@@ -308,16 +307,6 @@ async def paths_info(request: Request) -> Response:
     return JSONResponse([known[path.strip("/")] for path in asked["paths"] if path.strip("/") in known])
 
 
-async def commits(request: Request) -> Response:
-    repo, rev, history = open_repo(request), arg(request, "rev"), []
-    while rev:
-        sha, commit = find(repo, rev)
-        shown = {key: commit[key] for key in ("title", "message", "date")}
-        history.append({"id": sha, "authors": [{"user": USER}], **shown})
-        rev = commit["parent"]
-    return JSONResponse(history)
-
-
 async def refs(request: Request) -> Response:
     meta = load(open_repo(request))
     branches = [{"name": n, "ref": f"refs/heads/{n}", "targetCommit": sha} for n, sha in meta["branches"].items()]
@@ -466,7 +455,6 @@ def make_app(hub: "HubServer") -> Starlette:
         ("GET", api + "/tree/{rev}", tree),
         ("GET", api + "/tree/{rev}/{path:path}", tree),
         ("POST", api + "/paths-info/{rev}", paths_info),
-        ("GET", api + "/commits/{rev}", commits),
         ("GET", api + "/refs", refs),
         ("GET", api + "/auth-check", auth_check),
         ("GET", api + "/auth-check/write", auth_check),
@@ -501,7 +489,6 @@ class Fault:
     match: str
     times: int | None = None
     skip: int = 0
-    delay: float = 0
     status: int | None = None
     body: bytes = b'{"error": "injected"}'
     headers: dict[str, str | None] = field(default_factory=dict)
@@ -543,7 +530,6 @@ async def misbehave(fault: Fault, app: Starlette, scope: dict, receive, send) ->
         await send(message | {"body": bytes(data[: fault.cut_after - start]), "more_body": True})
         return transport.close()
 
-    await asyncio.sleep(fault.delay)
     if fault.reset:
         return transport.abort()
     if fault.status:
@@ -631,7 +617,7 @@ class HubServer:
         """From now on, let something go wrong with requests in whose "METHOD path" the regular expression is found.
 
         times=2: only twice (else until `clear_faults`); skip=1: not the first time. What happens:
-        delay=3: the answer comes 3 s late; status=503, body=b"...": this is the answer, and nothing is done;
+        status=503, body=b"...": this is the answer, and nothing is done;
         headers={"ETag": '"x"', "X-Repo-Commit": None}: headers are set or dropped;
         reset=True: the connection closes, nothing is done; cut_after=100: it closes after 100 bytes of the body;
         flip_byte=True: one byte is changed in the middle of the body.
@@ -652,11 +638,11 @@ class HubServer:
         folder = self.folder / repo
         return {path: blob(folder, entry).read_bytes() for path, entry in find(folder, rev)[1]["files"].items()}
 
-    def seed(self, repo: str, files: dict[str, bytes], private: bool = False) -> str:
+    def seed(self, repo: str, files: dict[str, bytes]) -> str:
         """Commit files to "models/owner/name" without a client, creating the repo if need be, whoever owns it."""
         folder = self.folder / repo
         if not folder.exists():
-            new_repo(folder, private, sdk="gradio" if repo.startswith("spaces/") else None)
+            new_repo(folder, sdk="gradio" if repo.startswith("spaces/") else None)
         entries = dict(find(folder, "main")[1]["files"])
         for path, data in files.items():
             entries[path] = git_entry(folder, data)

@@ -38,6 +38,6 @@ def test_no_view_has_serious_barriers(open_page, app_url, node_modules, theme):
     barriers += find_barriers(page, "share", node_modules)
     page = page.context.new_page()
     page.goto(f"{app_url}/embed?theme={theme}")
-    expect(page.locator(".grid img")).to_have_count(9, timeout=30_000)
+    expect(page.locator(".frames img")).to_have_count(9, timeout=30_000)
     barriers += find_barriers(page, "embed", node_modules)
     assert not barriers, "\n".join(barriers)

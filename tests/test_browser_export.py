@@ -75,7 +75,7 @@ def test_every_word_of_the_page_is_there_and_none_is_left_over():
     used = {key for keys in used for key in keys if key} - {"js"}
     used |= {"cat_a", "cat_b", "path_lerp", "path_slerp", "zoom", "right", "down", "turn", "too_large", "too_heavy"}
     used |= {"too_narrow", "web_missing", "web_broken", "web_memory", "web_unable", "web_unreadable"}
-    used |= {key for key in SHARED_WORDS if key.startswith("model_")}
+    used |= {key for key in SHARED_WORDS if key.startswith(("model_", "name_"))}
     for texts in TEXTS.values():
         assert used == {*SHARED_WORDS} | {key for key in texts if key.startswith("web_")}
 
@@ -89,7 +89,7 @@ def test_an_export_that_cannot_be_is_refused_and_leaves_nothing(tmp_path):
         export_web(tmp_path / "web", weights="int4")
     with pytest.raises(SettingError, match="variants must be some of"):
         export_web(tmp_path / "web", variants=["v7"])
-    with pytest.raises(CheckpointError, match="missing"):
+    with pytest.raises(CheckpointError, match="holds no model"):
         export_web(tmp_path / "web", checkpoints=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 

@@ -40,7 +40,7 @@ def test_mix_says_where_it_found_no_cat(tmp_path, monkeypatch, capsys):
         (["--steps", "1000", "--scale", "16"], "1000 frames enlarged 16 times are too large"),
         (["--out", "mix.xyz"], "mix.xyz: .xyz is no format of pictures"),
         (["--out", "/proc/mix.png"], "/proc/mix.png: cannot be written"),
-        (["--checkpoints", "nowhere"], "nowhere/v6/config.json: missing"),
+        (["--checkpoints", "nowhere"], "nowhere: holds no model"),
     ],
 )
 def test_what_a_user_can_mend_is_one_sentence(words, message, monkeypatch, capsys, tmp_path):

@@ -10,6 +10,7 @@ from catvae.__main__ import main
 from catvae.evaluation.measure import Pixels, Ruler, measure
 from catvae.evaluation.report import format_report, format_summary
 from catvae.files import read_json
+from catvae.model import by_beta
 from tests.conftest import ROOT
 
 FIGURES = ROOT / "figures"
@@ -20,7 +21,8 @@ def cheap_networks(monkeypatch):
     """Pixels in the place of what VGG-16 and EfficientNet see: LPIPS is then the sum of squared errors."""
     monkeypatch.setattr("catvae.evaluation.measure.load_vgg", lambda: None)
     monkeypatch.setattr("catvae.evaluation.measure.embed", lambda images: images.flatten(1))
-    monkeypatch.setattr("catvae.evaluation.measure.features", lambda images: images[..., ::8, ::8].flatten(1))
+    for network in ("features", "vgg_features"):
+        monkeypatch.setattr(f"catvae.evaluation.measure.{network}", lambda images: images[..., ::8, ::8].flatten(1))
 
 
 def run(monkeypatch, *arguments) -> None:
@@ -53,7 +55,7 @@ def test_one_command_writes_everything_twice_the_same(
         assert min(Image.open(tmp_path / "once" / name).size) > 100
 
     report = json.loads((tmp_path / "once" / "evaluation.json").read_text())
-    assert list(report["variants"]) == list(report["linear"]) == list(VARIANTS) and list(report["also"]) == ["other"]
+    assert list(report["variants"]) == list(report["linear"]) == by_beta(VARIANTS) and list(report["also"]) == ["other"]
     for row in (*report["variants"].values(), *report["linear"].values(), *report["also"].values(), report["faces"]):
         for value in row.values():
             assert not isinstance(value, list) or value[1] <= value[0] <= value[2]
@@ -100,7 +102,8 @@ def test_what_cannot_be_done_is_said_before_it_takes_time(
 
 def test_real_faces_are_the_floor_and_their_mixes_pixel_cross_fades(cheap_networks):
     x, train = torch.rand(2, 12, 3, 64, 64)
-    ruler = Ruler(x, x.flatten(1), train.flatten(1), train[..., ::8, ::8].flatten(1))
+    seen = train[..., ::8, ::8].flatten(1)
+    ruler = Ruler(x, x.flatten(1), train.flatten(1), seen, seen)
     row, singly = measure(Pixels(), ruler)
     assert row["lpips"] == [0, 0, 0] and row["sharpness"][0] == 1 and (singly.psnr > 99).all()
     # for squared errors a cross-fade is a straight line in equal steps, and half of it is a quarter of the way
@@ -108,6 +111,8 @@ def test_real_faces_are_the_floor_and_their_mixes_pixel_cross_fades(cheap_networ
     quarter = (x[0::2] - x[1::2]).square().flatten(1).sum(1).mean().item() / 4
     assert row["lpips_midpoints"][0] == pytest.approx(quarter, rel=1e-3)
     assert row["sharpness_midpoints"][0] == pytest.approx(0.5, abs=0.02)  # of independent noise
+    assert row["power"]["row"][0] == pytest.approx(1, abs=1e-3)  # the floor of the spectrum too
+    assert row["power_midpoints"]["quarter"][0] == pytest.approx(0.5, abs=0.05)
     nearest = (x[:, None] - train[None]).square().sum((2, 3, 4)).min(1).values.mean().item()
     assert row["nearest"][0] == pytest.approx(nearest, rel=1e-3)
 

@@ -35,7 +35,7 @@ def test_a_mix_shows_on_load_without_a_click(open_page):
 def test_the_mix_follows_model_steps_and_cats(open_page):
     page = open_page()
     before = frames(page)
-    page.get_by_label("Model", exact=False).first.click()
+    page.locator("#model input").click()
     page.get_by_role("option", name="v2").click()
     expect_other_frames(page, before)
 

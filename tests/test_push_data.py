@@ -92,7 +92,7 @@ def test_two_processes_train_from_one_stream(hub, client, cat_folder, tmp_path):
     assert "2 process(es)" in done.stdout and done.stdout.count("epoch 3/3:") == 1
     rows = (tmp_path / "out" / "v3" / "history.csv").read_text().splitlines()
     losses = [float(row.split(",")[1]) for row in rows[1:]]
-    assert len(losses) == 3 and losses[2] < losses[0]
+    assert len(losses) == 4 and losses[3] < losses[1]
 
 
 def test_what_cannot_be_streamed_is_named(hub, client, cat_folder, tmp_path):

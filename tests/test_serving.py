@@ -77,7 +77,7 @@ def test_the_app_follows_the_hub_and_survives_without_it(hub, small_set, tmp_pat
         wait_for(Client(url, verbose=False), f"{REPO}@{second[:7]}")
     with running_app(tmp_path, app_env(hub, tmp_path / "empty")) as url:  # from the bundled weights
         client = Client(url, verbose=False)
-        assert "checkpoints" in source(client)
+        assert "come with the app" in source(client)
         assert len(ask(client)) == 4
 
 
@@ -101,7 +101,7 @@ def test_whatever_the_hub_does_the_app_is_up_with_bundled_weights(hub, small_set
     hub.fault("(GET|HEAD) ", **fault)
     with running_app(tmp_path, app_env(hub, tmp_path / "home")) as url:
         client = Client(url, verbose=False)
-        assert "checkpoints" in source(client)
+        assert "come with the app" in source(client)
         assert len(ask(client)) == 4
     assert "Traceback" not in (tmp_path / "app.log").read_text()
 
@@ -125,7 +125,7 @@ def test_a_set_that_arrives_damaged_is_named_in_the_log_and_not_served(hub, smal
         while message not in (tmp_path / "app.log").read_text():
             assert time.monotonic() < deadline, (tmp_path / "app.log").read_text()
             time.sleep(0.2)
-        assert injected.hits and "checkpoints" in source(client)
+        assert injected.hits and "come with the app" in source(client)
         assert "Traceback" not in (tmp_path / "app.log").read_text()
 
 
@@ -140,4 +140,4 @@ def test_an_incomplete_set_is_never_served(hub, small_set, tmp_path):
         while "cannot get v2" not in (tmp_path / "app.log").read_text():
             assert time.monotonic() < deadline
             time.sleep(0.2)
-        assert "checkpoints" in source(client)
+        assert "come with the app" in source(client)

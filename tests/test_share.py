@@ -109,7 +109,7 @@ def test_the_link_reopens_what_the_page_shows(open_page):
     before = frames(page)
     choose_cat(page, "chelsea")
     expect_other_frames(page, before)
-    page.get_by_label("Model", exact=False).first.click()
+    page.locator("#model input").click()
     page.get_by_role("option", name="v2").first.click()
     page.get_by_role("spinbutton").first.fill("4")
     page.get_by_role("spinbutton").first.press("Enter")
@@ -183,31 +183,20 @@ def test_the_post_shows_the_small_page_in_its_language_and_theme(
     page.goto(f"{blog_url}/{file}?app={app_url}&theme={theme}")
     page.locator("iframe").first.scroll_into_view_if_needed()
     frame = page.frame_locator("iframe").first
-    expect(frame.locator(".grid img")).to_have_count(9, timeout=30_000)
+    expect(frame.locator(".frames img")).to_have_count(9, timeout=30_000)
     expect(frame.get_by_text(label)).to_be_visible()
-    assert frame.locator("body").evaluate("body => body.classList.contains('dark')") == (theme == "dark")
+    assert frame.locator("html").evaluate("html => getComputedStyle(html).colorScheme") == theme
     size = "[innerWidth, innerHeight, document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
     assert frame.locator("body").evaluate(size) == [700, 420, 700, 420]
 
-    before = frame.locator(".grid img").first.get_attribute("src")
-    frame.get_by_role("button", name="Thumbnail 3 of 19").first.click()
-    expect(frame.locator(".grid img").first).not_to_have_attribute("src", before, timeout=30_000)
-    expect(frame.get_by_role("link")).to_have_attribute(
-        "href", f"{app_url}/?a=posing-kitten&b=kitten-11&model=v6&steps=9"
-    )
+    before = frame.locator(".frames img").first.get_attribute("src")
+    frame.locator(".pick.a input[value=kitten-03]").check(force=True)
+    expect(frame.locator(".frames img").first).not_to_have_attribute("src", before, timeout=30_000)
+    link = re.compile(r"^\./\?a=kitten-03&b=kitten-11&model=v6&steps=9&lang=")
+    expect(frame.get_by_role("link")).to_have_attribute("href", link)
 
     page.locator(".app").scroll_into_view_if_needed()
     expect(page.locator("gradio-app #mix img")).to_have_count(11, timeout=30_000)
-
-
-@pytest.mark.parametrize("steps", [2, 9, 12, 13, 24])
-def test_the_small_page_needs_no_scrollbar(open_page, app_url, steps):
-    page = open_page(700, 420)
-    page.goto(f"{app_url}/embed?steps={steps}&lang=es")
-    expect(page.locator(".grid img")).to_have_count(steps, timeout=30_000)
-    assert page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]") == [700, 420]
-    page.set_viewport_size({"width": 360, "height": 420})
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
 def test_the_post_stands_without_the_app(browser, blog_url):
@@ -216,13 +205,3 @@ def test_the_post_stands_without_the_app(browser, blog_url):
     expect(page.locator(".app")).to_have_count(0)
     expect(page.get_by_role("link", name="open it on its own page")).to_have_attribute("href", "http://127.0.0.1:9")
     page.close()
-
-
-def test_the_small_page_takes_the_path(open_page, app_url):
-    page, shown = open_page(700, 420), []
-    for path in ("lerp", "slerp"):
-        page.goto(f"{app_url}/embed?steps=3&path={path}")
-        expect(page.locator(".grid img")).to_have_count(3, timeout=30_000)
-        shown.append(page.locator(".grid img").nth(1).get_attribute("src"))
-    assert shown[0] != shown[1]
-    expect(page.get_by_role("link")).to_have_attribute("href", re.compile("&steps=3&path=slerp$"))

@@ -66,6 +66,7 @@ def test_links_and_snippets_and_the_small_page_keep_the_subpath(browser: Browser
 
     page.goto(f"{proxied}/embed?model=v2")
     expect(page.locator(".frames img").first).to_be_visible(timeout=30_000)
-    assert page.locator(".more a").first.get_attribute("href").startswith(f"{proxied}/?a=")
+    assert page.locator(".more").evaluate("link => link.href").startswith(f"{proxied}/?a=")
+    assert f'property="og:image" content="{proxied}/preview.jpg?a=' in page.content()
     assert [url for url in lost if "favicon" not in url] == []
     page.close()

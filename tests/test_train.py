@@ -1,26 +1,30 @@
 import csv
+import io
 import json
 import math
 import os
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import pytest
 import torch
 
-from catvae import CatVAE, VAEConfig, load_checkpoint
-from catvae.errors import TrainingError
+from catvae import CatVAE, VAEConfig, Variant, load_checkpoint
+from catvae.errors import SettingError, TrainingError
+from catvae.files import UMASK
 from catvae.machine import pick_device
 from catvae.metrics import evaluate_model
-from catvae.model import save_checkpoint
+from catvae.model import load_models, save_checkpoint
 from catvae.training.batches import augment
 from catvae.training.data import Faces, load_faces
 from catvae.training.optim import Muon, lr_factor, make_optimizers, orthogonalize
-from catvae.training.progress import same_run
-from catvae.training.train import TrainConfig, train_variant
+from catvae.training.progress import read_state, same_run
+from catvae.training.start import TrainConfig, settle
+from catvae.training.train import train_variant
 from tests.conftest import ROOT
+from train_space import own_variant, parse, pick_folder
 
 CONFIG = TrainConfig(epochs=3, batch_size=16)
 
@@ -39,7 +43,7 @@ def test_training_learns_and_writes_the_checkpoint_tree(cat_folder, tmp_path):
     faces = load_faces(cat_folder)
     metrics = train_variant("v3", faces, tmp_path, TrainConfig(epochs=6, batch_size=8, start_from="random"))
     rows = history(tmp_path / "v3")
-    assert [row["epoch"] for row in rows] == list("123456")
+    assert [row["epoch"] for row in rows] == list("0123456")  # the start is epoch 0
     assert float(rows[-1]["loss"]) < 0.95 * float(rows[0]["loss"])
     assert sorted(path.name for path in (tmp_path / "v3").iterdir()) == [
         "config.json", "history.csv", "latents.safetensors", "metrics.json", "model.safetensors"
@@ -57,11 +61,9 @@ def test_killed_and_resumed_run_has_the_same_losses(cat_folder, tmp_path):
     for line in broken.stdout:
         if "epoch 1/3" in line:
             break
-    while not (tmp_path / "broken" / "v3" / "training.pt").exists():
-        time.sleep(0.01)
     broken.send_signal(signal.SIGKILL)
     broken.wait()
-    done = len(history(tmp_path / "broken" / "v3"))
+    done = int(history(tmp_path / "broken" / "v3")[-1]["epoch"])
     assert 1 <= done < 3
 
     resumed = subprocess.run(
@@ -108,13 +110,15 @@ def test_resume_refuses_other_settings_and_other_data(cat_folder, tmp_path):
     with pytest.raises(TrainingError, match="other settings or data.*--resume"):
         train_variant("v3", faces, tmp_path, CONFIG, resume=True)
     with pytest.raises(TrainingError, match="other settings or data"):
-        train_variant("v3", load_faces(cat_folder, seed=5), tmp_path, TrainConfig(epochs=1, batch_size=16), resume=True)
+        train_variant(
+            "v3", load_faces(cat_folder, limit=50), tmp_path, TrainConfig(epochs=1, batch_size=16), resume=True
+        )
 
 
 def test_divergence_is_reported_not_saved(cat_folder, tmp_path):
     with pytest.raises(TrainingError, match="no longer finite.*--lr"):
         train_variant("v3", load_faces(cat_folder), tmp_path, TrainConfig(epochs=3, batch_size=16, lr=1e6))
-    assert not (tmp_path / "v3" / "model.safetensors").exists()
+    assert [row["epoch"] for row in history(tmp_path / "v3")] == ["0"]
 
 
 def test_schedule_warms_up_then_falls_to_zero():
@@ -123,6 +127,14 @@ def test_schedule_warms_up_then_falls_to_zero():
     assert factors[0] == pytest.approx(0.1)
     assert factors[-1] < 1e-3 and factors[10:] == sorted(factors[10:], reverse=True)
     assert lr_factor(0, 1) == 1
+
+
+def test_short_runs_and_small_sets_get_a_lower_rate():
+    rates = [
+        settle(TrainConfig(epochs=epochs), faces).lr for epochs, faces in ((30, 7763), (4, 1000), (30, 150), (1, 2))
+    ]
+    assert rates == [1.5e-3, 3.8e-4, 7e-4, 1.2e-5]
+    assert settle(TrainConfig(lr=1e-2), 10).lr == 1e-2
 
 
 def test_unusable_settings_are_refused():
@@ -139,7 +151,7 @@ def test_a_linear_start_is_ahead_of_a_random_one(cat_folder, tmp_path):
     for start in ("linear", "random"):
         train_variant("v3", faces, tmp_path / start, TrainConfig(epochs=2, batch_size=16, lr=5e-4, start_from=start))
         losses[start] = [float(row["val_loss"]) for row in history(tmp_path / start / "v3")]
-    assert losses["linear"][0] < losses["random"][1]
+    assert losses["linear"][1] < losses["random"][2]
 
 
 def test_training_goes_on_from_trained_weights(cat_folder, tmp_path):
@@ -248,23 +260,120 @@ def test_muon_stands_gradients_of_low_rank():
     assert torch.linalg.svdvals(orthogonalize(thin))[2] < 0.2
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", b"foreign"])
+def saved(content) -> bytes:
+    torch.save(content, file := io.BytesIO())
+    return file.getvalue()
+
+
+RUN = {"run": {}, "model": {}, "ema": {}, "optimizers": [], "history": [{"loss": 1}]}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK", b"foreign", saved(RUN)[:-9], saved([1]), saved({"seen": 1}), saved(RUN)]
+)
 def test_a_state_that_cannot_be_read_is_said(content, cat_folder, tmp_path):
     (tmp_path / "v3").mkdir()
     (tmp_path / "v3" / "training.pt").write_bytes(content)
-    with pytest.raises(TrainingError, match="empty, cut or not ours.*drop --resume"):
+    with pytest.raises(TrainingError, match="training.pt: (empty, cut or not ours|holds no run).*--force"):
         train_variant("v3", load_faces(cat_folder), tmp_path, CONFIG, resume=True)
 
 
 def test_a_full_disk_is_said_and_leaves_no_parts(cat_folder, tmp_path, monkeypatch):
-    def fail(*_):
-        raise OSError(28, "No space left on device")
+    faces, save, saves = load_faces(cat_folder), torch.save, []
 
-    monkeypatch.setattr("catvae.training.progress.torch.save", fail)
+    def fill_up(state, path):
+        saves.append(path)
+        if len(saves) == 3:  # the start, the first epoch, the second
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        save(state, path)
+
+    monkeypatch.setattr("catvae.training.progress.torch.save", fill_up)
     with pytest.raises(TrainingError, match="No space left.*--resume"):
-        train_variant("v3", load_faces(cat_folder), tmp_path, CONFIG)
+        train_variant("v3", faces, tmp_path, CONFIG)
     assert not list(tmp_path.rglob("*.partial"))
-    assert load_checkpoint(tmp_path / "v3")  # the best epoch
+    assert load_checkpoint(tmp_path / "v3") and read_state(tmp_path / "v3" / "training.pt")["history"][-1]["epoch"] == 1
+    train_variant("v3", faces, tmp_path, CONFIG, resume=True)
+    assert [row["epoch"] for row in history(tmp_path / "v3")] == list("0123")
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "v3").iterdir()} == {0o666 & ~UMASK}
+
+
+def test_a_run_never_saves_worse_than_it_began(cat_folder, tmp_path, capsys):
+    faces = load_faces(cat_folder)
+    trained = train_variant("v3", faces, tmp_path / "first", TrainConfig(epochs=4, batch_size=16))
+    wild = TrainConfig(epochs=1, batch_size=16, lr=0.02, start_from=str(tmp_path / "first"))
+    assert train_variant("v3", faces, tmp_path / "second", wild)["psnr"] == trained["psnr"]
+    assert "no epoch was better than the start, which is kept" in capsys.readouterr().out
+
+
+def test_weights_of_another_run_are_not_written_over(cat_folder, tmp_path, monkeypatch):
+    faces, folder = load_faces(cat_folder), tmp_path / "v3"
+    train_variant("v3", faces, tmp_path, TrainConfig(epochs=1, batch_size=16))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for _ in range(2):
+        with pytest.raises(TrainingError, match="holds the weights of another run.*--out.*--resume.*--force"):
+            train_variant("v3", faces, tmp_path, CONFIG)
+        with pytest.raises(TrainingError, match="no such folder"):  # the start cannot be had: nothing is lost
+            train_variant("v3", faces, tmp_path, TrainConfig(start_from="bogus"), force=True)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+        (folder / "metrics.json").unlink(missing_ok=True)  # imported weights have none
+        before.pop("metrics.json", None)
+    with pytest.raises(TrainingError, match="holds the weights of another run"):
+        train_variant("v3", faces, tmp_path, CONFIG, resume=True)
+    assert train_variant("v3", faces, tmp_path, CONFIG, force=True)["training"]["epochs"] == 3
+
+
+def test_the_folder_is_a_new_one_by_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert pick_folder(resume=False) == pick_folder(resume=True) == Path("runs/1")
+    Path("runs/9").mkdir(parents=True)
+    Path("runs/10").mkdir()
+    Path("runs/mine").mkdir()
+    assert (pick_folder(resume=False), pick_folder(resume=True)) == (Path("runs/11"), Path("runs/10"))
+
+
+OWN = ["--name", "mine", "--beta", "0.02", "--channels", "3", "4", "8", "--latents", "6", "--activation", "relu"]
+
+
+def test_a_model_of_ones_own_is_the_same_from_the_command_line_and_in_python(cat_folder, tmp_path):
+    options = ["--data", cat_folder, "--epochs", "1", "--batch-size", "16", "--device", "cpu"]
+    words = [sys.executable, "train_space.py", *options, "--out", tmp_path / "a", *OWN]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+    variant = Variant(0.02, VAEConfig((3, 4, 8), latent_dim=6, activation="relu"))
+    config = TrainConfig(epochs=1, batch_size=16)
+    train_variant("mine", load_faces(cat_folder), tmp_path / "b", config, variant=variant)
+    a, b = (load_models(tmp_path / run)["mine"] for run in "ab")
+    assert (a.config, a.beta) == (variant.config, 0.02)
+    for ours, theirs in zip(a.parameters(), b.parameters(), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-3)
+
+    again = own_variant(parse(["--name", "other", "--start-from", str(tmp_path / "a" / "mine")]))
+    assert again == variant  # what is left open is as in the weights to start from
+    with pytest.raises(TrainingError, match="other settings or data"):
+        wider = Variant(0.02, VAEConfig((3, 4, 8), latent_dim=7, activation="relu"))
+        train_variant("mine", load_faces(cat_folder), tmp_path / "b", config, variant=wider, resume=True)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--beta", "1"], "add --name"),
+        (["--name", "v6", "--beta", "1"], "name of another"),
+        (["--name", "../v6", "--beta", "1"], "letters, digits"),
+        (["--name", "mine"], "needs a --beta"),
+        (["--name", "mine", "--beta", "0"], "positive"),
+        (["--name", "mine", "--beta", "nan"], "positive"),
+        (["--name", "mine", "--beta", "1", "--channels", "4", "8"], "must be 3 followed"),
+        (["--name", "mine", "--beta", "1", "--variants", "v1"], "leave out --variants"),
+        (["--name", "mine", "--start-from", str(ROOT / "checkpoints")], "holds v1, v2.*name one's folder"),
+        (["--name", "mine", "--start-from", "bogus"], "no OWNER/NAME"),
+    ],
+)
+def test_models_of_ones_own_that_cannot_be_are_refused(words, message):
+    with pytest.raises((SettingError, TrainingError), match=message):
+        own_variant(parse(words))
 
 
 def test_a_record_without_its_precision_is_of_any():

@@ -20,7 +20,7 @@ from catvae.errors import CheckpointError, SettingError
 from catvae.files import COLOURS, ROOT
 from catvae.images import make_strip, to_bytes, to_tensor
 from catvae.mixing import interpolate
-from catvae.model import IMAGE_SIZE, VARIANTS, CatVAE, by_beta, load_variant
+from catvae.model import IMAGE_SIZE, VARIANTS, CatVAE, beta_of, by_beta, find_models, load_variant
 from catvae.photos.networks import load_networks
 from catvae.serving.links import (
     CATS,
@@ -31,6 +31,7 @@ from catvae.serving.links import (
     MAX_STEPS,
     MIN_STEPS,
     example_face,
+    is_painted,
 )
 from catvae.serving.texts import TEXTS
 
@@ -42,20 +43,10 @@ MANIFEST = "mixer.json"
 STYLED = ("mixer.css", "page.css")  # with the colours before them
 SHARED_WORDS = (
     *("cat_a", "cat_b", "model", *(f"model_{name}" for name in VARIANTS), "steps", "path", "path_lerp", "path_slerp"),
-    *(
-        "result",
-        "share",
-        "morph",
-        "play",
-        "pause",
-        "save_png",
-        "save_gif",
-        "kitten",
-        "own_cat",
-        "cats_painted",
-        "surprise",
-    ),
-    *("face_found", "face_of", "face_unsure", "face_none", "face_whole", "next_face", "whole", "adjust"),
+    *("result", "share", "morph", "play", "pause", "save_png", "save_gif", "kitten", "own_cat", "cats_painted"),
+    "surprise",
+    *("face_unsure", "face_none", "face_whole", "next_face", "whole", "adjust"),
+    *(f"name_{name}" for name in CATS if not is_painted(name)),
     *("zoom", "right", "down", "turn", "too_large", "too_heavy", "too_narrow"),
 )
 
@@ -73,12 +64,14 @@ def export_web(
     out: Path,
     *,
     checkpoints: Path | None = None,
-    variants: Sequence[str] = tuple(VARIANTS),
+    variants: Sequence[str] | None = None,
     weights: str = "int8",
     faces: Tensor | None = None,
     report: Callable[[str], None] = print,
 ) -> dict[str, Check]:
     """Write the mixer to the folder `out`, which is replaced whole if it is one already; gives each variant's check.
+
+    `variants` are all that the folder of checkpoints holds, by default.
 
     Each network is compared with torch on the example cats and on `faces`, uint8 (N, 3, 64, 64): its
     largest difference goes to `report`. Raises SettingError for an unknown variant or form of the
@@ -87,8 +80,10 @@ def export_web(
     """
     if weights not in WEIGHTS:
         raise SettingError(f"weights must be one of {', '.join(WEIGHTS)}, not {weights!r}")
-    if not variants or any(name not in VARIANTS for name in variants):
-        raise SettingError(f"variants must be some of {', '.join(VARIANTS)}, not {', '.join(variants) or 'none'}")
+    found = find_models(checkpoints)
+    variants = list(found) if variants is None else variants
+    if not variants or any(name not in found for name in variants):
+        raise SettingError(f"variants must be some of {', '.join(found)}, not {', '.join(variants) or 'none'}")
     if out.exists() and not (out / MANIFEST).exists() and (not out.is_dir() or any(out.iterdir())):
         raise SettingError(f"{out} holds something else: name a new folder")
     partial = out.with_name(f"{out.name}.partial")
@@ -102,8 +97,9 @@ def export_web(
             path.write_bytes(to_bytes(face, "WEBP", quality=92, method=6))
         seen = to_tensor(list(cats.values()))
         checks = {}
-        for name in by_beta(set(variants)):
-            model = load_variant(name, checkpoints).to(memory_format=torch.contiguous_format)
+        models = {name: load_variant(name, checkpoints) for name in set(variants)}
+        for name in by_beta(models, models):
+            model = models[name].to(memory_format=torch.contiguous_format)
             checks[name] = _export_variant(model, partial / name, seen, faces, weights)
             report(f"{name}: largest difference {255 * checks[name].largest:.2f} of 255, {checks[name].psnr:.1f} dB")
             _refuse(name, checks[name], weights)
@@ -112,9 +108,9 @@ def export_web(
             (partial / name).write_text(COLOURS.read_text("utf-8") + (STATIC / name).read_text("utf-8"), "utf-8")
         copy_packages(partial)
         shutil.copy(ROOT / "LICENSE", partial / "LICENSE")
-        _write_preview(partial, load_variant(next(iter(checks)), checkpoints), cats)
+        _write_preview(partial, models[next(iter(checks))], cats)
         _write_words(partial / "words.js")
-        _write_manifest(partial, list(checks), list(cats), weights)
+        _write_manifest(partial, {name: models[name] for name in checks}, list(cats), weights)
         if out.exists():
             shutil.rmtree(out)
         partial.rename(out)
@@ -177,7 +173,7 @@ def _write_words(path: Path) -> None:
     path.write_text(f"export default {json.dumps(words, ensure_ascii=False, indent=1)};\n", encoding="utf-8")
 
 
-def _write_manifest(out: Path, variants: list[str], cats: list[str], weights: str) -> None:
+def _write_manifest(out: Path, models: dict[str, CatVAE], cats: list[str], weights: str) -> None:
     """`mixer.json`: what there is, and each file's length and hash; the service worker gets the hash of it all."""
     files = {}
     for path in sorted(path for path in out.rglob("*") if path.is_file()):
@@ -186,16 +182,20 @@ def _write_manifest(out: Path, variants: list[str], cats: list[str], weights: st
             "bytes": len(content),
             "hash": hashlib.sha256(content).hexdigest()[:12],
         }
-    version = hashlib.sha256(json.dumps([files, variants, cats]).encode()).hexdigest()[:12]
+    version = hashlib.sha256(json.dumps([files, list(models), cats]).encode()).hexdigest()[:12]
     worker = out / "sw.js"
     worker.write_text(worker.read_text().replace("VERSION", version, 1))
     content = {
         "version": version,
         "weights": weights,
-        "first": {"a": FIRST_A, "b": FIRST_B, "model": DEFAULT_VARIANT if DEFAULT_VARIANT in variants else variants[0]},
+        "first": {
+            "a": FIRST_A,
+            "b": FIRST_B,
+            "model": DEFAULT_VARIANT if DEFAULT_VARIANT in models else next(iter(models)),
+        },
         "steps": {"min": MIN_STEPS, "max": MAX_STEPS, "first": DEFAULT_STEPS},
         "variants": {
-            name: {"beta": VARIANTS[name].beta, "latents": VARIANTS[name].config.latent_dim} for name in variants
+            name: {"beta": beta_of(name, model), "latents": model.config.latent_dim} for name, model in models.items()
         },
         "cats": cats,
         "files": files,

@@ -11,13 +11,13 @@ from jinja2 import Template
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from catvae.errors import ImageError
+from catvae.errors import CheckpointError, ImageError
 from catvae.files import write_json, writing
 from catvae.images import data_uri, to_pil, to_tensor
-from catvae.model import IMAGE_SIZE, VARIANTS, CatVAE, beta_elbo, load_variant
+from catvae.model import IMAGE_SIZE, CatVAE, beta_elbo, beta_of, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, align, find_faces
-from catvae.training.sources import find_images
+from catvae.training.sources import list_files
 
 PAGE = Path(__file__).with_name("faces.html")
 THUMBNAIL = 220
@@ -59,10 +59,12 @@ def evaluate_faces(
     (N, 3, 64, 64), gives the mean to compare with. Files that are no pictures are listed.
 
     Raises DataError for a folder without pictures, CheckpointError for weights that cannot be loaded
-    and SettingError where `out` cannot be written.
+    or do not tell their β, and SettingError where `out` cannot be written.
     """
-    files = find_images(folder)
-    model, beta = load_variant(variant, checkpoints), VARIANTS[variant].beta
+    files, _ = list_files(folder)
+    model = load_variant(variant, checkpoints)
+    if (beta := beta_of(variant, model)) is None:
+        raise CheckpointError(f"{variant}: its config.json tells no beta, so it has no ELBO; name another variant")
     rows: list[Photo | dict[str, str]] = []
     shown: list[tuple[Photo, list[str]]] = []
     for file in files:
@@ -118,7 +120,7 @@ def reconstruct(model: CatVAE, faces: Tensor, beta: float) -> tuple[Tensor, Tens
     per pixel, (N,), with the posterior mean as its sample, so that no chance is in it."""
     mu, logvar = model.encode(faces)
     logits = model.decoder(mu)
-    return logits.sigmoid(), beta_elbo(logits, faces, mu, logvar, beta)[0] / IMAGE_SIZE**2
+    return model.paint(logits.sigmoid(), mu), beta_elbo(logits, faces, mu, logvar, beta)[0] / IMAGE_SIZE**2
 
 
 def mean_elbo(model: CatVAE, faces: Tensor, beta: float) -> float:

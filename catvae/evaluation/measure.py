@@ -12,13 +12,25 @@ from torch import Tensor
 from tqdm import tqdm
 
 from catvae.errors import SettingError
-from catvae.evaluation.perceptual import embed, features, load_vgg
-from catvae.evaluation.rows import Figures, Interval, NewKittens, Paths, QuickReport, QuickRow, Report, Row
-from catvae.files import find_checkpoints, read_json
+from catvae.evaluation.perceptual import embed, features, load_vgg, vgg_features
+from catvae.evaluation.rows import (
+    PLACES,
+    Figures,
+    Interval,
+    Likeness,
+    NewKittens,
+    Paths,
+    QuickReport,
+    QuickRow,
+    Report,
+    Row,
+)
+from catvae.evaluation.unseen import require_unseen
+from catvae.files import read_json
 from catvae.latents import LATENTS, fit_latents, load_latents, sample_latents
-from catvae.metrics import bootstrap, evaluate_model, frechet, jackknife, psnr, sharpness, ssim
+from catvae.metrics import bootstrap, evaluate_model, frechet, jackknife, psnr, sharpness, spectrum, ssim
 from catvae.mixing import lerp
-from catvae.model import VARIANTS, CatVAE, kl_divergence, load_checkpoint, load_variant
+from catvae.model import CatVAE, beta_of, find_models, kl_divergence, load_checkpoint, load_models
 from catvae.training.data import Faces
 from catvae.training.linear import Components, LinearVAE, principal_components
 
@@ -29,15 +41,18 @@ BETAS = [0.001 * 2 ** (i / 2) for i in range(28)]  # of the linear optimum's cur
 
 
 def evaluate_variants(faces: Faces, split: str, checkpoints: Path | None = None) -> QuickReport:
-    """Figures of every variant on a split ("train", "validation" or "all").
+    """Figures of every model in the folder on a split ("train", "validation" or "all"), the smallest β first.
 
-    Raises DataError for an unknown split and CheckpointError for weights that cannot be loaded.
+    Raises DataError for an unknown split, or a validation face that any of them has learned from, and
+    CheckpointError for weights that cannot be loaded.
     """
     images = faces.split(split)
+    if split == "validation":
+        require_unseen(find_models(checkpoints), images)
     rows: dict[str, QuickRow] = {}
-    for name, variant in VARIANTS.items():
-        scores = evaluate_model(load_variant(name, checkpoints), images)
-        rows[name] = {"beta": variant.beta, "latent_dim": variant.config.latent_dim, **scores}
+    for name, model in load_models(checkpoints).items():
+        scores = evaluate_model(model, images)
+        rows[name] = {"beta": beta_of(name, model), "latent_dim": model.config.latent_dim, **scores}
     return {"split": split, "data": faces.report.as_dict(), "variants": rows}
 
 
@@ -62,6 +77,7 @@ class Ruler:
     points: Tensor  # of the first 250 at most, as `embed` gives them
     training_points: Tensor  # of as many training faces
     training_features: Tensor  # of as many training faces as there are validation faces, at most 500
+    training_vgg_features: Tensor  # of the same faces
 
 
 def make_ruler(faces: Faces) -> Ruler:
@@ -70,40 +86,45 @@ def make_ruler(faces: Faces) -> Ruler:
     validation, train = (faces.split(name).float() / 255 for name in ("validation", "train"))
     count = min(len(validation), len(train), SET)
     looked_at = min(count, LOOKED_AT)
-    return Ruler(validation, embed(validation[:looked_at]), embed(train[:looked_at]), features(train[:count]))
+    points = [embed(images[:looked_at]) for images in (validation, train)]
+    return Ruler(validation, *points, features(train[:count]), vgg_features(train[:count]))
 
 
 def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Path] | None = None) -> Report:
-    """The report of `evaluate_variants` on validation faces, and much more.
+    """The report of `evaluate_variants` on validation faces, and much more. Models without a β have no linear row.
 
     "variants", "linear", "also" (checkpoint folders beside ours) and "faces" (the floors, and the
     pixel cross-fade) hold rows whose figures are [value, low, high], the 95 % interval; "linear_curve"
     the linear optimum's KL and PSNR over β. Nothing is left to chance: the seeds are fixed.
 
-    Raises DataError for streamed faces, CheckpointError for weights that cannot be loaded,
-    MissingPackageError when those of LPIPS are not installed, SettingError for two rows of one name.
+    Raises DataError for streamed faces, or any that the weights have learned from, CheckpointError for
+    weights that cannot be loaded, MissingPackageError when those of LPIPS are not installed, SettingError
+    for two rows of one name.
     """
     also = also or []
-    names = [*VARIANTS, *(folder.name for folder in also)]
+    models, folders = load_models(checkpoints), find_models(checkpoints)
+    names = [*models, *(folder.name for folder in also)]
     if len(set(names)) < len(names):
-        raise SettingError("--also: the folders need other names than v1 to v6, and than each other")
+        raise SettingError(f"--also: the folders need other names than {', '.join(models)}, and than each other")
+    require_unseen(folders | {folder.name: folder for folder in also}, faces.validation)
     ruler = make_ruler(faces)
-    components = principal_components(faces.split("train"), max(v.config.latent_dim for v in VARIANTS.values()))
+    components = principal_components(faces.split("train"), max(m.config.latent_dim for m in models.values()))
     variants: dict[str, Row] = {}
     linear: dict[str, Row] = {}
     others: dict[str, Row] = {}
-    with tqdm(total=1 + 2 * len(VARIANTS) + len(also), desc="measuring", unit="row") as progress:
+    with tqdm(total=1 + 2 * len(models) + len(also), desc="measuring", unit="row") as progress:
         floor, _ = measure(Pixels(), ruler)
         progress.update()
-        for name, variant in VARIANTS.items():
-            model = LinearVAE(components, variant.beta, variant.config.latent_dim)
-            figures, without = measure(model, ruler, frames=3)
-            used = len(model.variances)
-            linear[name] = {"beta": variant.beta, "components": used, "rate": round(model.rate, 2), **figures}
+        for name, model in models.items():
+            variants[name], singly = measure_folder(folders[name], faces, ruler)
             progress.update()
-            variants[name], singly = measure_folder(find_checkpoints(checkpoints) / name, faces, ruler)
-            variants[name]["psnr_over_linear"] = _interval(singly.psnr - without.psnr)
-            variants[name]["lpips_over_linear"] = _interval(singly.lpips - without.lpips)
+            if beta := beta_of(name, model):
+                optimum = LinearVAE(components, beta, model.config.latent_dim)
+                figures, without = measure(optimum, ruler, frames=3)
+                used = len(optimum.variances)
+                linear[name] = {"beta": beta, "components": used, "rate": round(optimum.rate, 2), **figures}
+                variants[name]["psnr_over_linear"] = _interval(singly.psnr - without.psnr)
+                variants[name]["lpips_over_linear"] = _interval(singly.lpips - without.lpips)
             progress.update()
         for folder in also:
             others[folder.name], _ = measure_folder(folder, faces, ruler)
@@ -155,6 +176,7 @@ def measure_folder(folder: Path, faces: Faces, ruler: Ruler) -> tuple[Row, Singl
         "images": scores["images"],
         **figures,
         **measure_new(model, fitted, prior, ruler),
+        **measure_likeness(model, ruler),
     }
     return row, singly
 
@@ -164,7 +186,7 @@ def measure(model: Model, ruler: Ruler, frames: int = FRAMES) -> tuple[Figures, 
     """Figures of reconstructions from posterior means, and of mixes with so many `frames`."""
     x, count, looked_at = ruler.faces, len(ruler.training_features), len(ruler.points)
     mu, logvar = model.encode(x)
-    y = model.decode(mu)
+    y, mixed = model.decode(mu), model.decode((mu + mu.roll(-1, 0)) / 2)
     points = embed(y[:looked_at])
     singly = Singly(psnr(x, y), (points - ruler.points).square().sum(1))
     figures: Figures = {
@@ -175,7 +197,12 @@ def measure(model: Model, ruler: Ruler, frames: int = FRAMES) -> tuple[Figures, 
         "sharpness": _interval(sharpness(y) / sharpness(x)),
         "nearest": _interval(_to_nearest(points, ruler)),
         "frechet": _frechet(y[:count], ruler),
-        "frechet_midpoints": _frechet(model.decode((mu + mu.roll(-1, 0))[:count] / 2), ruler),
+        "frechet_midpoints": _frechet(mixed[:count], ruler),
+        "frechet_vgg": _frechet_vgg(y[:count], ruler),
+        "frechet_vgg_midpoints": _frechet_vgg(mixed[:count], ruler),
+        "sharpness_of_mixes": _interval(sharpness(mixed) / sharpness(x).mean()),
+        "power": _power(y, x),
+        "power_midpoints": _power(mixed, x),
         **measure_paths(model, mu, ruler, frames),
     }
     return figures, singly
@@ -223,6 +250,23 @@ def measure_new(model: CatVAE, fitted: Tensor, prior: Tensor, ruler: Ruler) -> N
     }
 
 
+@torch.inference_mode()
+def measure_likeness(model: CatVAE, ruler: Ruler) -> Likeness:
+    """LPIPS of each painting to what its own decoder made, which it began with, and on average to what the
+    decoder made of the other cats; the share of paintings that are nearest to their own. Nothing without a painter."""
+    if model.painter is None:
+        return {}
+    mu, _ = model.encode(ruler.faces[: len(ruler.points)])
+    soft = model.decoder(mu).sigmoid()
+    apart = torch.cdist(embed(model.paint(soft, mu)), embed(soft), compute_mode="use_mm_for_euclid_dist").square()
+    own, count = apart.diagonal(), len(apart)
+    return {
+        "lpips_to_own": _interval(own),
+        "lpips_to_others": _interval((apart.sum(1) - own) / (count - 1)),
+        "share_nearest_to_own": round((apart.argmin(1) == torch.arange(count)).float().mean().item(), 4),
+    }
+
+
 def linear_curve(components: Components, x: Tensor) -> list[list[float]]:
     """[β, KL, PSNR] of the linear optimum on floats (N, 3, 64, 64), β growing."""
     curve = []
@@ -236,6 +280,15 @@ def linear_curve(components: Components, x: Tensor) -> list[list[float]]:
 
 def _frechet(images: Tensor, ruler: Ruler) -> Interval:
     return _rounded(jackknife(frechet, features(images), ruler.training_features))
+
+
+def _frechet_vgg(images: Tensor, ruler: Ruler) -> Interval:
+    return _rounded(jackknife(frechet, vgg_features(images), ruler.training_vgg_features))
+
+
+def _power(images: Tensor, real: Tensor) -> dict[str, Interval]:
+    ratios = spectrum(images) / spectrum(real).mean(0)
+    return {place: _interval(ratios[:, i]) for i, place in enumerate(PLACES)}
 
 
 def _interval(values: Tensor) -> Interval:

@@ -12,9 +12,9 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from matplotlib.transforms import Bbox
 from PIL import Image
 
+from catvae.errors import CheckpointError
 from catvae.evaluation.rows import Report
-from catvae.files import find_checkpoints
-from catvae.model import VARIANTS
+from catvae.model import find_models
 
 INK, GREY, GRID, BLUE, RED = "#222222", "#767676", "#e4e4e4", "#2563a8", "#c2410c"
 DOT = 6  # radius in pixels, with its white rim
@@ -23,15 +23,34 @@ Label = tuple[str, tuple[float, float], str]  # text, its point, colour
 
 
 def make_plots(report: Report, checkpoints: Path | None = None) -> dict[str, Image.Image]:
-    """The plots of a report of `evaluate_fully`, by name. Training is read from `history.csv` beside the weights."""
-    histories = {}
-    for name in VARIANTS:
-        path = find_checkpoints(checkpoints) / name / "history.csv"
-        if path.exists():
-            with path.open(encoding="utf-8") as file:
-                histories[name] = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    """The plots of a report of `evaluate_fully`, by name. Training is read from `history.csv` beside the weights.
+
+    Raises CheckpointError for a history that cannot be read.
+    """
+    histories, folders = {}, find_models(checkpoints)
+    for name, row in report["variants"].items():
+        if history := read_history(folders[name] / "history.csv"):
+            beta = row.get("beta")
+            histories[name if beta is None else f"{name}, β = {beta:g}"] = history
     plots = {"rate_distortion": rate_distortion(report)}
     return plots | ({"training_curves": training_curves(histories)} if histories else {})
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """Epoch, training and validation loss of each row of `history.csv`; none without one, or of a painter's.
+
+    Raises CheckpointError for a file that is damaged.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            if "epoch" not in (rows.fieldnames or ["epoch"]):
+                return []
+            return [{key: float(row[key]) for key in ("epoch", "loss", "val_loss")} for row in rows]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise CheckpointError(f"{path}: no history of a training ({error}); delete it to go without") from error
 
 
 def rate_distortion(report: Report) -> Image.Image:
@@ -67,23 +86,23 @@ def rate_distortion(report: Report) -> Image.Image:
 
 
 def training_curves(histories: dict[str, list[dict[str, float]]]) -> Image.Image:
-    """Training and validation loss by epoch, a panel for each variant: three in a row."""
+    """Training and validation loss by epoch, a panel under each title: three in a row."""
     rows = math.ceil(len(histories) / 3)
     figure = _figure(910, 220 * rows + 40)
     panels = figure.subplots(rows, 3, squeeze=False).flat
-    for axes, (name, history) in zip(panels, histories.items(), strict=False):
+    for axes, (title, history) in zip(panels, histories.items(), strict=False):
         _style(axes)
         epochs = [row["epoch"] for row in history]
         training, validation = ([row[key] for row in history] for key in ("loss", "val_loss"))
         axes.plot(epochs, training, color=GREY, label="training")
         axes.plot(epochs, validation, color=BLUE, label="validation")
-        low, high = min(*training, *validation), max(validation)
+        # a random start, and the training loss of its first epoch, tower over all
+        low, high = min(*training, *validation), max(validation[1:] or validation)
         margin = 0.08 * (high - low) or 1
-        # the training loss of a first epoch from random weights towers over all
-        axes.set(xlim=(1, max(2, *epochs)), ylim=(low - margin, high + margin))
+        axes.set(xlim=(epochs[0], max(epochs[0] + 1, *epochs)), ylim=(low - margin, high + margin))
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-        axes.set_title(f"{name}, β = {VARIANTS[name].beta:g}", loc="left", fontsize=10, color=INK)
+        axes.set_title(title, loc="left", fontsize=10, color=INK)
     handles = panels[0].get_legend_handles_labels()
     for axes in panels[len(histories) :]:
         axes.remove()

@@ -54,13 +54,18 @@ class PhotoFile(gr.Textbox):
 
     def preprocess(self, payload: str | None) -> Picture:
         """The path, the bytes of a data: URI, or None for anything else."""
-        if not isinstance(payload, str):
-            return None
-        return bytes_within(payload) if payload.startswith("data:") else own_file(payload)
+        return sent_photo(payload)
 
     def postprocess(self, value: Any) -> str | None:
         """A path as it is, a picture as a data: URI."""
         return data_uri(value) if isinstance(value, Image.Image) else value
+
+
+def sent_photo(sent: Any) -> Picture:
+    """The path of a file of this app's, the bytes of a data: URI, or None for anything else."""
+    if not isinstance(sent, str):
+        return None
+    return bytes_within(sent) if sent.startswith("data:") else own_file(sent)
 
 
 def bytes_within(address: str) -> bytes:

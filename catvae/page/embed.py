@@ -20,7 +20,7 @@ from catvae.errors import SettingError
 from catvae.files import COLOURS, HOME, read_json
 from catvae.images import data_uri, make_strip
 from catvae.mixing import interpolate
-from catvae.page.morph import MIXING, MORPH_FRAMES, morph_value, with_shares
+from catvae.page.morph import MIXING, MORPH_FRAMES, columns, morph_value, with_shares
 from catvae.page.preview import PICTURE, preview_tags
 from catvae.page.theme import render, static
 from catvae.page.visitor import language_for
@@ -86,7 +86,7 @@ class Embed:
             state=state,
             language=language,
             theme=theme if theme in ("light", "dark") else None,
-            link=app_link(".", state),
+            link=app_link(".", state, lang=language),
             picture=app_link(".", state, PICTURE),
             words=words,
         )
@@ -114,14 +114,8 @@ def draw(current: WeightSet, state: State, words: dict[str, str]) -> str:
     faces = example_face(a), example_face(b)
     with MIXING:
         morph, frames = (interpolate(current.models[model], faces, count, path) for count in (MORPH_FRAMES, steps))
-    columns = {width: columns_of(steps, most) for width, most in PER_ROW.items()}
-    return json.dumps({"morph": morph_value(morph, words), "frames": with_shares(frames, words), "columns": columns})
-
-
-def columns_of(count: int, most: int) -> int:
-    """In how many columns, at most `most`, the last row of so many frames is about as full as the others."""
-    rows = -(-count // most)
-    return -(-count // rows)
+    wide = {width: columns(steps, most) for width, most in PER_ROW.items()}
+    return json.dumps({"morph": morph_value(morph, words), "frames": with_shares(frames, words), "columns": wide})
 
 
 @cache

@@ -19,7 +19,7 @@ def first_look(current: WeightSet) -> str:
     state = State(model=State().model if State().model in current.models else next(iter(current.models)))
     faces = example_face(state.a), example_face(state.b)
     strip = make_strip(interpolate(current.models[state.model], faces, MORPH_FRAMES, state.path))
-    titles = {language: words["intro"].partition("\n")[0].removeprefix("# ") for language, words in TEXTS.items()}
+    titles = {language: f"🐱 {words['web_title']}" for language, words in TEXTS.items()}
     values = {"count": MORPH_FRAMES, "strip": data_uri(strip, "WEBP", quality=80, method=0), "titles": titles}
     script = static("first_look.js").replace("VALUES", json.dumps(values).replace("<", "\\u003c"))
     return f"<style>\n{static('first_look.css')}</style>\n<script>\n{script}</script>"

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from catvae.images import to_bytes
 from catvae.mixing import interpolate
 from catvae.page.morph import MIXING
-from catvae.page.theme import render
+from catvae.page.theme import render, static
 from catvae.page.visitor import language_for
 from catvae.serving.links import DEFAULT_STEPS, State, app_address, app_link, cat_title, example_face, read_state
 from catvae.serving.texts import TEXTS
@@ -123,8 +123,9 @@ def is_front_page(scope: Scope) -> bool:
 
 def with_tags(page: bytes, tags: str, language: str) -> bytes:
     """Gradio's page with the tags in place of its own, in that language."""
+    script = f"<script>{{\n{static('language.js')}}}</script>\n".encode()
     head, config, rest = page.partition(CONFIG)
     head = GRADIOS_TAGS.sub(b"", head)
     head = re.sub(rb'(<html\s+lang=)"\w+"', rb'\1"%s"' % language.encode(), head, count=1)
-    head = re.sub(rb"<meta charset=[^>]*>", lambda found: found[0] + b"\n" + tags.encode(), head, count=1)
+    head = re.sub(rb"<meta charset=[^>]*>", lambda found: found[0] + b"\n" + script + tags.encode(), head, count=1)
     return head + config + rest

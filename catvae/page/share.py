@@ -1,13 +1,17 @@
 """A fold with the link to what the page shows, and the HTML that shows it in other pages."""
 
+import json
 from dataclasses import dataclass, replace
 
 import gradio as gr
+from PIL import Image
 
-from catvae.page.components import Picture
-from catvae.page.picker import CatPicker, show, unchanged
-from catvae.page.theme import i18n, when_seen
+from catvae.errors import ImageError
+from catvae.page.components import Picture, sent_photo
+from catvae.page.picker import CatPicker, is_cut, show, unchanged
+from catvae.page.theme import i18n, static, when_seen
 from catvae.page.visitor import chosen_language, words_of
+from catvae.photos.decode import open_image
 from catvae.serving.links import CATS, app_address, app_link, example_name, iframe, read_state, web_component
 from catvae.serving.weights import Weights
 
@@ -34,9 +38,9 @@ def share_tools(
     share, chosen, photos = Share(weights), [model, steps, path], [cat_a.photo, cat_b.photo]
     seen = when_seen([component.change for component in (*chosen, *photos)], "#share textarea")
     # many outputs make a page slow, in Gradio, from the first time they are asked for: only where there is a state
-    asked = gr.Number(0, visible="hidden")
-    demo.load(None, asked, asked, js="() => /[?&](a|b|model|steps|path)=/.test(location.search) ? 1 : 0", **private)
-    asked.change(share.restore, None, [*chosen, cat_a.photo, *cat_a.follow, cat_b.photo, *cat_b.follow], **private)
+    asked = gr.Textbox(visible="hidden")
+    demo.load(None, asked, asked, js=static("state_asked.js"), **private)
+    asked.change(share.restore, asked, [*chosen, cat_a.photo, *cat_a.follow, cat_b.photo, *cat_b.follow], **private)
     gr.on(
         [fold.expand, seen.change],
         share.tell,
@@ -54,14 +58,18 @@ class Share:
 
     weights: Weights
 
-    def restore(self, request: gr.Request) -> list:
-        """The model, steps, path and cats that the page's address names, where it names any."""
-        params = dict(request.query_params)
+    def restore(self, kept: str, request: gr.Request) -> list:
+        """The model, steps, path and cats that the page's address names, where it names any; instead of those cats
+        the photos `kept` from the same page in the other language, a JSON list of two."""
+        params, photos = dict(request.query_params), kept_photos(kept)
         state = read_state(params, self.weights.current.models)
         shown = [getattr(state, key) if key in params else gr.skip() for key in ("model", "steps", "path")]
-        for letter, name in (("a", state.a), ("b", state.b)):
-            named = letter in params  # no face is looked for in a cat that stays
-            shown += [CATS[name], *show(letter.upper(), CATS[name], words_of(request))] if named else unchanged()
+        for letter, name, photo in zip("ab", (state.a, state.b), photos, strict=True):
+            cat = photo or (CATS[name] if letter in params else None)  # no face is looked for in a cat that stays
+            try:
+                shown += [cat, *show(letter.upper(), cat, words_of(request))] if cat else unchanged()
+            except gr.Error:  # the photo has left the server
+                shown += unchanged()
         return shown
 
     def tell(
@@ -83,6 +91,26 @@ class Share:
             iframe(address, state, lang),
             web_component(address),
         )
+
+
+def kept_photos(kept: str) -> list[str | Image.Image | None]:
+    """The photos of A and B in what a page kept: files of this app's or newborn kittens, None for anything else."""
+    try:
+        photos = json.loads(kept)
+    except (TypeError, ValueError):
+        photos = None
+    if not isinstance(photos, list) or len(photos) != 2:
+        return [None, None]
+    return [kitten_in(photo) if isinstance(photo, bytes) else photo for photo in map(sent_photo, photos)]
+
+
+def kitten_in(content: bytes) -> Image.Image | None:
+    """The newborn kitten in these bytes, 64×64; None for any other picture."""
+    try:
+        image = open_image(content)
+    except ImageError:
+        return None
+    return image if is_cut(image) else None
 
 
 def address_of(request: gr.Request) -> str:

@@ -46,6 +46,16 @@ THEME = gr.themes.Soft(
     block_info_text_color_dark="*neutral_300",
     block_label_background_fill_dark="*primary_800",
     block_title_background_fill_dark="*primary_800",
+    # panels and buttons with an edge
+    block_border_width="1px",
+    block_border_color="*neutral_300",
+    block_border_color_dark="*neutral_700",
+    button_border_width="1px",
+    button_secondary_border_color="*neutral_400",
+    button_secondary_border_color_dark="*neutral_500",
+    input_border_width="1px",
+    input_border_color="*neutral_300",
+    input_border_color_dark="*neutral_600",
     checkbox_label_background_fill_selected="*primary_700",
     checkbox_label_background_fill_selected_dark="*primary_700",
 )

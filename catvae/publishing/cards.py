@@ -6,12 +6,13 @@ from pathlib import Path
 from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
 from jinja2 import Template
 
-from catvae.model import VARIANTS
+from catvae.model import CatVAE, beta_of
 from catvae.training.data import PUBLISHED_DATASET, DataReport
 
 
-def make_model_card(repo_id: str, metrics: dict[str, dict]) -> ModelCard:
-    """Card with the variants, how they were trained, and `model-index`; the same metrics give the same text."""
+def make_model_card(repo_id: str, models: dict[str, CatVAE], metrics: dict[str, dict]) -> ModelCard:
+    """Card with the models in their order, their training, and `model-index`; the same metrics give the same text."""
+    metrics = {name: metrics[name] for name in models}
     runs = {name: figures["training"] for name, figures in metrics.items() if figures.get("training")}
     sources = sorted({run["data"]["source"] for run in runs.values()})
     hub_sets = [source for source in sources if re.fullmatch(r"[\w.-]+/[\w.-]+(@\w+)?", source)]
@@ -44,7 +45,9 @@ def make_model_card(repo_id: str, metrics: dict[str, dict]) -> ModelCard:
             front=data.to_yaml(),
             repo_id=repo_id,
             space=f"{owner}/kitten-mixer",
-            variants=VARIANTS,
+            betas={name: beta_of(name, model) for name, model in models.items()},
+            latents={name: model.config.latent_dim for name, model in models.items()},
+            shown="v6" if "v6" in models else next(iter(models)),
             metrics=metrics,
             runs=runs,
             images=next(iter(metrics.values()))["images"],

@@ -1,4 +1,4 @@
-"""Checkpoints to and from the Hugging Face Hub: one model repo holds all six variants."""
+"""Checkpoints to and from the Hugging Face Hub: one model repo holds all variants of a folder."""
 
 import json
 import shlex
@@ -11,22 +11,24 @@ from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
 from catvae.download import FILES, WEIGHTS, hub_calls, status
-from catvae.errors import HubError
+from catvae.errors import CheckpointError, HubError
 from catvae.evaluation.figures import make_figures
 from catvae.files import read_json
 from catvae.images import to_bytes
 from catvae.latents import LATENTS
-from catvae.model import VARIANTS, load_checkpoint
+from catvae.model import VARIANTS, beta_of, by_beta, find_models, load_checkpoint
 from catvae.publishing.cards import make_model_card
+from catvae.training.split import TRAINED_ON
 
 PSNR_TOLERANCE = 0.05  # dB; a retrained variant that loses more is worse, not merely different
 TRIAL = "trial"  # the branch of trained sets that `main` refuses
 PAUSES = (15, 60, 300)  # seconds before a push is tried again, when the Hub cannot be reached after training
+FIGURES = {"psnr", "ssim", "kl", "active_units", "images"}  # that a card shows of each model
 GIT_ATTRIBUTES = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n*.png filter=lfs diff=lfs merge=lfs -text\n"
 
 
 class PushRefused(HubError):
-    """A set that `main` does not take: it lacks a variant, or one reconstructs worse than the one there."""
+    """A set that `main` does not take: it lacks a model, or one reconstructs worse than the one there."""
 
 
 def push_checkpoints(
@@ -39,11 +41,11 @@ def push_checkpoints(
     force: bool = False,
     token: str | None = None,
 ) -> str:
-    """Push the six variants, the figures and a model card in one commit; returns the commit's hash.
+    """Push all models of a folder, the figures and a model card in one commit; returns the commit's hash.
 
-    Unchanged files make no commit. `main` is what apps follow: without `force` it takes no set that
-    lacks a variant, or in which one reconstructs worse than the one there. With `revision` the
-    commit goes to that branch, created if need be, whatever the set; `tag` makes an annotated tag.
+    Unchanged files make no commit. `main` is what apps follow: without `force` it takes no set that has
+    only some of v1 to v6, lacks a model that is there, or in which one reconstructs worse than the one there. With
+    `revision` the commit goes to that branch, created if need be, whatever the set; `tag` makes an annotated tag.
 
     Raises PushRefused and HubError, and CheckpointError for damaged weights; nothing local changes.
     """
@@ -150,7 +152,7 @@ def check_push(
         raise HubError(f"cannot push to {repo_id}: the token may only read; set HF_TOKEN to one that may write")
     if force or revision not in (None, "main"):
         return ""
-    kept = {name: folder / name for name in VARIANTS if name not in trained and (folder / name / WEIGHTS).exists()}
+    kept = {name: path for name, path in weights_in(folder).items() if name not in trained}
     metrics = {name: read_json(path / "metrics.json") for name, path in kept.items()}
     with hub_calls(f"cannot look at {repo_id}"):
         there = published_metrics(repo_id, api.model_info(repo_id, timeout=30).sha, token)
@@ -159,10 +161,20 @@ def check_push(
 
 
 def present_variants(folder: Path) -> dict[str, Path]:
-    """The variants whose weights are in a folder. Raises HubError when there is none."""
+    """What `weights_in` finds. Raises HubError when that is nothing."""
+    if not (present := weights_in(folder)):
+        raise HubError(f"{folder} lacks {', '.join(VARIANTS)}, and holds no other measured model: train them first")
+    return present
+
+
+def weights_in(folder: Path) -> dict[str, Path]:
+    """Where the weights of v1 to v6 lie in a folder, and of other models for which the card finds their figures."""
     present = {name: folder / name for name in VARIANTS if (folder / name / WEIGHTS).exists()}
-    if not present:
-        raise HubError(f"{folder} lacks {', '.join(VARIANTS)}: train them first")
+    with suppress(CheckpointError):  # none at all
+        for name, path in find_models(folder).items():
+            with suppress(CheckpointError):  # imported weights have no figures
+                if read_json(path / "metrics.json").keys() >= FIGURES:
+                    present.setdefault(name, path)
     return present
 
 
@@ -171,33 +183,41 @@ def collect_files(repo_id: str, present: dict[str, Path], metrics: dict[str, dic
 
     Raises CheckpointError for damaged weights.
     """
-    models = {name: load_checkpoint(path) for name, path in present.items()}
+    loaded = {name: load_checkpoint(path) for name, path in present.items()}
+    models = {name: loaded[name] for name in by_beta(loaded, loaded)}
     files: dict[str, bytes | Path] = {
         f"{name}/{file}": path / file
         for name, path in present.items()
-        for file in (*FILES, LATENTS, "history.csv")
+        for file in (*FILES, LATENTS, TRAINED_ON, "history.csv")
         if (path / file).exists()
     }
     files |= {f"figures/{name}.png": to_bytes(figure, optimize=True) for name, figure in make_figures(models).items()}
-    betas = {name: VARIANTS[name].beta for name in present}
+    betas = {name: beta_of(name, model) for name, model in models.items()}
     files["config.json"] = (json.dumps({"model_type": "catvae", "variants": betas}, indent=2) + "\n").encode()
     files[".gitattributes"] = GIT_ATTRIBUTES.encode()
-    files["README.md"] = str(make_model_card(repo_id, metrics)).encode()
+    files["README.md"] = str(make_model_card(repo_id, models, metrics)).encode()
     return files
 
 
 def published_metrics(repo_id: str, head: str, token: str | None) -> dict[str, dict]:
-    """What is recorded of each variant at a commit of a repo. The client's errors pass."""
-    found = {}
-    for name in VARIANTS:
+    """What is recorded of each model at a commit of a repo. The client's errors pass."""
+    found, names = {}, list(VARIANTS)
+    with suppress(EntryNotFoundError, RevisionNotFoundError, CheckpointError):  # repos of older versions hold no list
+        listed = read_json(Path(hf_hub_download(repo_id, "config.json", revision=head, token=token))).get("variants")
+        names = list(listed or VARIANTS)
+    for name in names:
         with suppress(EntryNotFoundError, RevisionNotFoundError):
             found[name] = read_json(Path(hf_hub_download(repo_id, f"{name}/metrics.json", revision=head, token=token)))
     return found
 
 
 def why_refused(present: set[str], here: dict[str, dict], there: dict[str, dict]) -> str:
-    """Why `main` keeps what is there, in words, or "": variants missing here, or worse here by their PSNR (dB)."""
-    if missing := [name for name in VARIANTS if name not in present]:
+    """Why `main` keeps what is there, in words, or "": models missing here, or worse here by their PSNR (dB).
+
+    Of v1 to v6 none may be missing, but for a set that has no model of these names, here or there.
+    """
+    wanted = {**(VARIANTS if not present or present & VARIANTS.keys() else {}), **there}
+    if missing := [name for name in wanted if name not in present]:
         return f"lacks {', '.join(missing)}"
     worse = [
         f"{name} {there[name]['psnr']:.2f} dB there, {figures['psnr']:.2f} dB here"

@@ -1,7 +1,7 @@
 """Cat faces from a parquet file, a folder, the Hub or Kaggle, without copies, split, in memory.
 
 41 % of the published set are exact copies, so a split by file leaks: here copies go first, and
-what remains is split by group with a fixed seed. A Hub dataset that has a validation split keeps
+what remains is split by group, as its pixels say. A Hub dataset that has a validation split keeps
 it, and may be streamed.
 """
 
@@ -20,8 +20,10 @@ from torch import Tensor
 
 from catvae.errors import DataError, ImageError
 from catvae.images import to_face
+from catvae.model import IMAGE_SIZE
 from catvae.photos.decode import open_image
-from catvae.training.sources import load_rows, read_source, try_decode
+from catvae.training.sources import Rows, load_rows, read_source, try_decode
+from catvae.training.split import face_numbers, split_groups
 
 PUBLISHED_DATASET = "kaggle:spandan2/cats-faces-64x64-for-generative-models"
 NEAR_COPY_CORRELATION = 0.985  # of 16×16 grey thumbnails; copies saved twice as JPEG reach 0.99
@@ -43,15 +45,19 @@ class DataReport:
     train: int
     validation: int
     fingerprint: str  # of the training pixels, in order; of a stream its commit
+    files: str = ""  # of a folder: how many of which kind
 
     def __str__(self) -> str:
         return (
-            f"{self.source}: {self.read} images read, {self.broken} broken skipped, "
+            f"{self.source}: {self.read} images read{f' ({self.files})' if self.files else ''}, "
+            f"{self.broken} broken skipped, "
             f"{self.exact_copies} exact and {self.near_copies} near copies removed, "
             f"{self.train} for training, {self.validation} for validation"
         )
 
-    as_dict = asdict
+    def as_dict(self) -> dict[str, Any]:
+        """What belongs into the record of a training."""
+        return {key: value for key, value in asdict(self).items() if key != "files"}
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,7 @@ class Faces:
     train: Tensor | FaceStream
     validation: Tensor
     report: DataReport
+    trained_on: Tensor | None = None  # int64 numbers of the training faces and their copies; None of a stream
 
     def split(self, name: str) -> Tensor:
         """The faces of "train", "validation" or "all". Raises DataError for another name, or a stream."""
@@ -114,20 +121,62 @@ def load_faces(
     column: str = "image",
     limit: int | None = None,
     validation_fraction: float = VALIDATION_FRACTION,
-    seed: int = 0,
 ) -> Faces:
     """Load, de-duplicate and split faces.
 
     `source` is a .parquet file, a folder of images (searched recursively), a Hub dataset
     "owner/name" (with `revision`, or as "owner/name@revision") or "kaggle:owner/name". `limit`
-    reads only that many images. Of each group of copies the first stays. The split depends on
-    `seed` alone, so that evaluation later finds the same validation faces; a Hub dataset with a
-    split named "validation" keeps its own, and loses training faces that are copies of those.
+    reads only that many images. Of each group of copies the first stays. The split follows the pixels
+    (`split_groups`), so that faces added or removed later move no other; a Hub dataset with a split
+    named "validation" keeps its own, and loses training faces that are copies of those.
 
     Raises DataError when the source is missing, unreadable, empty or lacks the column.
     """
-    splits = read_source(str(source), revision, column)
-    faces, held_out, broken = [], [], []
+    splits, files = read_source(str(source), revision, column)
+    faces, held_out, broken = _decode_rows(str(source), splits, limit, validation_fraction, is_folder=bool(files))
+    if len(faces) < 2:
+        raise DataError(f"{source}: {len(faces)} readable images found; training and validation need at least 2")
+
+    pixels = np.stack(faces)
+    numbers = face_numbers(pixels)
+    distinct = _first_of_each(numbers)
+    copies: dict[int, list[int]] = {}  # of each distinct face that stays
+    for index, group in zip(distinct, near_copy_groups(pixels[distinct]), strict=True):
+        copies.setdefault(group, []).append(index)
+    kept = [group[0] for group in copies.values()]
+    if len(kept) < 2:
+        raise DataError(f"{source}: all {len(pixels)} images are copies of one; at least 2 different ones are needed")
+
+    groups = [[numbers[i] for i in group] for group in copies.values()]
+    if any(held_out):
+        train, validation = ([i for i, index in enumerate(kept) if held_out[index] is held] for held in (False, True))
+        if not train:
+            raise DataError(f"{source}: no training face is left that is no copy of a validation face")
+    else:
+        train, validation = split_groups(groups, validation_fraction)
+    trained_on = torch.tensor([number for i in train for number in groups[i]], dtype=torch.int64)
+    train, validation = ([kept[i] for i in chosen] for chosen in (train, validation))
+    tensors = {name: _to_tensor(pixels[chosen]) for name, chosen in (("train", train), ("validation", validation))}
+    report = DataReport(
+        source=Path(source).name if Path(source).exists() else str(source),
+        read=len(pixels) + broken,
+        broken=broken,
+        exact_copies=len(pixels) - len(distinct),
+        near_copies=len(distinct) - len(kept),
+        train=len(train),
+        validation=len(validation),
+        fingerprint=hashlib.sha256(tensors["train"].numpy()).hexdigest()[:16],
+        files=files,
+    )
+    return Faces(**tensors, report=report, trained_on=trained_on)
+
+
+def _decode_rows(
+    source: str, splits: dict[str, Rows], limit: int | None, validation_fraction: float, is_folder: bool
+) -> tuple[list[np.ndarray], list[bool], int]:
+    """Faces (64, 64, 3), whether each is of a split "validation", and how many images are broken; it warns of those,
+    and of pictures that are not cut yet."""
+    faces, held_out, broken, squared = [], [], [], 0
     for split, rows in splits.items():
         quota = limit
         if limit is not None and len(splits) > 1:
@@ -135,41 +184,20 @@ def load_faces(
             quota = for_validation if split == "validation" else limit - for_validation
         for name, content in islice(rows, quota):
             try:
-                faces.append(np.asarray(to_face(open_image(content))))
+                image = open_image(content)
+                faces.append(np.asarray(to_face(image)))
                 held_out.append(split == "validation")
+                squared += image.size != (IMAGE_SIZE, IMAGE_SIZE)
             except ImageError as error:
                 broken.append(f"{name}: {error}")
     if broken:
-        warnings.warn(f"{source}: skipped {len(broken)} broken images, the first {broken[0]}", stacklevel=2)
-    if len(faces) < 2:
-        raise DataError(f"{source}: {len(faces)} readable images found; training and validation need at least 2")
-
-    pixels = np.stack(faces)
-    distinct = _first_of_each([hashlib.sha256(face).digest() for face in pixels])
-    kept = [distinct[i] for i in _first_of_each(near_copy_groups(pixels[distinct]))]
-    if len(kept) < 2:
-        raise DataError(f"{source}: all {len(pixels)} images are copies of one; at least 2 different ones are needed")
-
-    if any(held_out):
-        validation, train = ([i for i in kept if held_out[i] is held] for held in (True, False))
-        if not train:
-            raise DataError(f"{source}: no training face is left that is no copy of a validation face")
-    else:
-        order = [kept[i] for i in np.random.default_rng(seed).permutation(len(kept))]
-        count = min(max(1, round(len(kept) * validation_fraction)), len(kept) - 1)
-        validation, train = order[:count], order[count:]
-    tensors = {name: _to_tensor(pixels[chosen]) for name, chosen in (("train", train), ("validation", validation))}
-    report = DataReport(
-        source=Path(source).name if Path(source).exists() else str(source),
-        read=len(pixels) + len(broken),
-        broken=len(broken),
-        exact_copies=len(pixels) - len(distinct),
-        near_copies=len(distinct) - len(kept),
-        train=len(train),
-        validation=len(validation),
-        fingerprint=hashlib.sha256(tensors["train"].numpy()).hexdigest()[:16],
-    )
-    return Faces(**tensors, report=report)
+        warnings.warn(f"{source}: skipped {len(broken)} broken images, the first {broken[0]}", stacklevel=3)
+    if squared:
+        advice = f"; the cats' faces are cut by: python -m catvae cut {source} OUT" if is_folder else ""
+        warnings.warn(
+            f"{source}: {squared} of {len(faces)} pictures are not 64×64: their middles are taken{advice}", stacklevel=3
+        )
+    return faces, held_out, len(broken)
 
 
 def stream_faces(source: str, *, revision: str | None = None, column: str = "image") -> Faces:
@@ -196,7 +224,10 @@ def stream_faces(source: str, *, revision: str | None = None, column: str = "ima
     if not size or not size.num_examples:
         raise DataError(f"{source}: the dataset card does not tell how many faces there are; {advice}")
     faces = [try_decode(row[column]) for row in rows["validation"].take(STREAMED_VALIDATION)]
-    validation = np.stack([face for face in faces if face is not None])
+    readable = [face for face in faces if face is not None]
+    if not readable:
+        raise DataError(f"{source}: none of {len(faces)} validation images is readable")
+    validation = np.stack(readable)
     report = DataReport(
         source=source,
         read=size.num_examples + len(faces),

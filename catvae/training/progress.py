@@ -13,38 +13,48 @@ from catvae.errors import TrainingError, UserError
 from catvae.files import read_json, replacing, write_json
 from catvae.latents import LATENTS, fit_latents, save_latents
 from catvae.metrics import evaluate_model
-from catvae.model import load_checkpoint
+from catvae.model import WEIGHTS, load_checkpoint
 from catvae.training.data import Faces, sample
 
 STATE = "training.pt"
+ANEW = "; without --resume train into another --out, or here with --force"
+OURS = {"run": dict, "model": dict, "ema": dict, "optimizers": list, "history": list}  # what STATE holds
 
 
-def read_progress(folder: Path, run: dict[str, Any], resume: bool) -> tuple[dict | None, dict | None]:
+def check_free(folder: Path, *, force: bool = False) -> None:
+    """Make sure that a new run in a folder writes over no other one's, but with `force`. Raises TrainingError."""
+    if not force and any((folder / file).exists() for file in (STATE, WEIGHTS)):
+        raise TrainingError(
+            f"{folder} holds the weights of another run: name another --out, go on with --resume, "
+            "or write over them with --force"
+        )
+
+
+def read_progress(
+    folder: Path, run: dict[str, Any], *, resume: bool = False, force: bool = False
+) -> tuple[dict | None, dict | None]:
     """(metrics, None) of a finished run, (None, state) of one to continue, or (None, None) for a clean start.
 
-    Raises TrainingError when what is there comes from other settings or data, or cannot be read.
+    Raises TrainingError when what is there comes from other settings or data, cannot be read, or would be
+    written over without `force`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    state_file = folder / STATE
-    if not resume:
-        for file in (STATE, "history.csv", LATENTS):  # of a run before this one
-            (folder / file).unlink(missing_ok=True)
-    elif state_file.exists():
-        state = read_state(state_file)
+    if resume and (folder / STATE).exists():
+        state = read_state(folder / STATE)
         if not same_run(state["run"], run):
-            raise TrainingError(f"{state_file} comes from other settings or data; drop --resume to train anew")
+            raise TrainingError(f"{folder / STATE} comes from other settings or data{ANEW}")
         return None, state
-    elif (folder / "metrics.json").exists():
+    if resume and (folder / WEIGHTS).exists() and (folder / "metrics.json").exists():
         metrics = read_json(folder / "metrics.json")
-        if not same_run(metrics.get("training", {}), run):
-            raise TrainingError(f"{folder} was trained with other settings or data; drop --resume to train anew")
+        if not same_run(metrics.get("training"), run):
+            raise TrainingError(f"{folder} was trained with other settings or data{ANEW}")
         return metrics, None
+    check_free(folder, force=force)
     return None, None
 
 
-def same_run(record: dict[str, Any], run: dict[str, Any]) -> bool:
+def same_run(record: Any, run: dict[str, Any]) -> bool:
     """Whether a record is of a run with these settings; older ones do not tell their precision."""
-    return {"precision": run["precision"], **record} == run
+    return isinstance(record, dict) and {"precision": run["precision"], **record} == run
 
 
 @contextmanager
@@ -65,13 +75,24 @@ def read_state(path: Path) -> dict[str, Any]:
     """What `save_progress` wrote. Raises TrainingError for an empty, cut or foreign file; no code in it runs."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        missing = {"run", "model", "ema", "optimizers", "history"} - set(state)
+        ours = all(isinstance(state[key], kind) for key, kind in OURS.items())
+        ours = ours and all({"epoch", "val_loss"} <= row.keys() for row in state["history"])
+    except KeyError:
+        ours = False
     except Exception as error:  # damaged files make torch raise nearly anything
         reason = str(error).partition("\n")[0]
-        raise TrainingError(f"{path}: empty, cut or not ours ({reason}); drop --resume to train anew") from error
-    if missing:
-        raise TrainingError(f"{path}: holds no run of this project; drop --resume to train anew")
+        raise TrainingError(f"{path}: empty, cut or not ours ({reason}){ANEW}") from error
+    if not ours:
+        raise TrainingError(f"{path}: holds no run of this project{ANEW}")
     return state
+
+
+def begin(folder: Path, state: dict[str, Any]) -> None:
+    """Make the folder that of a run before its first step; then what another one left of its figures is deleted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_progress(folder, state)
+    for file in ("metrics.json", LATENTS):
+        (folder / file).unlink(missing_ok=True)
 
 
 def save_progress(folder: Path, state: dict[str, Any]) -> None:

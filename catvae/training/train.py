@@ -6,6 +6,7 @@ every batch, and the sum of their gradients is that of one process with the whol
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,36 +16,19 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from catvae.errors import SettingError, TrainingError
+from catvae.errors import TrainingError
 from catvae.machine import add_up, autocast, from_first, pick_precision, rank, world_size
-from catvae.metrics import evaluate_model
+from catvae.metrics import Scores, evaluate_model
 from catvae.model import VARIANTS, CatVAE, Variant, beta_elbo, save_checkpoint
 from catvae.training.batches import augment, epoch_batches
 from catvae.training.data import Faces, FaceStream, sample
-from catvae.training.linear import start_linear
 from catvae.training.optim import flat_gradients, lr_factor, make_optimizers
-from catvae.training.progress import finish, read_progress, save_progress, saving
+from catvae.training.progress import ANEW, begin, finish, read_progress, save_progress, saving
+from catvae.training.split import save_trained_on, weights_folder
+from catvae.training.start import PEAK_LR, TrainConfig, count_steps, pick_variant, settle, starting_weights
+from catvae.training.track import ignore
 
 EMA_DECAY = 0.995
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Settings that decide the result; a run resumes only under the same ones."""
-
-    epochs: int = 30
-    batch_size: int = 128
-    lr: float = 1.5e-3  # peak, of Adam
-    seed: int = 0
-    start_from: str = "linear"  # `start_linear`, "random" (Kaiming-normal), or trained weights: a folder or Hub repo
-    jitter: float = 0.0  # strength of `augment`; helps small β, which otherwise learns faces by heart
-    precision: str = "auto"  # "fp32", "bf16", or whatever the device multiplies fast
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or not 0 < self.lr < math.inf:
-            raise SettingError(f"epochs, batch size and learning rate must be positive: {self}")
-        if not 0 <= self.jitter < math.inf:
-            raise SettingError(f"jitter must not be negative: {self}")
 
 
 @dataclass
@@ -71,12 +55,21 @@ class Run:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a `state`."""
-        self.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+        """Go back to a `state`. Raises TrainingError for one of another network."""
+        try:
+            self.model.load_state_dict(state["model"])
+            self.ema.load_state_dict(state["ema"])
+            for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = str(error).partition("\n")[0]
+            raise TrainingError(f"{self.name}: its training.pt does not fit the network ({reason}){ANEW}") from error
         self.history = state["history"]
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The row of the history whose weights are kept."""
+        return min(self.history, key=lambda row: row["val_loss"])
 
 
 def train_variant(
@@ -85,15 +78,20 @@ def train_variant(
     out: Path,
     config: TrainConfig = TrainConfig(),
     *,
+    variant: Variant | None = None,
     device: torch.device = torch.device("cpu"),
     resume: bool = False,
+    track: Callable[[dict[str, float]], None] = ignore,
+    force: bool = False,
 ) -> dict:
-    """Train one variant and write `out/name/`; returns its metrics on the validation split.
+    """Train one of `VARIANTS`, or a `variant` of one's own, and write `out/name/`; returns its metrics on
+    the validation split.
 
-    After each epoch `history.csv` has one row more and `training.pt` holds all that is needed to
-    go on; with `resume` the run continues from there and, on a CPU, ends with the same losses as
-    if it had never stopped. The weights kept are the moving average with the lowest validation
-    loss. A finished run is left alone under `resume`.
+    After each epoch `history.csv` has one row more, which `track` is called with too, and `training.pt`
+    holds all that is needed to go on; with `resume` the run continues from there and, on a CPU, ends with
+    the same losses as if it had never stopped. The weights kept are the moving average with the lowest
+    validation loss; those it starts with are epoch 0. A finished run is left alone under `resume`; weights
+    of another run are written over with `force` alone.
 
     Training begins near the optimal linear VAE of the faces (`start_linear`), at the KL that β asks
     for: from a random start many latents die before they have learned anything. `start_from`
@@ -102,25 +100,29 @@ def train_variant(
     Several processes (`join_processes`) share each batch; `batch_size` counts the faces of all.
     Call `machine.prepare_training` once before.
 
-    Raises TrainingError when there are more processes than faces in a batch, when the loss is no
-    longer finite, when the run to resume had other settings or other data, or when the weights to
-    start from have another architecture; CheckpointError or HubError when they cannot be had.
+    Raises SettingError for a name that cannot be; TrainingError when there are more processes than faces
+    in a batch, when the loss is no longer finite, when the run to resume had other settings or other
+    data, when weights would be written over, or when those to start from have another architecture;
+    CheckpointError or HubError when they cannot be had.
     """
     if config.batch_size < world_size():
         raise TrainingError(f"a batch of {config.batch_size} is too small for {world_size()} processes")
-    folder, variant = out / name, VARIANTS[name]
-    config = replace(config, precision=pick_precision(config.precision, device))
-    record = {"variant": name, "beta": variant.beta, **asdict(config), "data": faces.report.as_dict()}
-    finished, state = from_first(lambda: read_progress(folder, record, resume))
+    folder, variant = out / name, pick_variant(name, variant)
+    config = replace(settle(config, len(faces.train)), precision=pick_precision(config.precision, device))
+    record = recorded(name, variant, config, faces)
+    finished, state = from_first(lambda: read_progress(folder, record, resume=resume, force=force))
     if finished:
         return finished
 
-    run = make_run(name, faces, config, device, begun=bool(state))
+    run = make_run(name, variant, faces, config, device, begun=bool(state))
     if state:
         run.restore(state)
     train = faces.train if isinstance(faces.train, FaceStream) else faces.train.to(device)
     validation = faces.validation.to(device)
-    for epoch in range(len(run.history), config.epochs):
+    done = run.history[-1]["epoch"] if run.history else 0
+    if not done and rank() == 0:
+        save_start(run, faces, validation, folder, record)
+    for epoch in range(done, config.epochs):
         started = time.monotonic()
         losses, seen = train_epoch(run, train, epoch)
         if not math.isfinite(losses["loss"]):
@@ -128,26 +130,56 @@ def train_variant(
         if rank() > 0:
             continue  # the first process measures and writes
         speed = seen / (time.monotonic() - started)
-        scores = evaluate_model(run.ema.module, validation)
-        row = {"epoch": epoch + 1, **losses, "val_loss": validation_loss(run, validation)}
-        row |= {"val_psnr": scores["psnr"], "val_kl": scores["kl"]}
-        best = min((past["val_loss"] for past in run.history), default=math.inf)
-        run.history.append(row)
-        describe(run, speed, seen)
+        scores = measure(run, epoch + 1, losses, validation)
         with saving(folder):
-            if row["val_loss"] < best:
+            if run.best is run.history[-1]:
                 save_checkpoint(folder, run.ema.module, variant.beta, {**scores, "training": record})
             save_progress(folder, {"run": record, **run.state()})
+        describe(run, speed, seen)
+        track(run.history[-1])
+    if rank() == 0 and not run.best["epoch"]:
+        print(f"{name}: no epoch was better than the start, which is kept; try a lower --lr or more faces", flush=True)
     return from_first(lambda: finish(folder, faces, record))
 
 
-def make_run(name: str, faces: Faces, config: TrainConfig, device: torch.device, begun: bool) -> Run:
+def recorded(name: str, variant: Variant, config: TrainConfig, faces: Faces) -> dict[str, Any]:
+    """What a run is known by: one that goes on has the same, and its weights carry it."""
+    record = {"variant": name, "beta": variant.beta, **asdict(config), "data": faces.report.as_dict()}
+    if name not in VARIANTS:
+        record["network"] = {**asdict(variant.config), "channels": list(variant.config.channels)}
+    return record
+
+
+def save_start(run: Run, faces: Faces, validation: Tensor, folder: Path, record: dict[str, Any]) -> None:
+    """Measure and save what the run starts with as its epoch 0, so that it never ends with worse."""
+    run.history.clear()  # one that stopped here saves its start again
+    start = sample(faces.train, run.config.seed)[: len(validation)].to(validation.device)
+    scores = measure(run, 0, mean_losses(run, start), validation)
+    if not math.isfinite(run.best["val_loss"]):
+        raise TrainingError(f"{run.name}: the loss is not finite at the start")
+    went_on = run.config.start_from not in ("linear", "random")
+    with saving(folder):
+        save_trained_on(folder, faces.trained_on, weights_folder(run.config.start_from, run.name) if went_on else None)
+        begin(folder, {"run": record, **run.state()})
+        save_checkpoint(folder, run.ema.module, run.variant.beta, {**scores, "training": record})
+
+
+def measure(run: Run, epoch: int, losses: dict[str, float], validation: Tensor) -> Scores:
+    """Add a row to the history: mean losses in training, and what the moving average does on validation faces."""
+    scores = evaluate_model(run.ema.module, validation)
+    row = {"epoch": epoch, **losses, "val_loss": mean_losses(run, validation)["loss"]}
+    run.history.append(row | {"val_psnr": scores["psnr"], "val_kl": scores["kl"]})
+    return scores
+
+
+def make_run(
+    name: str, variant: Variant, faces: Faces, config: TrainConfig, device: torch.device, *, begun: bool
+) -> Run:
     """A run before its first epoch; of one that has `begun` the weights are about to be restored."""
-    variant = VARIANTS[name]
     torch.manual_seed(config.seed)
     model = CatVAE(variant.config)
     if config.start_from != "random" and not begun:
-        model.load_state_dict(from_first(lambda: starting_weights(name, model, faces, config)))
+        model.load_state_dict(from_first(lambda: starting_weights(name, variant, model, faces, config)))
     model = model.to(device, memory_format=torch.channels_last)  # the order in which CPUs and GPUs convolve
     ema = AveragedModel(model, avg_fn=average).requires_grad_(False).eval()
     ema.n_averaged += 1  # the start is the first of what is averaged
@@ -157,9 +189,9 @@ def make_run(name: str, faces: Faces, config: TrainConfig, device: torch.device,
         config,
         model,
         ema,
-        make_optimizers(model, config.lr),
+        make_optimizers(model, config.lr or PEAK_LR),
         flat_gradients(model),
-        steps=config.epochs * math.ceil(len(faces.train) / config.batch_size),
+        steps=count_steps(config, len(faces.train)),
     )
 
 
@@ -228,28 +260,14 @@ def describe(run: Run, speed: float, seen: float) -> None:
     )
 
 
-def starting_weights(name: str, model: CatVAE, faces: Faces, config: TrainConfig) -> dict[str, Tensor]:
-    """Trained weights, or those of `start_linear` on a sample of the training faces.
-
-    Raises TrainingError for trained weights of another architecture.
-    """
-    if config.start_from != "linear":
-        start = CatVAE.from_pretrained(config.start_from, name)
-        if start.config != model.config:
-            raise TrainingError(f"{name} cannot start from {config.start_from}: they differ in architecture")
-        return start.state_dict()
-    print(f"{name}: starts near the linear optimum, being computed", flush=True)
-    start_linear(model, sample(faces.train, config.seed), VARIANTS[name].beta)
-    return model.state_dict()
-
-
 @torch.inference_mode()
-def validation_loss(run: Run, images: Tensor, batch_size: int = 256) -> float:
-    """Mean negative β-ELBO (nats) of the average over uint8 images, with the same posterior noise at every call."""
+def mean_losses(run: Run, images: Tensor, batch_size: int = 256) -> dict[str, float]:
+    """Mean negative β-ELBO, "loss", and its "bce" and "kl" (nats) of the average over uint8 images, with the
+    same posterior noise at every call."""
     torch.manual_seed(run.config.seed)
-    total = 0.0
+    sums = torch.zeros(3, device=images.device)
     for batch in images.split(batch_size):
         x = batch.float() / 255
         logits, mu, logvar = run.ema.module(x)
-        total += beta_elbo(logits, x, mu, logvar, run.variant.beta)[0].sum().item()
-    return total / len(images)
+        sums += torch.stack([part.sum() for part in beta_elbo(logits, x, mu, logvar, run.variant.beta)])
+    return dict(zip(("loss", "bce", "kl"), (sums / len(images)).tolist(), strict=True))

@@ -75,8 +75,12 @@ function buildCat(side, manifest, words, id, acts) {
 
 function buildModels(manifest, words, language, id, acts) {
   return h("fieldset", {className: "models"}, h("legend", {}, words.model),
-    ...Object.entries(manifest.variants).map(([name, {beta}]) => h("label", {title: words[`model_${name}`]},
-      h("input", {type: "radio", name: `${id}-model`, value: name, onchange: () => acts.model(name)}), h("b", {}, name), h("span", {}, `β ${number(beta, language)}`))));
+    ...Object.entries(manifest.variants).map(([name, {beta}]) => h("label", {title: words[`model_${name}`] ?? name},
+      h("input", {type: "radio", name: `${id}-model`, value: name, onchange: () => acts.model(name)}), h("b", {}, name), h("span", {}, betaOf(beta, language)))));
+}
+
+function betaOf(beta, language) {
+  return beta === null ? "" : `β ${number(beta, language)}`;
 }
 
 function buildPaths(words, id, acts) {
@@ -100,7 +104,7 @@ export function showChoices(view, state) {
     showInRow(examples, radios.find(radio => radio.checked)?.parentElement);
   }
   for (const radio of view.models.querySelectorAll("input")) radio.checked = radio.value === state.model;
-  view.about.textContent = words[`model_${state.model}`].split(" · ").slice(2).join(" · ");
+  view.about.textContent = (words[`model_${state.model}`] ?? "").split(" · ").slice(2).join(" · ");
   for (const radio of view.paths.querySelectorAll("input")) radio.checked = radio.value === state.path;
   view.steps.value = state.steps;
   view.count.textContent = state.steps;
@@ -133,7 +137,7 @@ export function showCells(view, manifest, comparing) {
   if (!comparing || view.cells.firstChild) return;
   const cell = (key, title, about) => h("figure", {}, newCanvas(CELL, {"data-model": key, role: "img", "aria-label": `${title} ${about}`}), h("figcaption", {}, h("b", {}, title), " ", about));
   view.cells.append(
-    ...Object.entries(manifest.variants).map(([name, {beta}]) => cell(name, name, `β ${number(beta, view.language)}`)),
+    ...Object.entries(manifest.variants).map(([name, {beta}]) => cell(name, name, betaOf(beta, view.language))),
     cell("", view.words.web_crossfade, ""));
 }
 

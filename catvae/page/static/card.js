@@ -36,13 +36,12 @@ function drawCard({title, titles, notes, model}, share, address) {
   write(pen, `🐱 ${title}`, middle, 84, 52, 700);
   [250, 830].forEach((x, i) => {
     drawPicture(pen, parents[i], x - 150, 124, 300);
-    write(pen, titles[i], x, 472, 34, 600, 420);
+    write(pen, `${titles[i]} · ${i ? percent(share) : 100 - percent(share)} %`, x, 472, 34, 600, 440);
     if (notes[i]) write(pen, notes[i], x, 506, 23, 400, 440, CARD.pale);
   });
   write(pen, '+', middle, 305, 110, 300);
   drawPicture(pen, morphView().querySelector('canvas'), middle - 310, 540, 620);
-  write(pen, `${percent(share)} % ${titles[1]}`, middle, 1216, 38, 700);
-  write(pen, model, middle, 1262, 30, 400, CARD.width - 120, CARD.pale);
-  write(pen, address, middle, 1318, 28, 600);
+  write(pen, model, middle, 1226, 34, 600);
+  write(pen, address, middle, 1296, 30, 400, CARD.width - 120, CARD.pale);
   return canvas;
 }

@@ -1,5 +1,5 @@
 // The gallery: a click takes the morph to a frame. card.js and send.js go on from here.
-const told = () => JSON.parse(element.querySelector('.gallery').dataset.told);
+const told = () => JSON.parse(element.querySelector('.mixed').dataset.told);
 const morphView = () => element.getRootNode().querySelector('#morph');
 const percent = share => Math.round(100 * share);
 

@@ -32,10 +32,15 @@ function enlarge(pictures, side) {
 }
 const inFile = (canvas, name, kind) => new Promise((resolve, reject) => canvas.toBlob(
   blob => blob ? resolve(new File([blob], `${name}.${kind}`, {type: MIME[kind]})) : reject(new Error('no memory')), MIME[kind], 0.92));
+const ask = kind => new Promise(resolve => { waiting = resolve; trigger('click', {kind}); });  // null: refused
 async function animate(name, kind) {
   if (!made.has(kind)) {
-    const shown = props.value, file = await new Promise(resolve => { waiting = resolve; trigger('click', {kind}); });
-    if (!file) throw new Error('refused');
+    const shown = props.value;
+    let file = null;
+    for (let seconds = 1; !(file = await ask(kind)); seconds *= 2) {  // busy: soon again
+      if (seconds > 4) throw new Error('the server did not make it');
+      await new Promise(resolve => setTimeout(resolve, 1000 * seconds));
+    }
     const bytes = Uint8Array.from(atob(file.split(',')[1]), letter => letter.charCodeAt(0));
     const whole = new File([bytes], `${name}.${kind}`, {type: MIME[kind]});
     if (shown !== props.value) return whole;

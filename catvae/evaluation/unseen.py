@@ -1,0 +1,38 @@
+"""Whether weights have learned from the very faces that they are measured on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from catvae.errors import DataError
+from catvae.training.split import face_numbers, load_trained_on
+
+
+def count_seen(folders: Mapping[str, Path], images: Tensor) -> dict[str, int]:
+    """How many of the uint8 faces (N, 3, 64, 64) each of the weights, by name, is known to have learned from, if any.
+
+    Raises CheckpointError for a record that is broken.
+    """
+    numbers = set(face_numbers(images))
+    counts = {name: len(numbers & load_trained_on(folder)[0]) for name, folder in folders.items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def describe_seen(folders: Mapping[str, Path], images: Tensor) -> str:
+    """What the records beside the weights, by name, say of uint8 faces (N, 3, 64, 64), a line each; "" for nothing."""
+    said = [f"{name} learned from {n} of these {len(images)} faces" for name, n in count_seen(folders, images).items()]
+    for name, folder in folders.items():
+        if unknown := load_trained_on(folder)[1]:
+            said.append(f"{name}: whether it learned from these faces is not known: it learned from {unknown}")
+    return "\n".join(said)
+
+
+def require_unseen(folders: Mapping[str, Path], images: Tensor) -> None:
+    """Raises DataError when any of the weights, by name, is known to have learned from any of the validation faces."""
+    if seen := count_seen(folders, images):
+        names, count = ", ".join(seen), max(seen.values())
+        raise DataError(
+            f"{names} learned from {count} of these {len(images)} validation faces, so that the figures would say too "
+            "much: take faces that are new to it, or measure these as what they are with --split all"
+        )

@@ -1,0 +1,100 @@
+"""What a run begins with: its settings, its variant, its weights."""
+
+import math
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from catvae.errors import SettingError, TrainingError
+from catvae.model import VARIANTS, CatVAE, Variant, find_models
+from catvae.training.data import Faces, sample
+from catvae.training.linear import start_linear
+
+PEAK_LR = 1.5e-3  # of Adam, in runs of at least so many steps:
+FULL_STEPS = 128
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings that decide the result; a run resumes only under the same ones."""
+
+    epochs: int = 30
+    batch_size: int = 128
+    lr: float | None = None  # peak, of Adam; by default what `settle` finds for the number of steps
+    seed: int = 0
+    start_from: str = "linear"  # `start_linear`, "random" (Kaiming-normal), or trained weights: a folder or Hub repo
+    jitter: float = 0.0  # strength of `augment`; helps small β, which otherwise learns faces by heart
+    precision: str = "auto"  # "fp32", "bf16", or whatever the device multiplies fast
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1 or not (self.lr is None or 0 < self.lr < math.inf):
+            raise SettingError(f"epochs, batch size and learning rate must be positive: {self}")
+        if not 0 <= self.jitter < math.inf:
+            raise SettingError(f"jitter must not be negative: {self}")
+
+
+def count_steps(config: TrainConfig, faces: int) -> int:
+    """Steps of a whole run over so many training faces."""
+    return config.epochs * math.ceil(faces / config.batch_size)
+
+
+def settle(config: TrainConfig, faces: int) -> TrainConfig:
+    """The settings with what was left open chosen for a run over so many training faces.
+
+    The rate grows with the number of steps: a short run at the full rate leaves the start further behind than it
+    can come back from. docs/training.md has the measurements.
+    """
+    share = min(1.0, count_steps(config, faces) / FULL_STEPS)
+    return replace(config, lr=config.lr or float(f"{PEAK_LR * share:.2g}"))
+
+
+def pick_variant(name: str, variant: Variant | None = None) -> Variant:
+    """The variant to train under that name. Raises SettingError for a name that is taken, unknown or no name."""
+    if name in VARIANTS and variant in (None, VARIANTS[name]):
+        return VARIANTS[name]
+    if variant is None:
+        raise SettingError(f"unknown variant {name!r}: choose one of {', '.join(VARIANTS)}, or tell its beta")
+    if name in (*VARIANTS, "v7"):
+        raise SettingError(f"{name} is the name of another variant: choose one of your own")
+    if not re.fullmatch(r"\w[\w.-]{0,39}", name):
+        raise SettingError(f"a name has up to 40 letters, digits, hyphens and dots, unlike {name!r}")
+    return variant
+
+
+def starting_weights(
+    name: str, variant: Variant, model: CatVAE, faces: Faces, config: TrainConfig
+) -> dict[str, Tensor]:
+    """Trained weights, or those of `start_linear` on a sample of the training faces.
+
+    Raises TrainingError for trained weights of another architecture.
+    """
+    if config.start_from != "linear":
+        start = load_start(config.start_from, name)
+        if start.config != model.config:
+            raise TrainingError(f"{name} cannot start from {config.start_from}: they differ in architecture")
+        return start.state_dict()
+    if min(model.config.channels) < 2:
+        raise TrainingError(f"{name}: layers of one channel cannot start linear; use --start-from random")
+    print(f"{name}: starts near the linear optimum, being computed", flush=True)
+    start_linear(model, sample(faces.train, config.seed), variant.beta)
+    return model.state_dict()
+
+
+def load_start(source: str, name: str) -> CatVAE:
+    """Trained weights to go on with: a folder of one model or of several with that `name` among them, a Hub
+    repo "owner/name", or one of its models, "owner/name/v6".
+
+    Raises TrainingError where it cannot be one of these; CheckpointError and HubError as `from_pretrained`.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        found = find_models(folder)
+        if name not in found and folder.resolve().name not in found:
+            raise TrainingError(f"{name} cannot start from {source}, which holds {', '.join(found)}: name one's folder")
+    elif source.count("/") == 2 and not folder.is_absolute():
+        source, _, name = source.rpartition("/")
+    elif source.count("/") != 1:
+        raise TrainingError(f"--start-from {source}: no such folder, and no OWNER/NAME of a Hub repo")
+    return CatVAE.from_pretrained(source, name)

@@ -30,9 +30,14 @@ def example_kittens() -> list[Path]:
     return sorted(EXAMPLES.glob("kitten-*.png"))
 
 
+def example_photos() -> list[Path]:
+    """The photos of real cats among the examples, in order; the face of each lies beside it, as .png."""
+    return sorted(EXAMPLES.glob("*.jpg"))
+
+
 def example_cats() -> list[str]:
     """Paths of the example pictures: photos of real cats, then the kittens of our own models."""
-    return [str(path) for path in sorted(EXAMPLES.glob("*.jpg")) + example_kittens()]
+    return [str(path) for path in example_photos() + example_kittens()]
 
 
 @contextmanager

@@ -58,7 +58,8 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
 def evaluate_model(model: CatVAE, images: Tensor, batch_size: int = 256) -> Scores:
     """Mean PSNR (dB), SSIM, KL (nats) and pixel BCE (nats) over uint8 images (N, 3, 64, 64).
 
-    Reconstructions are decoded from posterior means. "active_units" counts the latents whose mean
+    Reconstructions are decoded from posterior means, and painted where the model has a painter; BCE is the
+    decoder's alone, as a painter gives no likelihood. "active_units" counts the latents whose mean
     varies over the images by more than 0.01 (Burda et al. 2015, https://arxiv.org/abs/1509.00519).
     """
     device = next(model.parameters()).device
@@ -67,7 +68,7 @@ def evaluate_model(model: CatVAE, images: Tensor, batch_size: int = 256) -> Scor
         x = batch.to(device).float() / 255
         mu, logvar = model.encode(x)
         logits = model.decoder(mu)
-        y = logits.sigmoid()
+        y = model.paint(logits.sigmoid(), mu)
         bce = F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
         scores.append(torch.stack([psnr(x, y), ssim(x, y), kl_divergence(mu, logvar).sum(1), bce]))
         mus.append(mu)
@@ -90,15 +91,16 @@ def sharpness(x: Tensor) -> Tensor:
 
 
 def spectrum(x: Tensor) -> Tensor:
-    """Mean power of the grey images (N, 3, H, W) at three places of the spectrum, (3,): the Nyquist row,
+    """Mean power of each grey image (N, 3, H, W) at three places of its spectrum, (N, 3): the Nyquist row,
     the Nyquist column, and row and column at a quarter of the sampling rate.
 
     Grids and dots that transposed or shuffled pixels leave are seen there first: compare with real images.
     """
-    power = torch.fft.fft2(x.mean(1)).abs().square().mean(0)
-    rows, columns = power.shape
-    quarter = (power[rows // 4].mean() + power[:, columns // 4].mean()) / 2
-    return torch.stack([power[rows // 2].mean(), power[:, columns // 2].mean(), quarter])
+    power = torch.fft.fft2(x.mean(1)).abs().square()
+    along_rows, along_columns = power.mean(2), power.mean(1)
+    rows, columns = power.shape[1:]
+    quarter = (along_rows[:, rows // 4] + along_columns[:, columns // 4]) / 2
+    return torch.stack([along_rows[:, rows // 2], along_columns[:, columns // 2], quarter], dim=1)
 
 
 def frechet(a: Tensor, b: Tensor) -> float:

@@ -35,7 +35,7 @@ class VAEConfig:
     latent_dim: int = 500
     activation: str = "leaky_relu"
     activation_before_sigmoid: bool = False  # True only to reproduce the published decoder
-    painter: int | None = None  # width of a `Painter` after the decoder
+    painter: int | None = None  # width of a `Painter` after the decoder; v7 is v6 with one of 32
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -48,6 +48,8 @@ class VAEConfig:
             raise SettingError(f"latent_dim must be positive, not {self.latent_dim}")
         if self.activation not in ACTIVATIONS:
             raise SettingError(f"activation must be one of {sorted(ACTIVATIONS)}, not {self.activation!r}")
+        if self.painter is not None and (type(self.painter) is not int or self.painter < 1):
+            raise SettingError(f"painter must be a width of at least 1, or null for none, not {self.painter!r}")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
+def is_told(name: str, model: "CatVAE") -> bool:
+    """Whether our texts tell about this model: v1 to v6, and v7, which is v6 with a painter."""
+    return name in VARIANTS or (name == "v7" and model.painter is not None)
+
+
 def beta_of(name: str, model: "CatVAE | None" = None) -> float | None:
     """β of the variant of that name, else of the model as its config.json says; None where that says nothing."""
     if name in VARIANTS:
@@ -80,11 +87,13 @@ def beta_of(name: str, model: "CatVAE | None" = None) -> float | None:
 
 
 def by_beta(names: Iterable[str], models: Mapping[str, "CatVAE"] | None = None) -> list[str]:
-    """Names from the smallest β to the largest, those without one last; `models` tell of names that are no variant."""
+    """Names from the smallest β to the largest, those without one last, of equal ones first that with a painter;
+    `models` tell of names that are no variant."""
 
-    def key(name: str) -> tuple[bool, float, str]:
-        beta = beta_of(name, (models or {}).get(name))
-        return beta is None, beta or 0.0, name
+    def key(name: str) -> tuple[bool, float, bool, str]:
+        model = (models or {}).get(name)
+        beta = beta_of(name, model)
+        return beta is None, beta or 0.0, model is None or model.painter is None, name
 
     return sorted(names, key=key)
 
@@ -146,8 +155,11 @@ class CatVAE(nn.Module):
         return mu + torch.exp(0.5 * logvar) * (torch.randn_like(mu) if noise is None else noise)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Latents (N, latent_dim) to images in [0, 1], (N, 3, 64, 64)."""
-        picture = self.decoder(z).sigmoid()
+        """Latents (N, latent_dim) to images in [0, 1], (N, 3, 64, 64): painted, where there is a painter."""
+        return self.paint(self.decoder(z).sigmoid(), z)
+
+    def paint(self, picture: Tensor, z: Tensor) -> Tensor:
+        """What the decoder made of latents `z`, with what a painter adds to it; both (N, 3, 64, 64) in [0, 1]."""
         return picture if self.painter is None else self.painter(picture, z).clamp(0, 1)
 
     def forward(self, x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:

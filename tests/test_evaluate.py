@@ -21,7 +21,8 @@ def cheap_networks(monkeypatch):
     """Pixels in the place of what VGG-16 and EfficientNet see: LPIPS is then the sum of squared errors."""
     monkeypatch.setattr("catvae.evaluation.measure.load_vgg", lambda: None)
     monkeypatch.setattr("catvae.evaluation.measure.embed", lambda images: images.flatten(1))
-    monkeypatch.setattr("catvae.evaluation.measure.features", lambda images: images[..., ::8, ::8].flatten(1))
+    for network in ("features", "vgg_features"):
+        monkeypatch.setattr(f"catvae.evaluation.measure.{network}", lambda images: images[..., ::8, ::8].flatten(1))
 
 
 def run(monkeypatch, *arguments) -> None:
@@ -101,7 +102,8 @@ def test_what_cannot_be_done_is_said_before_it_takes_time(
 
 def test_real_faces_are_the_floor_and_their_mixes_pixel_cross_fades(cheap_networks):
     x, train = torch.rand(2, 12, 3, 64, 64)
-    ruler = Ruler(x, x.flatten(1), train.flatten(1), train[..., ::8, ::8].flatten(1))
+    seen = train[..., ::8, ::8].flatten(1)
+    ruler = Ruler(x, x.flatten(1), train.flatten(1), seen, seen)
     row, singly = measure(Pixels(), ruler)
     assert row["lpips"] == [0, 0, 0] and row["sharpness"][0] == 1 and (singly.psnr > 99).all()
     # for squared errors a cross-fade is a straight line in equal steps, and half of it is a quarter of the way
@@ -109,6 +111,8 @@ def test_real_faces_are_the_floor_and_their_mixes_pixel_cross_fades(cheap_networ
     quarter = (x[0::2] - x[1::2]).square().flatten(1).sum(1).mean().item() / 4
     assert row["lpips_midpoints"][0] == pytest.approx(quarter, rel=1e-3)
     assert row["sharpness_midpoints"][0] == pytest.approx(0.5, abs=0.02)  # of independent noise
+    assert row["power"]["row"][0] == pytest.approx(1, abs=1e-3)  # the floor of the spectrum too
+    assert row["power_midpoints"]["quarter"][0] == pytest.approx(0.5, abs=0.05)
     nearest = (x[:, None] - train[None]).square().sum((2, 3, 4)).min(1).values.mean().item()
     assert row["nearest"][0] == pytest.approx(nearest, rel=1e-3)
 

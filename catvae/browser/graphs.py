@@ -36,14 +36,15 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents (N, latent_dim) to images in [0, 1], (N, 3, 64, 64)."""
+    """Latents (N, latent_dim) to images in [0, 1], (N, 3, 64, 64), as `CatVAE.decode` gives them."""
 
     def __init__(self, model: CatVAE) -> None:
         super().__init__()
-        self.decoder = model.decoder
+        self.decoder, self.painter = model.decoder, model.painter
 
     def forward(self, latents: Tensor) -> Tensor:
-        return self.decoder(latents).sigmoid()
+        picture = self.decoder(latents).sigmoid()
+        return picture if self.painter is None else self.painter(picture, latents).clamp(0, 1)
 
 
 def save_graph(network: nn.Module, example: Tensor, open_axes: tuple[int, ...], path: Path, weights: str) -> None:

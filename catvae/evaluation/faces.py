@@ -120,7 +120,7 @@ def reconstruct(model: CatVAE, faces: Tensor, beta: float) -> tuple[Tensor, Tens
     per pixel, (N,), with the posterior mean as its sample, so that no chance is in it."""
     mu, logvar = model.encode(faces)
     logits = model.decoder(mu)
-    return logits.sigmoid(), beta_elbo(logits, faces, mu, logvar, beta)[0] / IMAGE_SIZE**2
+    return model.paint(logits.sigmoid(), mu), beta_elbo(logits, faces, mu, logvar, beta)[0] / IMAGE_SIZE**2
 
 
 def mean_elbo(model: CatVAE, faces: Tensor, beta: float) -> float:

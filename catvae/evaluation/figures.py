@@ -1,4 +1,4 @@
-"""The two figures that compare the variants: what each keeps of a cat, and the way between two."""
+"""The figures that compare the variants: what each keeps of a cat, the way between two, what a painter adds."""
 
 import math
 import sys
@@ -7,13 +7,14 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from catvae.files import example_kittens
+from catvae.files import example_kittens, example_photos
 from catvae.images import make_strip, to_face, to_pil, to_tensor
 from catvae.mixing import mix
 from catvae.model import CatVAE, by_beta
 from catvae.photos.decode import open_image
 
-CELL, MARGIN = 96, 64  # pixels; the margin is wider for longer names
+CELL, MARGIN, LARGE = 96, 64, 176  # pixels; the margin is wider for longer names
+SOFT = ("v2", "v6")  # shown above a painting: the softest, and what it is painted on
 
 
 def make_figures(models: dict[str, CatVAE]) -> dict[str, Image.Image]:
@@ -22,10 +23,23 @@ def make_figures(models: dict[str, CatVAE]) -> dict[str, Image.Image]:
     kittens = example_kittens()
     if not kittens:
         return {}
-    return {
+    figures = {
         "reconstruction": reconstruction_figure(models, kittens[:8]),
         "interpolation": interpolation_figure(models, kittens[0], kittens[3]),
     }
+    if painted := [name for name, model in models.items() if model.painter]:
+        figures["painting"] = painting_figure({name: models[name] for name in (*SOFT, *painted) if name in models})
+    return figures
+
+
+def reconstruction_figure(models: dict[str, CatVAE], pictures: list[Path]) -> Image.Image:
+    """Row one the originals, then one row of reconstructions per model."""
+    return _grid(_reconstructions(models, [to_face(open_image(picture)) for picture in pictures]))
+
+
+def painting_figure(models: dict[str, CatVAE]) -> Image.Image:
+    """As `reconstruction_figure`, of real cats and larger: details that are painted are small."""
+    return _grid(_reconstructions(models, [open_image(photo.with_suffix(".png")) for photo in example_photos()]), LARGE)
 
 
 def save_figures(figures: dict[str, Image.Image], out: Path) -> None:
@@ -37,13 +51,9 @@ def save_figures(figures: dict[str, Image.Image], out: Path) -> None:
 
 
 @torch.inference_mode()
-def reconstruction_figure(models: dict[str, CatVAE], pictures: list[Path]) -> Image.Image:
-    """Row one the originals, then one row of reconstructions per model."""
-    faces = [to_face(open_image(picture)) for picture in pictures]
+def _reconstructions(models: dict[str, CatVAE], faces: list[Image.Image]) -> dict[str, list[Image.Image]]:
     x = to_tensor(faces)
-    rows = {"cats": faces}
-    rows |= {name: to_pil(model.decode(model.encode(x)[0])) for name, model in models.items()}
-    return _grid(rows)
+    return {"cats": faces} | {name: to_pil(model.decode(model.encode(x)[0])) for name, model in models.items()}
 
 
 def interpolation_figure(models: dict[str, CatVAE], a: Path, b: Path, steps: int = 8) -> Image.Image:
@@ -51,14 +61,14 @@ def interpolation_figure(models: dict[str, CatVAE], a: Path, b: Path, steps: int
     return _grid({name: mix(model, a, b, steps) for name, model in models.items()})
 
 
-def _grid(rows: dict[str, list[Image.Image]]) -> Image.Image:
+def _grid(rows: dict[str, list[Image.Image]], cell: int = CELL) -> Image.Image:
     font = ImageFont.load_default(20)
     margin = max(MARGIN, *(16 + math.ceil(font.getlength(label)) for label in rows))
-    width = margin + CELL * max(map(len, rows.values()))
-    figure = Image.new("RGB", (width, CELL * len(rows)), "white")
+    width = margin + cell * max(map(len, rows.values()))
+    figure = Image.new("RGB", (width, cell * len(rows)), "white")
     draw = ImageDraw.Draw(figure)
     for i, (label, frames) in enumerate(rows.items()):
-        draw.text((8, CELL * (i + 0.5)), label, fill="black", font=font, anchor="lm")
-        large = [frame.resize((CELL, CELL), Image.Resampling.BICUBIC) for frame in frames]
-        figure.paste(make_strip(large), (margin, CELL * i))
+        draw.text((8, cell * (i + 0.5)), label, fill="black", font=font, anchor="lm")
+        large = [frame.resize((cell, cell), Image.Resampling.BICUBIC) for frame in frames]
+        figure.paste(make_strip(large), (margin, cell * i))
     return figure

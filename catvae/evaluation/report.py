@@ -11,7 +11,7 @@ from catvae.evaluation.rows import QuickReport, Report
 from catvae.files import write_json
 
 DOCUMENT = Path(__file__).with_name("report.md")
-OF_NO_MODEL = {"psnr", "ssim", "kl", "lpips", "sharpness"}  # trivial where nothing is lost
+OF_NO_MODEL = {"psnr", "ssim", "kl", "lpips", "sharpness", "power"}  # trivial where nothing is lost
 
 
 def format_table(report: QuickReport) -> str:
@@ -44,14 +44,25 @@ TABLES = {
         **{title: SUMMARY[title] for title in ("PSNR (dB)", "SSIM", "KL (nats)", "LPIPS", "Fréchet: reconstructed")},
         "sharpness": ("sharpness", 2),
         "LPIPS to the nearest": ("nearest", 3),
+        "Fréchet, VGG": ("frechet_vgg", 0),
     },
     "Mixes, half of each cat": {
         "Fréchet": ("frechet_midpoints", 0),
         "LPIPS to both": ("lpips_midpoints", 3),
         "LPIPS to the nearest": ("nearest_midpoints", 3),
         "sharpness": ("sharpness_midpoints", 2),
+        "of real faces": ("sharpness_of_mixes", 2),
         "path": ("path", 2),
         "spread": ("spread", 2),
+        "Fréchet, VGG": ("frechet_vgg_midpoints", 0),
+    },
+    "Power at the edge of the spectrum over that of real faces": {
+        "reconstructed: Nyquist row": ("power.row", 2),
+        "column": ("power.column", 2),
+        "quarter": ("power.quarter", 2),
+        "mixed: Nyquist row": ("power_midpoints.row", 2),
+        "column ": ("power_midpoints.column", 2),
+        "quarter ": ("power_midpoints.quarter", 2),
     },
     "New kittens, fitted Gaussian and prior": {
         "Fréchet": ("frechet_fitted", 0),
@@ -59,6 +70,11 @@ TABLES = {
         "sharpness": ("sharpness_fitted", 2),
         "prior ": ("sharpness_prior", 2),
         "LPIPS to the nearest": ("nearest_fitted", 3),
+    },
+    "Paintings beside what their own decoder made": {
+        "LPIPS to their own": ("lpips_to_own", 3),
+        "to other cats": ("lpips_to_others", 3),
+        "share nearest to their own": ("share_nearest_to_own", 4),
     },
     "Size, and what a network gains over the linear optimum": {
         "latents": ("latent_dim", None),
@@ -93,10 +109,17 @@ def _table(report: Report, columns: dict[str, tuple[str, int | None]], intervals
     }
     lines = [f"| | {' | '.join(title.strip() for title in columns)} |", "|---" * (len(columns) + 1) + "|"]
     for label, row in named.items():
-        cells = [_cell(row.get(key), digits, intervals) for key, digits in columns.values()]
+        cells = [_cell(_look_up(row, key), digits, intervals) for key, digits in columns.values()]
         if any(cells):
             lines.append(f"| {label} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _look_up(row: Mapping[str, Any], key: str) -> Any:
+    """The figure of that name, "group.name" within a group; None where a row has none."""
+    group, _, name = key.partition(".")
+    found = row.get(group)
+    return found.get(name) if name and found else found
 
 
 def _cell(value: float | list[float] | None, digits: int | None, interval: bool) -> str:

@@ -4,6 +4,7 @@ from typing import Any, NotRequired, TypedDict
 
 from catvae.metrics import Scores
 
+PLACES = ("row", "column", "quarter")  # of the spectrum, as `catvae.metrics.spectrum` gives them
 Interval = list[float]  # a value and the ends of its 95 % interval, to four decimals
 
 
@@ -43,6 +44,19 @@ class Figures(Paths):
     nearest: Interval
     frechet: Interval
     frechet_midpoints: Interval
+    frechet_vgg: Interval
+    frechet_vgg_midpoints: Interval
+    sharpness_of_mixes: Interval  # over that of real faces; `sharpness_midpoints` is over the path's own ends
+    power: dict[str, Interval]  # at each of `PLACES`, over that of real faces
+    power_midpoints: dict[str, Interval]
+
+
+class Likeness(TypedDict, total=False):
+    """What `measure_likeness` finds of a model with a painter."""
+
+    lpips_to_own: Interval
+    lpips_to_others: Interval
+    share_nearest_to_own: float
 
 
 class NewKittens(TypedDict, total=False):
@@ -55,7 +69,7 @@ class NewKittens(TypedDict, total=False):
     sharpness_prior: Interval
 
 
-class Row(Figures, NewKittens, total=False):
+class Row(Figures, NewKittens, Likeness, total=False):
     """One line of the report: the figures, and what is known of the model behind them."""
 
     beta: float | None

@@ -9,7 +9,7 @@ from catvae.files import EXAMPLES
 from catvae.latents import new_kittens
 from catvae.machine import RUNNING_AT_ONCE
 from catvae.mixing import METHODS
-from catvae.model import VARIANTS
+from catvae.model import is_told
 from catvae.page.api import add_endpoints
 from catvae.page.components import Choice, Options, Picture, Range
 from catvae.page.header import header_view, speak_other
@@ -20,7 +20,7 @@ from catvae.page.share import share_tools
 from catvae.page.tabs.compare import compare_tab
 from catvae.page.tabs.explore import explore_tab
 from catvae.page.tabs.understand import understand_tab
-from catvae.page.theme import i18n
+from catvae.page.theme import i18n, static
 from catvae.page.visitor import check_path, check_steps, known_model, language_for, two_faces, words_of
 from catvae.serving.links import CATS, DEFAULT_PATH, DEFAULT_STEPS, FIRST_A, FIRST_B, MAX_STEPS, MIN_STEPS, State
 from catvae.serving.weights import Weights
@@ -71,11 +71,11 @@ def build(weights: Weights) -> gr.Blocks:
 
 def mix_controls(weights: Weights) -> tuple[gr.Dropdown, gr.Slider, gr.Radio]:
     """Model, steps and path."""
-    names, fresh = list(weights.current.models), State()
+    models, fresh = weights.current.models, State()
     with gr.Row(elem_id="controls"):
         model = Choice(
-            [(i18n(f"model_{name}") if name in VARIANTS else name, name) for name in names],
-            value=fresh.model if fresh.model in names else names[0],
+            [(i18n(f"model_{name}") if is_told(name, model) else name, name) for name, model in models.items()],
+            value=fresh.model if fresh.model in models else next(iter(models)),
             label=i18n("model"),
             info=i18n("model_info"),
             elem_id="model",

@@ -13,14 +13,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from PIL import Image
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from catvae.errors import TrainingError
-from catvae.files import read_json, replacing
 from catvae.images import make_strip, to_pil
 from catvae.machine import autocast, pick_precision
 from catvae.metrics import psnr, sharpness, spectrum
@@ -29,7 +30,7 @@ from catvae.painter import Painter
 from catvae.training.batches import augment
 from catvae.training.data import Faces, FaceStream
 from catvae.training.losses import Discriminator, Taps, change, lpips, penalty
-from catvae.training.progress import write_history
+from catvae.training.progress import STATE, finish, read_progress, save_progress, saving
 
 EPOCH = 8192  # faces from one row of the history to the next
 PENALTY_EVERY = 8  # steps
@@ -169,25 +170,27 @@ def train_painter(
     train: Tensor,
     validation: Tensor,
     folder: Path,
+    run: dict[str, Any],
     alexnet: Taps,
     config: PainterConfig = PainterConfig(),
     *,
     device: torch.device = torch.device("cpu"),
-    resume: bool = False,
-) -> tuple[AveragedModel, list[dict]]:
-    """Train the painter of `vae`, whose other weights are v6's, on uint8 faces (N, 3, 64, 64); returns the
-    painter's moving average.
+    state: dict[str, Any] | None = None,
+) -> nn.Module:
+    """Train the painter of `vae`, whose other weights are v6's, on uint8 faces (N, 3, 64, 64); returns its
+    moving average.
 
     `folder` gets `history.csv`, a row every 8,192 faces, `sheet-*.png` of the same 16 faces and 16
-    midpoints, and `training.pt` with all that is needed to go on; with `resume` the run continues from
-    there. All chance in a step follows from its number. `alexnet` is what `load_alexnet` gives.
+    midpoints, and `training.pt` with all that is needed to go on, the record `run` among it; with
+    `state`, what that file held, the run continues there. All chance in a step follows from its number.
+    `alexnet` is what `load_alexnet` gives.
 
-    Raises TrainingError when there is nothing to resume, or when the loss is no longer finite.
+    Raises TrainingError when the state does not fit, when the loss is no longer finite, or when the
+    folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    studio, state_file, seen, history = make_studio(vae, alexnet, config, device), folder / "training.pt", 0, []
-    if resume:
-        seen, history = restore(studio, state_file)
+    studio, seen, history = make_studio(vae, alexnet, config, device), 0, []
+    if state:
+        seen, history = restore(studio, state)
     started, first = time.monotonic(), seen
     while seen < config.images:
         torch.manual_seed(config.seed * 1_000_003 + seen // config.batch_size)
@@ -197,63 +200,73 @@ def train_painter(
         if seen % EPOCH and seen < config.images:
             continue
         if not all(torch.isfinite(value) for value in parts.values()):
-            raise TrainingError(f"the painter's loss is no longer finite after {seen} faces; try a lower --lr")
-        row = {"images": seen} | {name: round(value.item(), 5) for name, value in parts.items()}
-        row |= look(studio, validation, folder / f"sheet-{seen:07d}.png")
+            raise TrainingError(f"the painter's loss is no longer finite after {seen} faces; try another --seed")
+        figures, sheet = look(studio, validation)
+        row = {"images": seen} | {name: round(value.item(), 5) for name, value in parts.items()} | figures
         row |= {"speed": round((seen - first) / (time.monotonic() - started), 1)}
         history.append(row)
         print(" ".join(f"{name} {value}" for name, value in row.items()), flush=True)
-        save(studio, state_file, seen, history, config)
-        write_history(folder, history)
-    return studio.ema, history
+        with saving(folder):
+            sheet.save(folder / f"sheet-{seen:07d}.png")
+            save_progress(folder, {"run": run, "seen": seen, "history": history, **state_of(studio)})
+    return studio.ema.module
 
 
 def train_v7(
     faces: Faces, start: Path, out: Path, alexnet: Taps, config: PainterConfig, *, device: torch.device, resume: bool
-) -> dict[str, float]:
-    """Train a painter on the v6 in the folder `start` and write `out/v7/`; returns what was seen last.
+) -> dict[str, Any]:
+    """Train a painter on the v6 in the folder `start` and write `out/v7/`, which holds v6's weights too: a v6
+    that is trained anew would not fit the painter. Returns the metrics of a variant; a finished run is left
+    alone under `resume`.
 
-    Raises CheckpointError when v6 is not there, TrainingError as `train_painter` does, or for streamed faces.
+    Raises CheckpointError when v6 is not there, TrainingError as `train_painter` does, for streamed faces, or
+    when the run to resume had other settings or other data.
     """
     if isinstance(faces.train, FaceStream):
         raise TrainingError("v7 needs its faces in memory: leave out --streaming")
-    folder = out / "v7"
-    vae = add_painter(load_checkpoint(start / "v6"))
-    ema, history = train_painter(
-        vae, faces.train, faces.validation, folder, alexnet, config, device=device, resume=resume
+    folder, v6 = out / "v7", load_checkpoint(start / "v6")
+    vae, precision = add_painter(v6), pick_precision("auto", device)
+    run = {"variant": "v7", "beta": v6.beta, "precision": precision, **asdict(config), "data": faces.report.as_dict()}
+    finished, state = read_progress(folder, run, resume)
+    if finished:
+        return finished
+    painter = train_painter(
+        vae, faces.train, faces.validation, folder, run, alexnet, config, device=device, state=state
     )
-    if vae.painter is not None:
-        vae.painter.load_state_dict(ema.module.state_dict())
-    last = history[-1]
-    record = {"training": {**asdict(config), "data": faces.report.as_dict()}}
-    save_checkpoint(folder, vae, read_json(start / "v6" / "config.json").get("beta"), {**last, **record})
-    return last
+    assert vae.painter is not None  # add_painter gave it one
+    vae.painter.load_state_dict(painter.state_dict())
+    with saving(folder):
+        save_checkpoint(folder, vae, v6.beta, None)
+    return finish(folder, faces, run)
 
 
-def save(studio: Studio, path: Path, seen: int, history: list[dict], config: PainterConfig) -> None:
-    """Write all that is needed to go on, whole or not at all."""
-    state = {"seen": seen, "history": history, "config": asdict(config)}
-    for name in ("ema", "discriminator", "painter_adam", "discriminator_adam"):
-        state[name] = getattr(studio, name).state_dict()
-    state["painter"] = studio.painter.state_dict()
-    with replacing(path) as partial:
-        torch.save(state, partial)
+def state_of(studio: Studio) -> dict[str, Any]:
+    """All weights and moments of a run that learn."""
+    return {
+        "model": studio.painter.state_dict(),
+        "ema": studio.ema.state_dict(),
+        "discriminator": studio.discriminator.state_dict(),
+        "optimizers": [studio.painter_adam.state_dict(), studio.discriminator_adam.state_dict()],
+    }
 
 
-def restore(studio: Studio, path: Path) -> tuple[int, list[dict]]:
-    """Faces seen and history of the run in `path`, whose weights go into the studio. Raises TrainingError."""
+def restore(studio: Studio, state: dict[str, Any]) -> tuple[int, list[dict]]:
+    """Faces seen and history of the run in `state`, whose weights go into the studio. Raises TrainingError."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        for name in ("ema", "discriminator", "painter_adam", "discriminator_adam"):
-            getattr(studio, name).load_state_dict(state[name])
-        studio.painter.load_state_dict(state["painter"])
+        studio.painter.load_state_dict(state["model"])
+        studio.ema.load_state_dict(state["ema"])
+        studio.discriminator.load_state_dict(state["discriminator"])
+        for optimizer, moments in zip(
+            (studio.painter_adam, studio.discriminator_adam), state["optimizers"], strict=True
+        ):
+            optimizer.load_state_dict(moments)
         return state["seen"], state["history"]
-    except Exception as error:  # damaged files make torch raise nearly anything
-        raise TrainingError(f"{path}: nothing to resume ({error}); drop --resume to train anew") from error
+    except (KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise TrainingError(f"{STATE}: holds no run of a painter ({error}); drop --resume to train anew") from error
 
 
 @torch.inference_mode()
-def look(studio: Studio, validation: Tensor, sheet: Path) -> dict[str, float]:
+def look(studio: Studio, validation: Tensor) -> tuple[dict[str, float], Image.Image]:
     """Figures of the moving average on the first 256 validation faces and their midpoints; a sheet to look at."""
     device = next(studio.vae.parameters()).device
     x = validation[:256].to(device).float() / 255
@@ -263,10 +276,10 @@ def look(studio: Studio, validation: Tensor, sheet: Path) -> dict[str, float]:
     real, rows = sharpness(x).mean(), [x, painted, mixed]
     strips = [make_strip(to_pil(images[:SHEET])) for images in rows]
     page = make_strip([strip.rotate(90, expand=True) for strip in strips]).rotate(-90, expand=True)
-    page.resize((page.width * 2, page.height * 2)).save(sheet)
     figures = {"psnr": psnr(x, painted).mean()}
     figures |= {"sharp": sharpness(painted).mean() / real, "sharp_mix": sharpness(mixed).mean() / real}
     for name, images in (("rec", painted), ("mix", mixed)):
-        for place, value in zip(("row", "col", "quarter"), spectrum(images) / spectrum(x), strict=True):
+        for place, value in zip(("row", "col", "quarter"), spectrum(images).mean(0) / spectrum(x).mean(0), strict=True):
             figures[f"{place}_{name}"] = value
-    return {name: round(float(value), 3) for name, value in figures.items()}
+    rounded = {name: round(float(value), 3) for name, value in figures.items()}
+    return rounded, page.resize((page.width * 2, page.height * 2))

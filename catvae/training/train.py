@@ -109,9 +109,7 @@ def train_variant(
         raise TrainingError(f"a batch of {config.batch_size} is too small for {world_size()} processes")
     folder, variant = out / name, pick_variant(name, variant)
     config = replace(settle(config, len(faces.train)), precision=pick_precision(config.precision, device))
-    record = {"variant": name, "beta": variant.beta, **asdict(config), "data": faces.report.as_dict()}
-    if name not in VARIANTS:
-        record["network"] = {**asdict(variant.config), "channels": list(variant.config.channels)}
+    record = recorded(name, variant, config, faces)
     finished, state = from_first(lambda: read_progress(folder, record, resume=resume, force=force))
     if finished:
         return finished
@@ -142,6 +140,14 @@ def train_variant(
     if rank() == 0 and not run.best["epoch"]:
         print(f"{name}: no epoch was better than the start, which is kept; try a lower --lr or more faces", flush=True)
     return from_first(lambda: finish(folder, faces, record))
+
+
+def recorded(name: str, variant: Variant, config: TrainConfig, faces: Faces) -> dict[str, Any]:
+    """What a run is known by: one that goes on has the same, and its weights carry it."""
+    record = {"variant": name, "beta": variant.beta, **asdict(config), "data": faces.report.as_dict()}
+    if name not in VARIANTS:
+        record["network"] = {**asdict(variant.config), "channels": list(variant.config.channels)}
+    return record
 
 
 def save_start(run: Run, faces: Faces, validation: Tensor, folder: Path, record: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """All models side by side on the visitor's two cats, moved by one slider, with the numbers behind the pictures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from typing import Any
 
@@ -115,7 +115,8 @@ def format_row(
         "psnr_all": written(known["psnr"], words, 1) if known else "–",
         "kl_all": written(known["kl"], words, 0) if known else "–",
         "active": f"{known['active_units']}/{model.config.latent_dim}" if known else "–",
-        "other": model.config != VAEConfig(),
+        "painted": model.painter is not None,
+        "other": replace(model.config, painter=None) != VAEConfig(),
         "strip": data_uri(row.strip, "WEBP", quality=95),
     }
 

@@ -42,6 +42,9 @@ def understand_tab() -> None:
         )
         gr.Markdown(i18n("lesson_mix"))
         figure("interpolation", "lesson_way")
+        if (FIGURES / "painting.png").exists():  # `make figures` draws it where there is a model with a painter
+            gr.Markdown(i18n("lesson_painter"))
+            figure("painting", "lesson_painting")
         gr.Markdown(i18n("lesson_found"))
 
 

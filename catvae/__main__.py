@@ -20,7 +20,7 @@ from catvae.files import BUNDLED, writing
 from catvae.images import save_frames, to_face
 from catvae.machine import keep_freed_memory
 from catvae.mixing import METHODS, interpolate
-from catvae.model import ACTIVATIONS, IMAGE_SIZE, by_beta, find_models, load_models, load_variant
+from catvae.model import ACTIVATIONS, IMAGE_SIZE, find_models, load_models, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
 from catvae.training.data import PUBLISHED_DATASET, load_faces
@@ -41,9 +41,8 @@ def run_mix(args: argparse.Namespace) -> None:
 
 
 def first_choice(checkpoints: Path | None) -> str:
-    """v6, or of a folder without it one of its models."""
-    found = find_models(checkpoints)
-    return "v6" if "v6" in found else by_beta(found)[0]
+    """v6, or of a folder without it the model of the smallest β."""
+    return "v6" if "v6" in find_models(checkpoints) else next(iter(load_models(checkpoints)))
 
 
 def read_face(path: Path) -> Image.Image:

@@ -119,9 +119,8 @@ def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Pat
         for name, model in models.items():
             variants[name], singly = measure_folder(folders[name], faces, ruler)
             progress.update()
-            if (
-                beta := beta_of(name, model)
-            ) and not model.painter:  # one that has shares its row with what it paints on
+            beta = None if model.painter else beta_of(name, model)
+            if beta:
                 optimum = LinearVAE(components, beta, model.config.latent_dim)
                 figures, without = measure(optimum, ruler, frames=3)
                 used = len(optimum.variances)

@@ -51,6 +51,7 @@ from catvae.machine import (
     world_size,
 )
 from catvae.model import ACTIVATIONS, PAINTED, VARIANTS, VAEConfig, Variant
+from catvae.training.cut import cut_source
 from catvae.training.data import PUBLISHED_DATASET, Faces, load_faces, stream_faces
 from catvae.training.progress import check_free
 from catvae.training.start import TrainConfig, load_start, pick_variant
@@ -68,6 +69,10 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         help="a .parquet file, a folder of images, a Hub dataset OWNER/NAME[@REVISION] or kaggle:OWNER/NAME",
     )
     parser.add_argument("--column", default="image", help="image column of a parquet file or Hub dataset")
+    parser.add_argument(
+        "--cut", default="auto", choices=["auto", "never", "always"], help="the cats' faces from a folder of photos"
+    )
+    parser.add_argument("--faces", type=Path, help="where cut faces go, to look at; default: FOLDER-faces beside it")
     parser.add_argument("--streaming", action="store_true", help="read the Hub dataset anew each epoch: any size")
     parser.add_argument(
         "--variants",
@@ -138,7 +143,8 @@ def train(args: argparse.Namespace) -> None:
     if args.streaming:
         faces = stream_faces(args.data, column=args.column)
     else:
-        faces = from_first(lambda: load_faces(args.data, column=args.column, limit=args.limit))
+        source = from_first(lambda: cut_source(args.data, args.cut, args.faces))
+        faces = from_first(lambda: load_faces(source, column=args.column, limit=args.limit))
     if rank() == 0:
         print(f"{faces.report}; device {device}, {world_size()} process(es), to {args.out}", flush=True)
     finished, settings = [], {"data": args.data, **asdict(config)}

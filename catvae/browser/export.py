@@ -54,7 +54,7 @@ SHARED_WORDS = (
     ),
     *("result", "share", "morph", "play", "pause", "save_png", "save_gif", "kitten", "own_cat", "cats_painted"),
     "surprise",
-    *("face_found", "face_of", "face_unsure", "face_none", "face_whole", "next_face", "whole", "adjust"),
+    *("face_unsure", "face_none", "face_whole", "next_face", "whole", "adjust"),
     *(f"name_{name}" for name in CATS if not is_painted(name)),
     *("zoom", "right", "down", "turn", "too_large", "too_heavy", "too_narrow"),
 )

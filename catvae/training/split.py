@@ -92,6 +92,6 @@ def load_trained_on(folder: Path) -> tuple[set[int], str]:
     return set(), data.get("source", str(folder))
 
 
-def weights_folder(source: Path, name: str) -> Path:
+def weights_folder(source: str, name: str) -> Path:
     """Where `CatVAE.from_pretrained` finds the variant in a folder."""
-    return source / name if (source / name).is_dir() else source
+    return Path(source, name) if Path(source, name).is_dir() else Path(source)

@@ -20,9 +20,10 @@ from catvae.files import BUNDLED, writing
 from catvae.images import save_frames, to_face
 from catvae.machine import keep_freed_memory
 from catvae.mixing import METHODS, interpolate
-from catvae.model import ACTIVATIONS, IMAGE_SIZE, by_beta, find_models, load_models, load_variant
+from catvae.model import ACTIVATIONS, IMAGE_SIZE, find_models, load_models, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
+from catvae.training.cut import add_cut
 from catvae.training.data import PUBLISHED_DATASET, load_faces
 
 MAX_STEPS, MAX_SCALE = 1000, 16
@@ -41,9 +42,8 @@ def run_mix(args: argparse.Namespace) -> None:
 
 
 def first_choice(checkpoints: Path | None) -> str:
-    """v6, or of a folder without it one of its models."""
-    found = find_models(checkpoints)
-    return "v6" if "v6" in found else by_beta(found)[0]
+    """v6, or of a folder without it the model of the smallest β."""
+    return "v6" if "v6" in find_models(checkpoints) else next(iter(load_models(checkpoints)))
 
 
 def read_face(path: Path) -> Image.Image:
@@ -72,8 +72,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
     keep_freed_memory()
     faces = load_faces(args.data, column=args.column, limit=args.limit)
     print(faces.report, file=sys.stderr)
-    folders = find_models(args.checkpoints)
-    if said := describe_seen(folders, faces.split(args.split)):
+    if said := describe_seen(find_models(args.checkpoints), faces.split(args.split)):
         print(said, file=sys.stderr)
     if not args.out:
         return print(format_table(evaluate_variants(faces, args.split, args.checkpoints)))
@@ -176,6 +175,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m catvae", description="Mix cats and measure the models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_mixing(commands)
+    add_cut(commands)
     add_measuring(commands)
     add_publishing(commands)
     add_web(commands)
@@ -311,6 +311,8 @@ def main() -> None:
         args.run(args)
     except UserError as error:
         sys.exit(f"catvae: {error}")
+    except KeyboardInterrupt:
+        sys.exit("catvae: stopped")
 
 
 if __name__ == "__main__":

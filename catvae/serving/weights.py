@@ -1,6 +1,6 @@
 """Which weights the app runs: those on disk at once, the Hub's as soon as they are here.
 
-A set is always of one training: all six variants of one folder or of one commit, replaced whole.
+A set is always of one training: all models of one folder or of one commit, replaced whole.
 """
 
 import os
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError
 from torch import Tensor
 
 from catvae.download import HUB_ERRORS, download_variant, hub_calls
@@ -89,13 +90,17 @@ def load_set(folder: Path) -> WeightSet:
 
 
 def download_set(repo_id: str, commit: str, *, ask: bool = True) -> WeightSet:
-    """All six variants of a commit of a Hub repo, with `ask` off from the cache alone where they are
-    there. Raises HubError or CheckpointError."""
-    for name in VARIANTS:
+    """All models that a commit of a Hub repo lists, v1 to v6 where it has no list, with `ask` off from the
+    cache alone where they are there. Raises HubError or CheckpointError."""
+    names = list(VARIANTS)
+    with suppress(CheckpointError, *HUB_ERRORS):  # older sets lack it
+        path = hf_hub_download(repo_id, "config.json", revision=commit, local_files_only=not ask)
+        names = list(read_json(Path(path)).get("variants") or VARIANTS)
+    for name in names:
         for extra in ("metrics.json", LATENTS):
             with suppress(*HUB_ERRORS):  # older sets lack them
                 hf_hub_download(repo_id, f"{name}/{extra}", revision=commit, local_files_only=not ask)
-    return _load([download_variant(repo_id, name, commit) for name in VARIANTS], f"{repo_id}@{commit[:7]}")
+    return _load([download_variant(repo_id, name, commit) for name in names], f"{repo_id}@{commit[:7]}")
 
 
 def _load(folders: list[Path], source: str) -> WeightSet:
@@ -117,13 +122,17 @@ def find_commit(repo_id: str, revision: str, *, ask: bool) -> str | None:
 
     Raises HubError when the Hub was asked and there is no answer, in the cache either.
     """
-    file = f"{next(iter(VARIANTS))}/config.json"
+    first = f"{next(iter(VARIANTS))}/config.json"  # the Hub takes every look at the root's for a download
     try:
         with hub_calls(f"cannot look up {repo_id}"):
             # unlike model_info this leaves the answer in the cache, for the next start without a Hub
-            path = hf_hub_download(repo_id, file, revision=revision, local_files_only=not ask)
+            try:
+                path = hf_hub_download(repo_id, first, revision=revision, local_files_only=not ask)
+                return Path(path).parent.parent.name
+            except EntryNotFoundError:  # a set of other models
+                path = hf_hub_download(repo_id, "config.json", revision=revision, local_files_only=not ask)
+                return Path(path).parent.name
     except HubError:
         if not ask:
             return None
         raise
-    return Path(path).parent.parent.name

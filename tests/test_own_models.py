@@ -1,0 +1,108 @@
+"""Models of one's own beside v1 to v6, or without them: in tables, figures, on the Hub and in the browser's mixer."""
+
+import json
+import shutil
+
+import pytest
+
+from catvae import CatVAE, CheckpointError, VAEConfig
+from catvae.__main__ import parse, run_mix
+from catvae.errors import HubError
+from catvae.evaluation.figures import make_figures
+from catvae.evaluation.measure import evaluate_fully, evaluate_variants
+from catvae.evaluation.plots import make_plots, read_history
+from catvae.evaluation.report import format_report, format_table
+from catvae.files import write_json
+from catvae.model import load_models, load_variant, save_checkpoint
+from catvae.publishing.weights import check_push, push_checkpoints
+from catvae.serving.weights import download_set, find_commit
+from catvae.training.data import load_faces
+from tests.conftest import ROOT
+from tests.test_evaluate import cheap_networks  # noqa: F401
+
+REPO = "owner/own"
+METRICS = {"psnr": 20.0, "ssim": 0.5, "kl": 100.0, "active_units": 5, "images": 4}
+
+
+def save_own(folder, name: str, beta: float | None = 0.02, metrics: dict | None = METRICS) -> None:
+    save_checkpoint(folder / name, CatVAE(VAEConfig((3, 4, 8), latent_dim=6)), beta, metrics)
+
+
+@pytest.fixture
+def own_set(small_set, tmp_path):
+    """v3 and v6, and three of one's own: one without a β, one that imported weights were and so without figures."""
+    folder = tmp_path / "set"
+    for name in ("v3", "v6"):
+        shutil.copytree(small_set / name, folder / name)
+    save_own(folder, "mine")
+    save_own(folder, "other", beta=None, metrics=None)
+    save_own(folder, "a-rather-long-name", beta=7)
+    return folder
+
+
+BY_BETA = ["v6", "mine", "v3", "a-rather-long-name", "other"]
+
+
+def test_tables_and_figures_show_what_is_there_by_beta(cheap_networks, own_set, cat_folder):  # noqa: F811
+    faces = load_faces(cat_folder)
+    table = format_table(evaluate_variants(faces, "validation", own_set))
+    assert [row.split(" | ")[:2] for row in table.splitlines()[2:7]] == [
+        ["| v6", "0.005"], ["| mine", "0.02"], ["| v3", "1"], ["| a-rather-long-name", "7"], ["| other", ""]
+    ]  # fmt: skip
+    report = evaluate_fully(faces, own_set)
+    assert list(report["variants"]) == BY_BETA and list(report["linear"]) == BY_BETA[:-1]
+    assert report["variants"]["mine"]["latent_dim"] == 6
+    assert "| mine, linear |" in format_report(report) and "None" not in format_report(report)
+
+    (own_set / "mine" / "history.csv").write_text("epoch,loss,bce,kl,val_loss\n0,9,8,1,9\n1,8,7,1,8\n")
+    (own_set / "v6" / "history.csv").write_text("images,d_loss\n8192,1\n")  # of a painter
+    assert make_plots(report, own_set).keys() == {"rate_distortion", "training_curves"}
+    narrow, wide = (make_figures({name: load_variant(name, own_set)}) for name in ("mine", "a-rather-long-name"))
+    assert wide["reconstruction"].width > narrow["reconstruction"].width  # room for the name
+
+
+@pytest.mark.parametrize("content", ["epoch,loss\n1,2\n", "epoch,loss,val_loss\n1,2\n", "epoch,loss,val_loss\n1,x,2\n"])
+def test_a_broken_history_is_named(content, tmp_path):
+    (tmp_path / "history.csv").write_text(content)
+    with pytest.raises(CheckpointError, match="history.csv: no history of a training"):
+        read_history(tmp_path / "history.csv")
+
+
+def test_a_set_of_own_models_alone_goes_to_the_hub_and_comes_back(hub, client, tmp_path):
+    save_own(tmp_path / "set", "mine")
+    assert check_push(REPO, tmp_path / "set", ["mine"]) == ""
+    push_checkpoints(tmp_path / "set", REPO)
+    save_own(tmp_path / "set", "soft", beta=3)
+    commit = push_checkpoints(tmp_path / "set", REPO)
+    files = hub.files(f"models/{REPO}", commit)
+    assert json.loads(files["config.json"])["variants"] == {"mine": 0.02, "soft": 3}
+    card = files["README.md"].decode()
+    assert "| mine | 0.02 | 6 | 20.00 |" in card and 'variant="mine"' in card and "v3" not in card
+    shutil.rmtree(tmp_path / "set" / "mine")
+    with pytest.raises(HubError, match="lacks mine"):
+        push_checkpoints(tmp_path / "set", REPO)
+
+    assert find_commit(REPO, "main", ask=True) == commit
+    here = download_set(REPO, commit)
+    assert list(here.models) == list(here.metrics) == ["mine", "soft"]
+
+
+def test_own_models_are_pushed_beside_the_six_unless_they_were_never_measured(hub, client, small_set, own_set):
+    for name in ("v1", "v2", "v4", "v5"):
+        shutil.copytree(small_set / name, own_set / name)
+    write_json(own_set / "other" / "metrics.json", {"psnr": 20.0})
+    commit = push_checkpoints(own_set, REPO)
+    variants = json.loads(hub.files(f"models/{REPO}", commit)["config.json"])["variants"]
+    assert list(variants) == ["v6", "mine", "v5", "v4", "v1", "v3", "v2", "a-rather-long-name"]
+    assert download_set(REPO, commit).models.keys() == variants.keys()
+
+
+def test_the_commands_take_any_model_of_a_folder(own_set, tmp_path, capsys):
+    cats = sorted(map(str, (ROOT / "examples").glob("kitten-*.png")))[:2]
+    shutil.rmtree(own_set / "v6")
+    for words, name in (([], "mine"), (["--variant", "other"], "other")):
+        run_mix(parse(["mix", *cats, "--checkpoints", str(own_set), "--out", str(tmp_path / "mix.png"), *words]))
+        assert f"9 frames of {name}" in capsys.readouterr().out
+    with pytest.raises(CheckpointError, match="unknown variant 'else'.*v6, a-rather-long-name, mine, other"):
+        run_mix(parse(["mix", *cats, "--checkpoints", str(own_set), "--variant", "else"]))
+    assert list(load_models(own_set)) == BY_BETA[1:]

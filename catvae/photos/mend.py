@@ -7,7 +7,6 @@ what surrounds the pixels is left out where it is broken; pixels that are missin
 import zlib
 from io import BytesIO
 
-import numpy as np
 from PIL import Image
 
 PNG_MAGIC, JPEG_MAGIC = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
@@ -20,31 +19,25 @@ SEGMENTS = {0xE0: (14, b"JFIF\0"), 0xE1: (6, b"Exif\0\0"), 0xE2: (14, b"ICC_PROF
 FILLERS = b"\x55" * 512, b"\xaa" * 512, bytes(range(1, 255)) * 2
 
 
-def mend(content: bytes, side: int) -> Image.Image | None:
-    """The picture in a PNG, JPEG or AVIF whose surroundings are broken, opened; None for another kind of file.
+def mend(content: bytes) -> list[Image.Image]:
+    """The picture in a PNG, JPEG or AVIF whose surroundings are broken, opened and not yet decoded; none for another
+    kind of file. Where they are several, pixels are missing unless all decode to the same.
 
-    A JPEG is decoded to at least `side` pixels, if it has them. Raises ValueError, and whatever Pillow
-    raises, where pixels are missing.
+    Raises whatever Pillow does where there is more amiss.
     """
     if content.startswith(PNG_MAGIC):
         content, profile = _essential_png(content)
         image = Image.open(BytesIO(content), formats=("PNG",))
         if profile:
             image.info["icc_profile"] = profile
-        return image
+        return [image]
     if content.startswith(JPEG_MAGIC):
         content = _essential_jpeg(content)
-        filled = [Image.open(BytesIO(content + filler + END_OF_JPEG), formats=("JPEG",)) for filler in FILLERS]
-        for picture in filled:
-            picture.draft(None, (side, side))
-        image, *others = filled
-        if not all(np.array_equal(image, other) for other in others):
-            raise ValueError("pixels are missing at its end")
-        return image
+        return [Image.open(BytesIO(content + filler + END_OF_JPEG), formats=("JPEG",)) for filler in FILLERS]
     if content.startswith(b"ftypavi", 4):
         header, mark, pixels = content.partition(b"mdat")
-        return Image.open(BytesIO(header.replace(b"Exif", b"skip") + mark + pixels), formats=("AVIF",))
-    return None
+        return [Image.open(BytesIO(header.replace(b"Exif", b"skip") + mark + pixels), formats=("AVIF",))]
+    return []
 
 
 def _essential_png(content: bytes) -> tuple[bytes, bytes | None]:

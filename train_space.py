@@ -96,7 +96,12 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         metavar="START",
         help="weights to begin with: linear, random, or trained ones: a folder, or OWNER/NAME[/MODEL] on the Hub",
     )
-    parser.add_argument("--jitter", type=float, default=TrainConfig.jitter, help="move, turn and recolour faces; try 1")
+    parser.add_argument(
+        "--jitter",
+        type=float,
+        default=TrainConfig.jitter,
+        help="move, turn and recolour faces; default: 1 up to 1,000 of them, else 0",
+    )
     parser.add_argument(
         "--precision", default="auto", choices=["auto", "fp32", "bf16"], help="auto: bf16 where the device has it"
     )

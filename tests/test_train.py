@@ -129,12 +129,13 @@ def test_schedule_warms_up_then_falls_to_zero():
     assert lr_factor(0, 1) == 1
 
 
-def test_short_runs_and_small_sets_get_a_lower_rate():
-    rates = [
-        settle(TrainConfig(epochs=epochs), faces).lr for epochs, faces in ((30, 7763), (4, 1000), (30, 150), (1, 2))
-    ]
-    assert rates == [1.5e-3, 3.8e-4, 7e-4, 1.2e-5]
-    assert settle(TrainConfig(lr=1e-2), 10).lr == 1e-2
+def test_short_runs_and_small_sets_get_a_lower_rate_and_jitter():
+    runs = [settle(TrainConfig(epochs=epochs), faces) for epochs, faces in ((30, 7763), (4, 1000), (30, 150), (1, 2))]
+    assert [run.lr for run in runs] == [1.5e-3, 1.9e-4, 3.5e-4, 5.9e-6]
+    assert [run.jitter for run in runs] == [0, 1, 1, 1]
+    assert settle(TrainConfig(start_from="checkpoints"), 150).lr == 8.8e-5
+    given = TrainConfig(lr=1e-2, jitter=0)
+    assert settle(given, 10) == given
 
 
 def test_unusable_settings_are_refused():

@@ -13,7 +13,8 @@ from catvae.training.data import Faces, sample
 from catvae.training.linear import start_linear
 
 PEAK_LR = 1.5e-3  # of Adam, in runs of at least so many steps:
-FULL_STEPS = 128
+FULL_STEPS, FULL_STEPS_ON = 256, 1024  # the latter from trained weights
+SMALL = 1000  # faces, at most, that are jittered by default
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,13 @@ class TrainConfig:
     lr: float | None = None  # peak, of Adam; by default what `settle` finds for the number of steps
     seed: int = 0
     start_from: str = "linear"  # `start_linear`, "random" (Kaiming-normal), or trained weights: a folder or Hub repo
-    jitter: float = 0.0  # strength of `augment`; helps small β, which otherwise learns faces by heart
+    jitter: float | None = None  # strength of `augment`, against learning faces by heart; by default 1 for small sets
     precision: str = "auto"  # "fp32", "bf16", or whatever the device multiplies fast
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or not (self.lr is None or 0 < self.lr < math.inf):
             raise SettingError(f"epochs, batch size and learning rate must be positive: {self}")
-        if not 0 <= self.jitter < math.inf:
+        if self.jitter is not None and not 0 <= self.jitter < math.inf:
             raise SettingError(f"jitter must not be negative: {self}")
 
 
@@ -43,11 +44,14 @@ def count_steps(config: TrainConfig, faces: int) -> int:
 def settle(config: TrainConfig, faces: int) -> TrainConfig:
     """The settings with what was left open chosen for a run over so many training faces.
 
-    The rate grows with the number of steps: a short run at the full rate leaves the start further behind than it
-    can come back from. docs/training.md has the measurements.
+    The rate grows with the number of steps, as a short run at the full rate leaves its start further behind than it
+    can come back from; sooner from a linear or random start than from trained weights. Warm-up (`lr_factor`) and
+    moving average (`average`) are shares of the steps anyway. docs/training.md has the measurements.
     """
-    share = min(1.0, count_steps(config, faces) / FULL_STEPS)
-    return replace(config, lr=config.lr or float(f"{PEAK_LR * share:.2g}"))
+    full = FULL_STEPS if config.start_from in ("linear", "random") else FULL_STEPS_ON
+    lr = PEAK_LR * min(1.0, count_steps(config, faces) / full)
+    jitter = float(faces <= SMALL) if config.jitter is None else config.jitter
+    return replace(config, lr=config.lr or float(f"{lr:.2g}"), jitter=jitter)
 
 
 def pick_variant(name: str, variant: Variant | None = None) -> Variant:

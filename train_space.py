@@ -50,7 +50,8 @@ from catvae.machine import (
     rank,
     world_size,
 )
-from catvae.model import ACTIVATIONS, VARIANTS, VAEConfig, Variant
+from catvae.model import ACTIVATIONS, PAINTED, VARIANTS, VAEConfig, Variant
+from catvae.training.cut import cut_source
 from catvae.training.data import PUBLISHED_DATASET, Faces, load_faces, stream_faces
 from catvae.training.progress import check_free
 from catvae.training.start import TrainConfig, load_start, pick_variant
@@ -68,13 +69,17 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         help="a .parquet file, a folder of images, a Hub dataset OWNER/NAME[@REVISION] or kaggle:OWNER/NAME",
     )
     parser.add_argument("--column", default="image", help="image column of a parquet file or Hub dataset")
+    parser.add_argument(
+        "--cut", default="auto", choices=["auto", "never", "always"], help="the cats' faces from a folder of photos"
+    )
+    parser.add_argument("--faces", type=Path, help="where cut faces go, to look at; default: FOLDER-faces beside it")
     parser.add_argument("--streaming", action="store_true", help="read the Hub dataset anew each epoch: any size")
     parser.add_argument(
         "--variants",
         nargs="+",
-        choices=[*VARIANTS, "v7"],
+        choices=[*VARIANTS, PAINTED],
         metavar="vN",
-        help="v1 to v6, by default all; or v7, a painter on the v6 in --out or --start-from (under construction)",
+        help="v1 to v6, by default all; or v7: a painter on the v6 in --out, in --start-from, or that comes with this",
     )
     parser.add_argument("--name", help="train a model of your own instead, under this name")
     parser.add_argument("--beta", type=float, help="of --name: weight of the KL term; small keeps detail, 1 is soft")
@@ -125,8 +130,6 @@ def train(args: argparse.Namespace) -> None:
     config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter, args.precision)
     own = own_variant(args)
     names = [args.name] if own else args.variants or list(VARIANTS)
-    if "v7" in names and args.push_to_hub:
-        raise SettingError("v7 is not pushed yet: train it without --push-to-hub")
     if args.track:
         import_trackio()  # now, not after the faces are read
     device = pick_device(args.device)
@@ -145,13 +148,14 @@ def train(args: argparse.Namespace) -> None:
     if args.streaming:
         faces = stream_faces(args.data, column=args.column)
     else:
-        faces = from_first(lambda: load_faces(args.data, column=args.column, limit=args.limit))
+        source = from_first(lambda: cut_source(args.data, args.cut, args.faces))
+        faces = from_first(lambda: load_faces(source, column=args.column, limit=args.limit))
     if rank() == 0:
         print(f"{faces.report}; device {device}, {world_size()} process(es), to {args.out}", flush=True)
     finished, settings = [], {"data": args.data, **asdict(config)}
     try:
         for name in names:
-            if name == "v7":
+            if name == PAINTED:
                 metrics = paint(args, faces, device)
             else:
                 how = {"variant": own, "device": device, "resume": args.resume, "force": args.force}
@@ -203,7 +207,8 @@ def paint(args: argparse.Namespace, faces: Faces, device: torch.device) -> dict[
     config = PainterConfig(images=args.epochs * len(faces.train), seed=args.seed)
     beside = args.out if (args.out / "v6").is_dir() else BUNDLED
     start = beside if args.start_from in ("linear", "random") else Path(args.start_from)
-    return train_v7(faces, start, args.out, load_alexnet(device), config, device=device, resume=args.resume)
+    how = {"device": device, "resume": args.resume, "force": args.force}
+    return train_v7(faces, start, args.out, load_alexnet(device), config, **how)
 
 
 def main() -> None:

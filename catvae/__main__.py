@@ -23,6 +23,7 @@ from catvae.mixing import METHODS, interpolate
 from catvae.model import ACTIVATIONS, IMAGE_SIZE, find_models, load_models, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
+from catvae.training.cut import add_cut
 from catvae.training.data import PUBLISHED_DATASET, load_faces
 
 MAX_STEPS, MAX_SCALE = 1000, 16
@@ -71,8 +72,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
     keep_freed_memory()
     faces = load_faces(args.data, column=args.column, limit=args.limit)
     print(faces.report, file=sys.stderr)
-    folders = find_models(args.checkpoints)
-    if said := describe_seen(folders, faces.split(args.split)):
+    if said := describe_seen(find_models(args.checkpoints), faces.split(args.split)):
         print(said, file=sys.stderr)
     if not args.out:
         return print(format_table(evaluate_variants(faces, args.split, args.checkpoints)))
@@ -175,6 +175,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m catvae", description="Mix cats and measure the models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_mixing(commands)
+    add_cut(commands)
     add_measuring(commands)
     add_publishing(commands)
     add_web(commands)
@@ -310,6 +311,8 @@ def main() -> None:
         args.run(args)
     except UserError as error:
         sys.exit(f"catvae: {error}")
+    except KeyboardInterrupt:
+        sys.exit("catvae: stopped")
 
 
 if __name__ == "__main__":

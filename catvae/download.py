@@ -63,7 +63,7 @@ def download_variant(repo_id: str, variant: str, revision: str | None = None, to
     fetched once more. Raises HubError when the files cannot be had or stay damaged, at once for what is no OWNER/NAME.
     """
     where = f"{repo_id}@{revision}" if revision else repo_id
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo_id):
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repo_id):
         raise HubError(f"{repo_id}: neither a folder that is here nor a repo OWNER/NAME")
     with hub_calls(f"{where}: cannot get {variant}"):
         config = Path(hf_hub_download(repo_id, f"{variant}/config.json", revision=revision, token=token))

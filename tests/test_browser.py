@@ -18,6 +18,7 @@ from catvae.mixing import interpolate, lerp
 from catvae.model import load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, align, cut_face, find_faces
+from catvae.serving.links import FIRST_A, FIRST_B, example_face
 from catvae.serving.texts import TEXTS
 from tests.conftest import SHARED
 from tests.test_accessibility import STILL
@@ -77,7 +78,7 @@ def shown(page: Page) -> np.ndarray:
 
 def decoded(variant: str, a: str, b: str, share: float) -> np.ndarray:
     """What torch paints between two example cats, as `shown`."""
-    faces = [cut_face(open_image(next(EXAMPLES.glob(f"{name}.*")))) for name in (a, b)]
+    faces = [example_face(name) for name in (a, b)]
     model = load_variant(variant)
     with torch.inference_mode():
         mu, _ = model.encode(to_tensor(faces))
@@ -148,12 +149,12 @@ def test_every_place_of_the_slider_is_a_decoded_face(visit):
 
 def test_the_mix_follows_cats_model_steps_and_path(visit):
     page = visit()
-    assert psnr(shown(page), decoded("v6", "kitten-01", "kitten-04", 0.5)) > 40
+    assert psnr(shown(page), decoded("v6", FIRST_A, FIRST_B, 0.5)) > 40
     page.get_by_role("radio", name="Kitten 11").last.check(force=True)
     page.get_by_role("radio", name="v3").check(force=True)
     page.wait_for_function("document.querySelector('kitten-mixer').state.model === 'v3'")
     wait_for_share(page, 0.5)
-    assert psnr(shown(page), decoded("v3", "kitten-01", "kitten-11", 0.5)) > 40
+    assert psnr(shown(page), decoded("v3", FIRST_A, "kitten-11", 0.5)) > 40
     page.get_by_role("slider", name="Steps").fill("4")
     expect(page.locator(".gallery button")).to_have_count(4)
     frame = page.get_by_role("button", name="33 % B")
@@ -164,7 +165,7 @@ def test_the_mix_follows_cats_model_steps_and_path(visit):
     page.wait_for_function("document.querySelector('kitten-mixer').state.path === 'slerp'")
     wait_for_share(page, 1 / 3)
     model = load_variant("v3")
-    faces = [cut_face(open_image(EXAMPLES / f"kitten-{n}.png")) for n in ("01", "11")]
+    faces = [example_face(name) for name in (FIRST_A, "kitten-11")]
     wanted = np.asarray(interpolate(model, faces, 4, "slerp")[1], dtype=float)
     assert psnr(shown(page), wanted) > 40 and np.abs(shown(page) - before).max() > 2
     page.wait_for_function("location.search.includes('path=slerp') && location.search.includes('steps=4')")
@@ -186,7 +187,7 @@ def test_all_models_and_the_cross_fade_follow_one_slider(visit):
         " return [...p.getImageData(0, 0, 64, 64).data] })"
     )
     seen = [np.array(cell, dtype=float).reshape(64, 64, 4)[..., :3] for cell in cells]
-    a, b = (np.asarray(cut_face(open_image(EXAMPLES / name)), float) for name in ("kitten-05.png", "chelsea.jpg"))
+    a, b = (np.asarray(example_face(name), float) for name in ("kitten-05", "chelsea"))
     wanted = [decoded(name, "kitten-05", "chelsea", 0.25) for name in ("v6", "v3")] + [0.75 * a + 0.25 * b]
     for i, picture in enumerate(seen):
         errors = [psnr(picture, other) for other in wanted]
@@ -208,13 +209,13 @@ def test_it_plays_and_saves(visit, tmp_path):
     strip = Image.open(saved["Strip (PNG)"])
     assert strip.size == (5 * 256, 256)
     first = np.asarray(strip.convert("RGB").crop((0, 0, 256, 256)).resize((64, 64), Image.Resampling.BOX), float)
-    assert psnr(first, decoded("v3", "kitten-01", "kitten-04", 0)) > 30
+    assert psnr(first, decoded("v3", FIRST_A, FIRST_B, 0)) > 30
     gif = Image.open(saved["GIF"])
     assert (gif.n_frames, gif.size, gif.info["loop"]) == (64, (256, 256), 0)
     for frame, share in ((0, 0), (32, 1), (48, 0.5)):
         gif.seek(frame)
         face = np.asarray(gif.convert("RGB").resize((64, 64), Image.Resampling.BOX), float)
-        assert psnr(face, decoded("v3", "kitten-01", "kitten-04", share)) > 26  # 256 colours
+        assert psnr(face, decoded("v3", FIRST_A, FIRST_B, share)) > 26  # 256 colours
 
 
 def photos_with_faces(kind: str, count: int) -> list[tuple[Path, Image.Image, Face]]:
@@ -281,7 +282,7 @@ def test_two_photos_are_mixed_without_the_network(browser, web_exports, tmp_path
         page.wait_for_function(
             "side => document.querySelector('kitten-mixer').state[side].own", arg="ab"[side], timeout=30_000
         )
-    expect(page.get_by_text("Cat face found.")).to_have_count(2)
+    expect(page.get_by_text("Face found, a cat's or a dog's.")).to_have_count(2)
     wait_for_share(page, 0.5)
     faces = [cut_face(open_image(path)) for path in (a, b)]
     seen = page.evaluate("document.querySelector('kitten-mixer').faces.map(face => [...face.data])")
@@ -295,7 +296,7 @@ def test_two_photos_are_mixed_without_the_network(browser, web_exports, tmp_path
 def test_the_cut_can_be_corrected(visit):
     page = visit()
     page.locator("input[type=file]").first.set_input_files(EXAMPLES / "chelsea.jpg")
-    expect(page.get_by_text("Cat face found.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Face found, a cat's or a dog's.")).to_be_visible(timeout=30_000)
     square = "document.querySelector('kitten-mixer').state.a.square"
     before, seen = page.evaluate(square), shown(page)
     page.get_by_role("button", name="Whole picture").click()
@@ -337,7 +338,7 @@ def test_a_photo_that_cannot_be_used_is_a_sentence_and_loses_nothing(visit, tmp_
     page.locator("input[type=file]").first.set_input_files(tmp_path / name)
     expect(page.get_by_role("status")).to_contain_text(TEXTS["es"][words].replace("{cat}", "A"), timeout=30_000)
     assert (shown(page) == before).all()
-    assert page.evaluate("document.querySelector('kitten-mixer').state.a.name") == "kitten-01"
+    assert page.evaluate("document.querySelector('kitten-mixer').state.a.name") == FIRST_A
 
 
 def test_a_model_that_cannot_be_loaded_leaves_the_one_before(visit, site):
@@ -519,7 +520,7 @@ def test_the_keyboard_does_it_all(visit):
     page.get_by_role("radio", name="v6").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.querySelector('kitten-mixer').state.model === 'v3'")
-    expect(page.get_by_role("status")).to_have_text("v3, from Kitten 2 to Kitten 4.")
+    expect(page.get_by_role("status")).to_have_text(f"v3, from Kitten 2 to {TEXTS['en'][f'name_{FIRST_B}']}.")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -527,7 +528,7 @@ def test_there_are_no_serious_barriers(visit, node_modules, theme):
     axe = (node_modules / "axe-core" / "axe.min.js").read_text()
     page = visit("/deep/mixer/?model=v3", color_scheme=theme)
     page.locator("input[type=file]").first.set_input_files(EXAMPLES / "chelsea.jpg")
-    expect(page.get_by_text("Cat face found.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Face found, a cat's or a dog's.")).to_be_visible(timeout=30_000)
     page.get_by_text("Adjust by hand").click()
     page.get_by_text("In your own page").click()
     page.add_style_tag(content=STILL)

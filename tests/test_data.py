@@ -9,10 +9,13 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from catvae.errors import DataError
-from catvae.training.data import FaceStream, load_faces, near_copy_groups
-from catvae.training.split import PUBLISHED_FINGERPRINT
-from tests.conftest import SHARED, draw_cat
+from catvae import VARIANTS, CatVAE
+from catvae.errors import DataError, HubError
+from catvae.evaluation.measure import evaluate_variants
+from catvae.evaluation.unseen import describe_seen, require_unseen
+from catvae.training.data import Faces, FaceStream, load_faces, near_copy_groups, stream_faces
+from catvae.training.split import PUBLISHED_FINGERPRINT, load_trained_on, save_trained_on
+from tests.conftest import ROOT, SHARED, draw_cat
 
 
 def write_parquet(path, pictures: list[bytes], column: str = "image") -> None:
@@ -64,7 +67,8 @@ def test_faces_that_come_and_go_move_no_other(cat_folder, tmp_path):
     assert torch.equal(shuffled.train, after.train) and shuffled.report.fingerprint == after.report.fingerprint
 
 
-def test_both_sides_of_the_smallest_set_have_a_face(tmp_path):
+def test_a_small_set_holds_out_a_fifth_and_the_smallest_a_face(cat_folder, tmp_path):
+    assert load_faces(cat_folder, validation_fraction=0.001).report.validation == 12
     for seed in range(2):
         draw_cat(seed).save(tmp_path / f"{seed}.png")
     for fraction in (0.001, 0.999):
@@ -157,6 +161,73 @@ def test_errors_name_the_thing(tmp_path):
         draw_cat(1).save(tmp_path / "empty" / f"{i}.png")
     with pytest.raises(DataError, match="all 3 images are copies of one"):
         load_faces(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("name", ["cats [1].parquet", "a[b]/cats.parquet", "cats*.parquet", "cats?.PARQUET"])
+def test_a_path_is_no_pattern(name, cat_folder, tmp_path):
+    pictures = [file.read_bytes() for file in sorted(cat_folder.iterdir())]
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    write_parquet(tmp_path / name, pictures[:10])
+    for neighbour in ("cats 1.parquet", "ab/cats.parquet", "cats2.parquet", "cats2.PARQUET"):
+        (tmp_path / neighbour).parent.mkdir(exist_ok=True)
+        write_parquet(tmp_path / neighbour, pictures)
+    assert load_faces(tmp_path / name).report.read == 10
+
+
+def test_empty_rows_are_counted_and_a_stream_leaves_them_out(tmp_path):
+    rows = [{"bytes": jpeg(draw_cat(seed)), "path": None} for seed in range(4)]
+    table = {"image": [rows[0], None, rows[1], {"bytes": b"", "path": None}, {"bytes": b"x", "path": None}, *rows[2:]]}
+    written = datasets.Dataset.from_dict(table, features=datasets.Features({"image": datasets.Image(decode=False)}))
+    written.to_parquet(tmp_path / "cats.parquet")
+    with pytest.warns(UserWarning, match="skipped 3 broken images, the first row 1: no picture given"):
+        report = load_faces(tmp_path / "cats.parquet").report
+    assert (report.read, report.broken) == (7, 3)
+    assert sum(map(len, FaceStream(written.to_iterable_dataset(), "image", 7).batches(2, seed=0))) == 4
+    broken = FaceStream(written.select([1, 3, 4]).to_iterable_dataset(), "image", 3)
+    with pytest.raises(DataError, match="no readable image"):
+        list(broken.batches(2, seed=0))
+
+
+def test_a_stream_whose_validation_images_are_all_broken_says_so(tmp_path, monkeypatch):
+    rows = datasets.Dataset.from_dict({"image": [None]}, features=datasets.Features({"image": datasets.Image()}))
+    rows = rows.cast_column("image", datasets.Image(decode=False)).to_iterable_dataset()
+    rows.info.splits = datasets.SplitDict(train=datasets.SplitInfo("train", num_examples=1))
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", lambda *_, **__: types.SimpleNamespace(sha="c0ffee"))
+    monkeypatch.setattr("catvae.training.data.load_rows", lambda *_, **__: {"train": rows, "validation": rows})
+    with pytest.raises(DataError, match="owner/cats: none of 1 validation images is readable"):
+        stream_faces("owner/cats")
+
+
+def test_weights_that_are_no_folder_and_no_repo_are_refused_at_once(monkeypatch):
+    monkeypatch.setattr("catvae.download.hf_hub_download", lambda *_, **__: pytest.fail("asked the Hub"))
+    for name in ("bogus", "a/b/c", "~/weights", "../weights"):
+        with pytest.raises(HubError, match="neither a folder that is here nor a repo OWNER/NAME"):
+            CatVAE.from_pretrained(name)
+
+
+def test_what_weights_learned_from_is_not_measured_as_unseen(cat_folder, small_set, tmp_path):
+    faces = load_faces(cat_folder)
+    shutil.copytree(small_set / "v6", tmp_path / "v6")
+    save_trained_on(tmp_path / "v6", faces.trained_on, None)
+    weights = {"v6": tmp_path / "v6"}
+    require_unseen(weights, faces.validation)
+    assert describe_seen(weights, faces.validation) == ""
+    assert describe_seen(weights, faces.split("all")) == f"v6 learned from {len(faces.train)} of these 60 faces"
+    assert "is not known" in describe_seen({"v5": small_set / "v5"}, faces.validation)
+    other = Faces(train=faces.validation, validation=faces.train[:9], report=faces.report)  # as another split would be
+    shutil.copytree(small_set / "v5", tmp_path / "v5")
+    with pytest.raises(DataError, match="v6 learned from 9 of these 9 validation faces"):
+        evaluate_variants(other, "validation", tmp_path)
+    assert set(evaluate_variants(other, "all", tmp_path)["variants"]) == {"v5", "v6"}
+    save_trained_on(tmp_path / "v5", torch.tensor([7]), tmp_path / "v6")  # went on from them
+    with pytest.raises(DataError, match="v5, v6 learned from|v6, v5 learned from"):
+        evaluate_variants(other, "validation", tmp_path)
+
+
+def test_the_committed_weights_know_the_faces_they_learned_from():
+    for name in VARIANTS:
+        numbers, unknown = load_trained_on(ROOT / "checkpoints" / name)
+        assert (len(numbers), unknown) == (7799, "")  # with 36 near copies
 
 
 def test_an_unreachable_hub_dataset_is_a_clear_error():

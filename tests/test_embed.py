@@ -131,8 +131,7 @@ def test_a_link_previews_as_the_mix_it_names(app_url, page, lang, title):
     assert tags["og:url"][0].startswith(f"https://cats.example/{page}?a=chelsea&b=kitten-02&model=v2")
     assert tags["og:image"][0].startswith("https://cats.example/preview.jpg?a=chelsea&b=kitten-02&model=v2")
     assert len(answer.content) == int(answer.headers["content-length"])
-    head = html.partition("window.gradio_config")[0].partition("</head>")[0]
-    assert "Gradio" not in head.partition("<style")[0] and "{url}" not in head
+    assert not [name for name, contents in tags.items() if len(contents) > 1 or "radio" in contents[0]]
 
 
 def test_the_preview_is_the_picture_of_the_mix(app_url):
@@ -161,8 +160,8 @@ def test_mixes_that_are_not_here_are_no_other_mix(app_url):
 def test_the_other_data_of_the_page_are_left_alone():
     page = b'<html lang="en"><meta charset="utf-8"><meta property="og:title" content="Gradio">'
     rest = b'window.gradio_config = "<meta property=\\"og:title\\">"'
-    expected = b'<html lang="es"><meta charset="utf-8">\nOURS' + rest
-    assert with_tags(page + rest, "OURS", "es") == expected
+    ours = with_tags(page + rest, "OURS", "es")
+    assert ours.startswith(b'<html lang="es"><meta charset="utf-8">') and ours.endswith(b"OURS" + rest)
 
 
 def test_a_folder_without_a_mixer_is_refused(monkeypatch, tmp_path):

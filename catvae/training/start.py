@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from catvae.errors import SettingError, TrainingError
-from catvae.model import VARIANTS, CatVAE, Variant, find_models
+from catvae.model import PAINTED, VARIANTS, CatVAE, Variant, find_models
 from catvae.training.data import Faces, sample
 from catvae.training.linear import start_linear
 
@@ -60,7 +60,7 @@ def pick_variant(name: str, variant: Variant | None = None) -> Variant:
         return VARIANTS[name]
     if variant is None:
         raise SettingError(f"unknown variant {name!r}: choose one of {', '.join(VARIANTS)}, or tell its beta")
-    if name in (*VARIANTS, "v7"):
+    if name in (*VARIANTS, PAINTED):
         raise SettingError(f"{name} is the name of another variant: choose one of your own")
     if not re.fullmatch(r"\w[\w.-]{0,39}", name):
         raise SettingError(f"a name has up to 40 letters, digits, hyphens and dots, unlike {name!r}")

@@ -158,11 +158,9 @@ def save_start(run: Run, faces: Faces, validation: Tensor, folder: Path, record:
     scores = measure(run, 0, losses, validation)
     if not math.isfinite(run.best["val_loss"]):
         raise TrainingError(f"{run.name}: the loss is not finite at the start")
-    source = run.config.start_from
+    went_on = run.config.start_from not in ("linear", "random")
     with saving(folder):
-        save_trained_on(
-            folder, faces.trained_on, None if source in ("linear", "random") else weights_folder(Path(source), run.name)
-        )
+        save_trained_on(folder, faces.trained_on, weights_folder(run.config.start_from, run.name) if went_on else None)
         begin(folder, {"run": record, **run.state()})
         save_checkpoint(folder, run.ema.module, run.variant.beta, {**scores, "training": record})
 

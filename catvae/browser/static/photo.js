@@ -11,7 +11,7 @@ const RANGES = {zoom: [0.5, 4, 0.05], right: [-1, 1, 0.01], down: [-1, 1, 0.01],
 export function describe({faces, number}, words) {
   if (!faces.length) return words.face_none;
   if (!number) return words.face_whole;
-  const note = faces.length === 1 ? words.face_found : fill(words.face_of, {number, count: faces.length});
+  const note = faces.length === 1 ? words.web_found : fill(words.web_found_of, {number, count: faces.length});
   return faces[number - 1].score < SURE ? `${note} ${words.face_unsure}` : note;
 }
 

@@ -1,0 +1,244 @@
+"""A folder of photos to a folder of faces, 64×64, and a page to look at them all before training."""
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from jinja2 import Template
+from PIL import Image
+from tqdm import tqdm
+
+from catvae.errors import DataError, ImageError
+from catvae.files import read_json, replacing, write_json, writing
+from catvae.images import data_uri
+from catvae.model import IMAGE_SIZE
+from catvae.photos.decode import open_image
+from catvae.photos.faces import align, find_faces
+from catvae.photos.networks import load_classifier, load_networks
+from catvae.training.sources import describe_kinds, list_files
+
+RECORD = ".cut.json"  # what was found in each photo; hidden, so that no folder of images shows it
+SHEET = "faces.html"
+TEMPLATE = Path(__file__).with_name("cut.html")
+SURE = 0.5  # score from which on a photo's second face is taken
+MIN_SIDE = 32  # pixels of a face in its photo: smaller ones would teach blur
+SHOWN = 96  # pixels of a photo that is left out, on the page
+SAVE_EVERY_S = 10
+
+
+@dataclass(frozen=True)
+class CutReport:
+    """What `cut_folder` found, in photos, and in faces that lie in the folder."""
+
+    folder: str
+    files: str  # how many of which kind
+    photos: int
+    already_cut: int
+    faces: int
+    deleted: int  # by hand, since they were cut
+    too_small: int  # faces under 32 pixels
+    without_cat: int
+    unreadable: int
+    per_second: float | None  # photos, of those looked at now
+
+    def __str__(self) -> str:
+        speed = f", {self.per_second:.1f} photos/s" if self.per_second else ""
+        return (
+            f"{self.folder}: {self.photos} photos ({self.files}): {self.faces} faces, {self.already_cut} of them cut "
+            f"before, {self.deleted} deleted by hand; left out: {self.without_cat} without a cat, "
+            f"{self.too_small} faces under {MIN_SIDE} pixels, {self.unreadable} unreadable{speed}"
+        )
+
+
+def add_cut(commands: argparse._SubParsersAction) -> None:
+    """The command `cut`."""
+    command = commands.add_parser("cut", help="cut the cats' faces from a folder of photos, to train on")
+    command.add_argument("folder", type=Path)
+    command.add_argument("out", type=Path, help="a new folder, or one to go on with")
+    command.add_argument(
+        "--cut", default="auto", choices=["auto", "always"], help="auto (default) leaves pictures of 64×64 alone"
+    )
+    command.set_defaults(run=lambda args: cut_and_tell(args.folder, args.out, args.cut))
+
+
+def cut_and_tell(folder: Path, out: Path, how: str) -> None:
+    """`cut_folder`, and its report in words."""
+    report = cut_folder(folder, out, how)
+    print(f"{report}\nto look at: {out / SHEET}", flush=True)
+
+
+def cut_source(source: str, how: str = "auto", out: Path | None = None) -> str:
+    """Where the faces of a source lie, as `load_faces` takes it: of a folder of photos the folder with their faces, cut
+    now, beside it if `out` does not say where.
+
+    `how` is "never", "always", or "auto": only where a picture is not 64×64. Raises as `cut_folder` does.
+    """
+    folder = Path(source)
+    if how == "never" or not folder.is_dir():
+        return source
+    images, _ = list_files(folder)
+    if how == "auto" and all(_size(path) == (IMAGE_SIZE, IMAGE_SIZE) for path in images):
+        return source
+    out = out or folder.resolve().with_name(f"{folder.resolve().name}-faces")
+    cut_and_tell(folder, out, how)
+    return str(out)
+
+
+def cut_folder(folder: Path, out: Path, how: str = "auto") -> CutReport:
+    """Find, align and cut every cat's face under `folder`: PNGs of 64×64 pixels in `out`, named as their photos.
+
+    Pictures of 64×64 stay as they are, or with how "always" are searched too. `out/faces.html` shows all
+    cuts, the doubtful ones first, and the photos that were left out. What was done is kept, so that the
+    same call goes on after Ctrl-C, does new photos alone, drops the cuts of photos that are gone, and does
+    not bring back cuts that were deleted by hand.
+
+    Raises DataError for a folder without pictures, or an `out` that holds something else, CheckpointError
+    when the networks' weights are missing, SettingError when `out` cannot be written.
+    """
+    images, others = list_files(folder)
+    inside = [path for path in images if not path.is_relative_to(out)]
+    files = {str(path.relative_to(folder)): path for path in inside}
+    record = _read_record(folder, out, how)
+    photos: dict[str, dict] = record["photos"]
+    for name in [name for name in photos if name not in files or photos[name]["stamp"] != _stamp(files[name])]:
+        for face in photos.pop(name)["faces"]:
+            (out / face["file"]).unlink(missing_ok=True)
+    todo = {name: path for name, path in files.items() if name not in photos}
+
+    started = saved = time.monotonic()
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / RECORD, record)
+        try:
+            for name, photo in _cut_all(todo, out, how):
+                photos[name] = photo
+                if time.monotonic() - saved > SAVE_EVERY_S:
+                    write_json(out / RECORD, record)
+                    saved = time.monotonic()
+        finally:
+            write_json(out / RECORD, record)
+    per_second = len(todo) / (time.monotonic() - started) if todo else None
+    report = _summarize(folder, out, photos, describe_kinds(inside, others), per_second)
+    write_sheet(out, photos, report)
+    return report
+
+
+def _read_record(folder: Path, out: Path, how: str) -> dict[str, Any]:
+    """The record in `out`, or a new one. Raises DataError when `out` holds anything else."""
+    source = str(folder.resolve())
+    if (out / RECORD).exists():
+        record = read_json(out / RECORD)
+        if (record.get("source"), record.get("cut")) != (source, how):
+            raise DataError(
+                f"{out} holds the faces of {record.get('source')} with --cut {record.get('cut')}: take a new folder"
+            )
+        return record
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out}: there is something else already; take a new folder")
+    return {"source": source, "cut": how, "photos": {}}
+
+
+def _cut_all(todo: dict[str, Path], out: Path, how: str) -> Iterator[tuple[str, dict]]:
+    """What became of each photo, several at once, as each is done."""
+    if not todo:
+        return
+    load_networks(), load_classifier()  # once, before threads ask for them
+    with _one_thread_each(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = pool.map(partial(_cut_one, out=out, how=how), todo.items())
+        shown = tqdm(jobs, total=len(todo), unit="photo", desc="cutting", leave=False, mininterval=1)
+        try:
+            yield from zip(todo, shown, strict=True)
+        finally:
+            pool.shutdown(cancel_futures=True)  # on Ctrl-C the photos that are not begun stay for the next call
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Photos are shared out between threads, not the sums within one: those of small networks would only wait."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _cut_one(item: tuple[str, Path], out: Path, how: str) -> dict[str, Any]:
+    """The record of one photo, whose faces are written."""
+    name, path = item
+    photo: dict[str, Any] = {"stamp": _stamp(path), "faces": []}
+    try:
+        image = open_image(path)
+    except ImageError as error:
+        return photo | {"error": str(error)}
+    is_cut = image.size == (IMAGE_SIZE, IMAGE_SIZE)
+    if is_cut and how == "auto":
+        cuts = [(image, {"score": 1.0, "already": True})]
+    else:
+        best, *others = find_faces(image) or [None]
+        found = [best, *(face for face in others if face.score >= SURE)] if best else []
+        large = [face for face in found if face.box[2] - face.box[0] >= MIN_SIDE]
+        photo["too_small"] = len(found) - len(large)
+        cuts = [(align(image, face), {"score": round(face.score, 3)}) for face in large]
+    for number, (cut, about) in enumerate(cuts, start=1):
+        file = f"{name}.{number}.png"
+        (out / file).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out / file) as unfinished:
+            cut.save(unfinished, "PNG")
+        photo["faces"].append({"file": file, **about})
+    if not cuts:
+        image.thumbnail((SHOWN, SHOWN))
+        photo["shown"] = data_uri(image, "JPEG", quality=80)
+    return photo
+
+
+def _summarize(folder: Path, out: Path, photos: dict[str, dict], files: str, per_second: float | None) -> CutReport:
+    faces = [face for photo in photos.values() for face in photo["faces"]]
+    present = [face for face in faces if (out / face["file"]).exists()]
+    return CutReport(
+        folder=folder.name,
+        files=files,
+        photos=len(photos),
+        already_cut=sum(face.get("already", False) for face in present),
+        faces=len(present),
+        deleted=len(faces) - len(present),
+        too_small=sum(photo.get("too_small", 0) for photo in photos.values()),
+        without_cat=sum(not photo["faces"] and "error" not in photo for photo in photos.values()),
+        unreadable=sum("error" in photo for photo in photos.values()),
+        per_second=per_second,
+    )
+
+
+def write_sheet(out: Path, photos: dict[str, dict], report: CutReport) -> None:
+    """Write the contact sheet, one file: the faces in `out`, the least sure first, and what was left out."""
+    faces = sorted((face for photo in photos.values() for face in photo["faces"]), key=lambda face: face["score"])
+    shown = []
+    for face in faces:
+        with suppress(FileNotFoundError), Image.open(out / face["file"]) as picture:
+            shown.append({**face, "uri": data_uri(picture, "JPEG", quality=90)})
+    left_out = {name: photo for name, photo in sorted(photos.items()) if not photo["faces"]}
+    page = Template(TEMPLATE.read_text(encoding="utf-8"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    with writing(out / SHEET), replacing(out / SHEET) as unfinished:
+        unfinished.write_text(page.render(report=report, faces=shown, left_out=left_out), encoding="utf-8")
+
+
+def _stamp(path: Path) -> list[int]:
+    """What changes when a file does."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except Exception:  # damaged files make decoders raise nearly anything
+        return None

@@ -1,0 +1,97 @@
+"""A folder of photos to a folder of faces: what is found, left alone, left out and listed; what a second call does."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from catvae.errors import DataError
+from catvae.photos.faces import find_faces
+from catvae.training import cut
+from catvae.training.cut import cut_folder, cut_source
+from catvae.training.data import load_faces
+from tests.conftest import ROOT, draw_cat
+
+PHONE = Path(__file__).with_name("phone.heic")  # a drawing, no cat
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    cat = Image.open(ROOT / "examples" / "chelsea.jpg")
+    cat.save(folder / "cat.jfif", "JPEG")
+    both = Image.new("RGB", (2 * cat.width, cat.height))
+    both.paste(cat, (0, 0)), both.paste(cat, (cat.width, 0))
+    both.save(folder / "more" / "two cats.avif")
+    draw_cat(1).save(folder / "face.png")
+    shutil.copy(PHONE, folder / "IMG_1.HEIC")
+    (folder / "broken.jpe").write_bytes(b"\xff\xd8 nothing")
+    (folder / "IMG_1.MOV").write_bytes(b"a film")
+    (folder / "._cat.jpg").write_bytes(b"what a Mac leaves behind")
+    return folder
+
+
+def test_every_cat_is_cut_and_the_rest_is_listed(photos, tmp_path):
+    report = cut_folder(photos, tmp_path / "faces")
+    assert report.files == "1 heic, 1 jpe, 1 jfif, 1 png, 1 avif; left out 1 mov"
+    assert (report.photos, report.faces, report.already_cut) == (5, 4, 1)
+    assert (report.without_cat, report.unreadable, report.deleted, report.too_small) == (1, 1, 0, 0)
+    cuts = {str(path.relative_to(tmp_path / "faces")): path for path in (tmp_path / "faces").rglob("*.png")}
+    assert set(cuts) == {"cat.jfif.1.png", "face.png.1.png", "more/two cats.avif.1.png", "more/two cats.avif.2.png"}
+    assert all(Image.open(path).size == (64, 64) for path in cuts.values())
+    assert Image.open(cuts["face.png.1.png"]).tobytes() == draw_cat(1).tobytes()
+    page = (tmp_path / "faces" / "faces.html").read_text()
+    assert page.count('src="data:image/jpeg;base64,') == 5 and "IMG_1.HEIC" in page and "broken.jpe" in page
+    assert load_faces(tmp_path / "faces").report.read == 4
+
+
+def test_a_second_call_does_what_is_new_and_brings_nothing_back(photos, tmp_path, monkeypatch):
+    out = tmp_path / "faces"
+    cut_folder(photos, out)
+    (out / "more" / "two cats.avif.2.png").unlink()
+    (photos / "cat.jfif").unlink()
+    draw_cat(2).save(photos / "face 2.png")
+    monkeypatch.setattr(cut, "find_faces", lambda image: pytest.fail("searched again"))
+    report = cut_folder(photos, out)
+    assert (report.photos, report.faces, report.deleted) == (5, 3, 1)
+    assert sorted(path.name for path in out.rglob("*.png")) == [
+        "face 2.png.1.png",
+        "face.png.1.png",
+        "two cats.avif.1.png",
+    ]
+
+
+def test_what_was_cut_survives_ctrl_c(photos, tmp_path, monkeypatch):
+    searched = []
+
+    def stopped_at_the_second(image):
+        searched.append(image)
+        if len(searched) == 2:
+            raise KeyboardInterrupt
+        return find_faces(image)
+
+    monkeypatch.setattr(cut, "find_faces", stopped_at_the_second)
+    monkeypatch.setattr(cut.os, "cpu_count", lambda: 1)
+    with pytest.raises(KeyboardInterrupt):
+        cut_folder(photos, tmp_path / "faces")
+    monkeypatch.setattr(cut, "find_faces", find_faces)
+    assert cut_folder(photos, tmp_path / "faces").faces == 4
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(photos, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear cat")
+    with pytest.raises(DataError, match="mine: there is something else already"):
+        cut_folder(photos, tmp_path / "mine")
+    cut_folder(photos / "more", tmp_path / "faces")
+    with pytest.raises(DataError, match="holds the faces of .*more"):
+        cut_folder(photos, tmp_path / "faces")
+
+
+def test_training_cuts_what_is_not_cut_yet_and_nothing_else(photos, cat_folder, capsys):
+    assert cut_source(str(cat_folder)) == str(cat_folder) and cut_source("owner/name") == "owner/name"
+    assert cut_source(str(photos), "never") == str(photos)
+    assert cut_source(str(photos)) == str(photos.with_name("photos-faces"))
+    assert "4 faces" in capsys.readouterr().out

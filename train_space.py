@@ -87,7 +87,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--latents", type=int, metavar="N", help="of --name: how many numbers describe a face")
     parser.add_argument("--activation", choices=sorted(ACTIVATIONS), help="of --name")
     parser.add_argument("--epochs", type=int, default=TrainConfig.epochs)
-    parser.add_argument("--batch-size", type=int, default=TrainConfig.batch_size)
+    parser.add_argument("--batch-size", type=int, help="default: 32 up to 1,000 faces, else 128")
     parser.add_argument(
         "--lr",
         type=float,

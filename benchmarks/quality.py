@@ -85,7 +85,7 @@ def our_steps(args: argparse.Namespace, faces: Faces, way: Way) -> Iterator[CatV
     run = make_run(args.variant, VARIANTS[args.variant], faces, config, device, begun=False)
     train, step = faces.train.to(device), 0
     for _ in range(config.epochs):
-        for batch, whole in epoch_batches(train, config.batch_size):
+        for batch, whole in epoch_batches(train, args.batch_size):
             take_step(run, batch, whole, step)
             step += 1
             yield run.ema.module

@@ -25,7 +25,7 @@ from catvae.training.data import Faces, FaceStream, sample
 from catvae.training.optim import flat_gradients, lr_factor, make_optimizers
 from catvae.training.progress import ANEW, begin, finish, read_progress, save_progress, saving
 from catvae.training.split import save_trained_on, weights_folder
-from catvae.training.start import PEAK_LR, TrainConfig, count_steps, pick_variant, settle, starting_weights
+from catvae.training.start import BATCH, PEAK_LR, TrainConfig, count_steps, pick_variant, settle, starting_weights
 from catvae.training.track import ignore
 
 EMA_DECAY = 0.995
@@ -105,10 +105,11 @@ def train_variant(
     data, when weights would be written over, or when those to start from have another architecture;
     CheckpointError or HubError when they cannot be had.
     """
-    if config.batch_size < world_size():
-        raise TrainingError(f"a batch of {config.batch_size} is too small for {world_size()} processes")
     folder, variant = out / name, pick_variant(name, variant)
-    config = replace(settle(config, len(faces.train)), precision=pick_precision(config.precision, device))
+    config = settle(config, len(faces.train))
+    if (config.batch_size or BATCH) < world_size():
+        raise TrainingError(f"a batch of {config.batch_size} is too small for {world_size()} processes")
+    config = replace(config, precision=pick_precision(config.precision, device))
     record = recorded(name, variant, config, faces)
     finished, state = from_first(lambda: read_progress(folder, record, resume=resume, force=force))
     if finished:
@@ -206,7 +207,7 @@ def train_epoch(run: Run, train: Tensor | FaceStream, epoch: int) -> tuple[dict[
     """One pass over the faces: mean losses of all processes, and how many faces they saw."""
     # all chance in an epoch follows from its number, so no generator state needs saving
     torch.manual_seed(run.config.seed * 1_000_003 + epoch + 1)
-    size = run.config.batch_size
+    size = run.config.batch_size or BATCH
     per_epoch = math.ceil(len(train) / size)
     totals = torch.zeros(4, device=run.gradients.device)  # read once an epoch: no wait for the device per step
     progress = tqdm(

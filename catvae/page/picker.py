@@ -76,7 +76,7 @@ def cat_picker(letter: str, cats: list[str], first: str) -> CatPicker:
     picker, quiet = CatPicker(photo, face, card), {"api_visibility": "private", "show_progress": "hidden"}
     # the card asks one thing at a time, because Gradio's "always_last" repeats the first question's data
     asked = card.input(Cutter(letter).choose, photo, [photo, *picker.follow], trigger_mode="multiple", **quiet)
-    asked.failure(None, card, card, js=static("card_failed.js"), **quiet)
+    asked.failure(None, card, card, js=static("cat_failed.js"), **quiet)
     return picker
 
 

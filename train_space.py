@@ -50,7 +50,7 @@ from catvae.machine import (
     rank,
     world_size,
 )
-from catvae.model import ACTIVATIONS, VARIANTS, VAEConfig, Variant
+from catvae.model import ACTIVATIONS, PAINTED, VARIANTS, VAEConfig, Variant
 from catvae.training.cut import cut_source
 from catvae.training.data import PUBLISHED_DATASET, Faces, load_faces, stream_faces
 from catvae.training.progress import check_free
@@ -77,9 +77,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--variants",
         nargs="+",
-        choices=[*VARIANTS, "v7"],
+        choices=[*VARIANTS, PAINTED],
         metavar="vN",
-        help="v1 to v6, by default all; or v7, a painter on the v6 in --out or --start-from (under construction)",
+        help="v1 to v6, by default all; or v7: a painter on the v6 in --out, in --start-from, or that comes with this",
     )
     parser.add_argument("--name", help="train a model of your own instead, under this name")
     parser.add_argument("--beta", type=float, help="of --name: weight of the KL term; small keeps detail, 1 is soft")
@@ -87,7 +87,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--latents", type=int, metavar="N", help="of --name: how many numbers describe a face")
     parser.add_argument("--activation", choices=sorted(ACTIVATIONS), help="of --name")
     parser.add_argument("--epochs", type=int, default=TrainConfig.epochs)
-    parser.add_argument("--batch-size", type=int, default=TrainConfig.batch_size)
+    parser.add_argument("--batch-size", type=int, help="default: 32 up to 1,000 faces, else 128")
     parser.add_argument(
         "--lr",
         type=float,
@@ -101,7 +101,12 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         metavar="START",
         help="weights to begin with: linear, random, or trained ones: a folder, or OWNER/NAME[/MODEL] on the Hub",
     )
-    parser.add_argument("--jitter", type=float, default=TrainConfig.jitter, help="move, turn and recolour faces; try 1")
+    parser.add_argument(
+        "--jitter",
+        type=float,
+        default=TrainConfig.jitter,
+        help="move, turn and recolour faces; default: 1 up to 1,000 of them, else 0",
+    )
     parser.add_argument(
         "--precision", default="auto", choices=["auto", "fp32", "bf16"], help="auto: bf16 where the device has it"
     )
@@ -125,8 +130,6 @@ def train(args: argparse.Namespace) -> None:
     config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter, args.precision)
     own = own_variant(args)
     names = [args.name] if own else args.variants or list(VARIANTS)
-    if "v7" in names and args.push_to_hub:
-        raise SettingError("v7 is not pushed yet: train it without --push-to-hub")
     if args.track:
         import_trackio()  # now, not after the faces are read
     device = pick_device(args.device)
@@ -152,7 +155,7 @@ def train(args: argparse.Namespace) -> None:
     finished, settings = [], {"data": args.data, **asdict(config)}
     try:
         for name in names:
-            if name == "v7":
+            if name == PAINTED:
                 metrics = paint(args, faces, device)
             else:
                 how = {"variant": own, "device": device, "resume": args.resume, "force": args.force}
@@ -204,7 +207,8 @@ def paint(args: argparse.Namespace, faces: Faces, device: torch.device) -> dict[
     config = PainterConfig(images=args.epochs * len(faces.train), seed=args.seed)
     beside = args.out if (args.out / "v6").is_dir() else BUNDLED
     start = beside if args.start_from in ("linear", "random") else Path(args.start_from)
-    return train_v7(faces, start, args.out, load_alexnet(device), config, device=device, resume=args.resume)
+    how = {"device": device, "resume": args.resume, "force": args.force}
+    return train_v7(faces, start, args.out, load_alexnet(device), config, **how)
 
 
 def main() -> None:

@@ -74,9 +74,12 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
+PAINTED = "v7"  # v6 with a painter: not one of the steps of β, and shown where its weights are
+
+
 def is_told(name: str, model: "CatVAE") -> bool:
-    """Whether our texts tell about this model: v1 to v6, and v7, which is v6 with a painter."""
-    return name in VARIANTS or (name == "v7" and model.painter is not None)
+    """Whether our texts tell about this model: v1 to v6, and v7."""
+    return name in VARIANTS or (name == PAINTED and model.painter is not None)
 
 
 def beta_of(name: str, model: "CatVAE | None" = None) -> float | None:

@@ -152,7 +152,7 @@ def test_errors_speak_the_visitors_language(app_url, tmp_path, language):
         {"steps": True},
         {"steps": None},
         {"steps": "many"},
-        {"model": "v7"},
+        {"model": "v9"},
         {"model": None},
         {"model": "v6" * 500_000},
     ],

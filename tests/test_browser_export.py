@@ -88,7 +88,7 @@ def test_an_export_that_cannot_be_is_refused_and_leaves_nothing(tmp_path):
     with pytest.raises(SettingError, match="int8, fp16"):
         export_web(tmp_path / "web", weights="int4")
     with pytest.raises(SettingError, match="variants must be some of"):
-        export_web(tmp_path / "web", variants=["v7"])
+        export_web(tmp_path / "web", variants=["v9"])
     with pytest.raises(CheckpointError, match="holds no model"):
         export_web(tmp_path / "web", checkpoints=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
@@ -139,6 +139,7 @@ def test_a_static_space_gets_the_folder_and_nothing_else(hub, client, web_export
     files = hub.files(f"spaces/{SPACE}", "main")
     assert set(files) - {".gitattributes"} == {*manifest(folder)["files"], "mixer.json"}
     assert files["v6/decoder.safetensors.gz"] == (folder / "v6/decoder.safetensors.gz").read_bytes()
+    assert b'"https://owner-web-mixer.static.hf.space/preview.jpg"' in files["index.html"]
     assert RepoCard(files["README.md"].decode()).data.sdk == "static"
     first = hub.head(f"spaces/{SPACE}")
     publish_web(folder, SPACE)

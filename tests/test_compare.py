@@ -3,6 +3,7 @@
 import json
 import re
 from base64 import b64decode
+from dataclasses import replace
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -21,7 +22,7 @@ from catvae.images import make_strip
 from catvae.latents import fit_latents, load_latents, sample_latents, save_latents
 from catvae.metrics import evaluate_model, psnr
 from catvae.mixing import compare, measure
-from catvae.model import VARIANTS, by_beta
+from catvae.model import VARIANTS, by_beta, load_models
 from catvae.page.morph import morph_value
 from catvae.page.picker import kind_of_cat
 from catvae.page.tabs.compare import ComparePage, format_page, is_free, label_box, place_dots
@@ -77,7 +78,12 @@ def test_the_comparison_shows_the_models_there_are():
     models = {"v5": CatVAE(TINY).eval()}
     page = page_of(compare(models, [A, B], 9), models, {"v5": {"psnr": 20.0, "kl": 50.0, "active_units": 7}})
     assert page.count("data-model") == 1 and "<svg" not in page  # no plot of one
-    assert TEXTS["en"]["v3_title"] not in page
+    assert TEXTS["en"]["v3_title"] not in page and TEXTS["en"]["painted_story"] not in page
+    painted = {"v5": models["v5"], "v7": CatVAE(replace(TINY, painter=4)).eval()}
+    painted["v7"].beta = 0.005
+    page = page_of(compare(painted, [A, B], 9), painted, {})
+    assert re.findall(r'data-model="(v\d)"', page) == ["v7", "v5"]
+    assert TEXTS["en"]["painted_story"] in page and page.count(TEXTS["en"]["with_painter"]) == 1
     models["v3"] = CatVAE(TINY).eval()
     assert "<svg" not in page_of(compare(models, [A, B], 9), models, {})  # weights without figures
 
@@ -153,7 +159,7 @@ def client(app_url, tmp_path_factory):
 def test_programs_can_compare_reconstruct_and_draw(client):
     cats = [handle_file(str(path)) for path in example_kittens()[:2]]
     strips, numbers = client.predict(*cats, api_name="/compare")
-    assert [item["caption"] for item in strips] == by_beta(VARIANTS) == list(numbers)
+    assert [item["caption"] for item in strips] == list(load_models(BUNDLED)) == list(numbers)
     assert Image.open(strips[0]["image"]).size == (7 * 64, 64)
     assert numbers["v6"]["psnr"] > numbers["v2"]["psnr"] and numbers["v6"]["kl"] > numbers["v2"]["kl"]
     picture, figures = client.predict("v6", cats[0], api_name="/reconstruct")

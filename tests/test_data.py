@@ -67,7 +67,8 @@ def test_faces_that_come_and_go_move_no_other(cat_folder, tmp_path):
     assert torch.equal(shuffled.train, after.train) and shuffled.report.fingerprint == after.report.fingerprint
 
 
-def test_both_sides_of_the_smallest_set_have_a_face(tmp_path):
+def test_a_small_set_holds_out_a_fifth_and_the_smallest_a_face(cat_folder, tmp_path):
+    assert load_faces(cat_folder, validation_fraction=0.001).report.validation == 12
     for seed in range(2):
         draw_cat(seed).save(tmp_path / f"{seed}.png")
     for fraction in (0.001, 0.999):

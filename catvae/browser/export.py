@@ -20,7 +20,7 @@ from catvae.errors import CheckpointError, SettingError
 from catvae.files import COLOURS, ROOT
 from catvae.images import make_strip, to_bytes, to_tensor
 from catvae.mixing import interpolate
-from catvae.model import IMAGE_SIZE, VARIANTS, CatVAE, beta_of, by_beta, find_models, load_variant
+from catvae.model import IMAGE_SIZE, PAINTED, VARIANTS, CatVAE, beta_of, by_beta, find_models, load_variant
 from catvae.photos.networks import load_networks
 from catvae.serving.links import (
     CATS,
@@ -42,7 +42,16 @@ MAX_PHOTO_DIFFERENCE = 5e-3  # of what finder and aligner say, in cells, sides, 
 MANIFEST = "mixer.json"
 STYLED = ("mixer.css", "page.css")  # with the colours before them
 SHARED_WORDS = (
-    *("cat_a", "cat_b", "model", *(f"model_{name}" for name in VARIANTS), "steps", "path", "path_lerp", "path_slerp"),
+    *(
+        "cat_a",
+        "cat_b",
+        "model",
+        *(f"model_{name}" for name in (*VARIANTS, PAINTED)),
+        "steps",
+        "path",
+        "path_lerp",
+        "path_slerp",
+    ),
     *("result", "share", "morph", "play", "pause", "save_png", "save_gif", "kitten", "own_cat", "cats_painted"),
     "surprise",
     *("face_unsure", "face_none", "face_whole", "next_face", "whole", "adjust"),

@@ -91,7 +91,8 @@ def make_ruler(faces: Faces) -> Ruler:
 
 
 def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Path] | None = None) -> Report:
-    """The report of `evaluate_variants` on validation faces, and much more. Models without a β have no linear row.
+    """The report of `evaluate_variants` on validation faces, and much more. No linear row have models without a β,
+    and those with a painter, as it would be that of what they paint on.
 
     "variants", "linear", "also" (checkpoint folders beside ours) and "faces" (the floors, and the
     pixel cross-fade) hold rows whose figures are [value, low, high], the 95 % interval; "linear_curve"
@@ -118,7 +119,8 @@ def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Pat
         for name, model in models.items():
             variants[name], singly = measure_folder(folders[name], faces, ruler)
             progress.update()
-            if beta := beta_of(name, model):
+            beta = None if model.painter else beta_of(name, model)
+            if beta:
                 optimum = LinearVAE(components, beta, model.config.latent_dim)
                 figures, without = measure(optimum, ruler, frames=3)
                 used = len(optimum.variances)

@@ -10,7 +10,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, Mo
 from catvae.download import FILES, hub_calls, status
 from catvae.errors import HubError
 from catvae.files import ROOT
-from catvae.model import VARIANTS
+from catvae.model import PAINTED, VARIANTS
 from catvae.publishing.cards import make_space_text
 from catvae.serving.links import State, iframe, web_component
 
@@ -167,7 +167,8 @@ def collect_files(hardware: str) -> dict[str, Path | bytes]:
     files: dict[str, Path | bytes] = {
         path.relative_to(ROOT).as_posix(): path for path in paths if path.suffix != ".pyc"
     }
-    files |= {f"checkpoints/{name}/{file}": ROOT / "checkpoints" / name / file for name in VARIANTS for file in FILES}
+    names = [*VARIANTS, *([PAINTED] if (ROOT / "checkpoints" / PAINTED).is_dir() else [])]
+    files |= {f"checkpoints/{name}/{file}": ROOT / "checkpoints" / name / file for name in names for file in FILES}
     return files | {"requirements.txt": lock_for(hardware)}
 
 

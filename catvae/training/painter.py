@@ -25,12 +25,13 @@ from catvae.errors import TrainingError
 from catvae.images import make_strip, to_pil
 from catvae.machine import autocast, pick_precision
 from catvae.metrics import psnr, sharpness, spectrum
-from catvae.model import CatVAE, load_checkpoint, save_checkpoint
+from catvae.model import PAINTED, CatVAE, load_checkpoint, save_checkpoint
 from catvae.painter import Painter
 from catvae.training.batches import augment
 from catvae.training.data import Faces, FaceStream
 from catvae.training.losses import Discriminator, Taps, change, lpips, penalty
 from catvae.training.progress import STATE, finish, read_progress, save_progress, saving
+from catvae.training.split import save_trained_on
 
 EPOCH = 8192  # faces from one row of the history to the next
 PENALTY_EVERY = 8  # steps
@@ -213,23 +214,39 @@ def train_painter(
 
 
 def train_v7(
-    faces: Faces, start: Path, out: Path, alexnet: Taps, config: PainterConfig, *, device: torch.device, resume: bool
+    faces: Faces,
+    start: Path,
+    out: Path,
+    alexnet: Taps,
+    config: PainterConfig,
+    *,
+    device: torch.device,
+    resume: bool = False,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Train a painter on the v6 in the folder `start` and write `out/v7/`, which holds v6's weights too: a v6
     that is trained anew would not fit the painter. Returns the metrics of a variant; a finished run is left
     alone under `resume`.
 
-    Raises CheckpointError when v6 is not there, TrainingError as `train_painter` does, for streamed faces, or
-    when the run to resume had other settings or other data.
+    Raises CheckpointError when v6 is not there, TrainingError as `train_painter` does, for streamed faces, when
+    the run to resume had other settings or other data, or when it would write over other weights without `force`.
     """
     if isinstance(faces.train, FaceStream):
         raise TrainingError("v7 needs its faces in memory: leave out --streaming")
-    folder, v6 = out / "v7", load_checkpoint(start / "v6")
+    folder, v6 = out / PAINTED, load_checkpoint(start / "v6")
     vae, precision = add_painter(v6), pick_precision("auto", device)
-    run = {"variant": "v7", "beta": v6.beta, "precision": precision, **asdict(config), "data": faces.report.as_dict()}
-    finished, state = read_progress(folder, run, resume)
+    run = {
+        "variant": PAINTED,
+        "beta": v6.beta,
+        "precision": precision,
+        **asdict(config),
+        "data": faces.report.as_dict(),
+    }
+    finished, state = read_progress(folder, run, resume=resume, force=force)
     if finished:
         return finished
+    with saving(folder):
+        save_trained_on(folder, faces.trained_on, start / "v6")
     painter = train_painter(
         vae, faces.train, faces.validation, folder, run, alexnet, config, device=device, state=state
     )

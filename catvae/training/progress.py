@@ -76,7 +76,7 @@ def read_state(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         ours = all(isinstance(state[key], kind) for key, kind in OURS.items())
-        ours = ours and all({"epoch", "val_loss"} <= row.keys() for row in state["history"])
+        ours = ours and all({"epoch", "val_loss"} <= row.keys() or "images" in row for row in state["history"])
     except KeyError:
         ours = False
     except Exception as error:  # damaged files make torch raise nearly anything

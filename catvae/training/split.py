@@ -19,6 +19,7 @@ from catvae.files import read_json, replacing
 
 PUBLISHED = Path(__file__).with_name("published_split.safetensors")  # "train" and "validation", int64, in order
 PUBLISHED_FINGERPRINT = "db1d227acf3cc7c7"
+FEWEST = 16  # faces held out of a small set
 TRAINED_ON = "trained_on.safetensors"  # beside weights: the numbers of the faces that they have learned from
 
 
@@ -39,7 +40,8 @@ def split_groups(groups: list[list[int]], fraction: float) -> tuple[list[int], l
 
     A group holds the numbers of its faces, the one that is kept first. About `fraction` of the groups is held
     out: those whose every number falls there, so that a copy that is added never moves a face that was
-    learned from into validation. Both sides get a group, if need be the one nearest to it.
+    learned from into validation. A set too small for that holds out 16 groups, or a fifth, those nearest to it
+    of which the published set holds none for training; both sides get at least one.
     """
     published = published_split()
     edge = -(2**63) + round(fraction * 2**64)
@@ -53,11 +55,13 @@ def split_groups(groups: list[list[int]], fraction: float) -> tuple[list[int], l
         return place is None, number if place is None else place
 
     held = [all(map(held_out, group)) for group in groups]
-    first = [group[0] for group in groups]
-    if not any(held):
-        held[min(range(len(groups)), key=lambda i: (first[i] in published["train"], first[i]))] = True
-    elif all(held):
-        held[max(range(len(groups)), key=lambda i: (first[i] not in published["validation"], first[i]))] = False
+    free = [i for i, group in enumerate(groups) if not held[i] and not any(n in published["train"] for n in group)]
+    free = sorted(free or range(len(groups)), key=lambda i: groups[i][0])
+    wanted = max(1, min(FEWEST, len(groups) // 5))
+    for index in free[: max(0, wanted - sum(held))]:
+        held[index] = True
+    if all(held):
+        held[max(range(len(groups)), key=lambda i: groups[i][0])] = False
     train, validation = (sorted((i for i, h in enumerate(held) if h is side), key=order) for side in (False, True))
     return train, validation
 

@@ -104,6 +104,10 @@ def hostile_files() -> dict[str, bytes]:
     files["promises more.png"] = png(3000, 3000, 8, 2, zlib.compress(b"\0" * 1000))
     files["bomb of 81 megapixels.png"] = encode(Image.new("1", (9000, 9000)), "PNG")
     files["bomb of 400 megapixels.png"] = png(20_000, 20_000, 1, 0, zlib.compress(bytes(50_020_000), 9))
+    bomb = files["bomb of 400 megapixels.png"]
+    files["bomb with a broken chunk.png"] = bomb[:33] + b"\0\0\0\1pHYs?\0\0\0\0" + bomb[33:]
+    endless = files["plain.jpg"].replace(struct.pack(">HH", 300, 300), struct.pack(">HH", 65500, 65500))
+    files["bomb without an end.jpg"] = endless[:2] + b"\xff\xee\0\7Adobe" + endless[2:-2]
     files["just allowed.png"] = encode(Image.new("RGBA", (6000, 6600), (200, 100, 50, 128)), "PNG", compress_level=1)
     files["just allowed, grey 16 bit.png"] = encode(Image.fromarray(np.full((6300, 6300), 999, np.uint16)), "PNG")
     files["just allowed.jpg"] = encode(Image.new("RGB", (6300, 6300), "tan"), "JPEG")

@@ -66,6 +66,13 @@ def test_one_odd_tag_does_not_hide_the_orientation(kind, odd):
     assert near(open_image(with_exif(kind, exif(*odd))), CAT.transpose(Image.Transpose.ROTATE_270))
 
 
+def test_an_odd_tag_in_an_avif_does_not_hide_its_orientation():
+    content = encode(CAT, "AVIF", exif=b"Exif\0\0" + exif(0x11A, 5, 1, struct.pack("<II", 72, 1)))  # 6 becomes its own
+    content = content.replace(struct.pack("<HH", 0x11A, 5), struct.pack("<HH", 0x11A, 10))
+    content = content.replace(struct.pack("<II", 72, 1), struct.pack("<ii", -1, 0))
+    assert near(open_image(content), CAT.transpose(Image.Transpose.ROTATE_270))
+
+
 LONG = zlib.compress(bytes(3_000_000))
 
 
@@ -89,7 +96,7 @@ def test_broken_surroundings_leave_the_pixels(content):
     assert near(open_image(content), CAT)
 
 
-@pytest.mark.parametrize("content", [JPEG[:-40], JPEG[: len(JPEG) // 2], PNG[: len(PNG) // 2], PNG.replace(b"x", b"y")])
+@pytest.mark.parametrize("content", [JPEG[:-3], JPEG[:-24], JPEG[: len(JPEG) // 2], PNG[:-40], PNG.replace(b"x", b"y")])
 def test_pixels_that_are_missing_or_wrong_are_no_picture(content):
     with pytest.raises(ImageError, match="picture: not a"):
         open_image(content)

@@ -46,6 +46,8 @@ def test_each_file_is_a_picture_or_an_image_error(folder):
         ("no pixels.png", "unreadable"),
         ("endless.png", "too_large"),
         ("bomb of 400 megapixels.png", "too_large"),
+        ("bomb with a broken chunk.png", "too_large"),
+        ("bomb without an end.jpg", "too_large"),
         ("too heavy.jpg", "too_heavy"),
         ("wide.jpg", "too_narrow"),
     ]:

@@ -68,10 +68,13 @@ def open_image(source: Image.Image | bytes | str | Path | None) -> Image.Image:
         except (ImageError, FileNotFoundError, Image.DecompressionBombError):
             raise
         except Exception:
-            mended = mend(source if isinstance(source, bytes) else Path(source).read_bytes(), WORKING_SIDE)
-            if mended is None:
+            mended = mend(source if isinstance(source, bytes) else Path(source).read_bytes())
+            if not mended:
                 raise
-        return _decode(mended, name)
+        image, *others = [_decode(picture, name) for picture in mended]
+        if any(other.tobytes() != image.tobytes() for other in others):
+            raise ImageError("unreadable", f"{name}: not a readable picture (it breaks off)")
+        return image
     except ImageError:
         raise
     except FileNotFoundError as error:

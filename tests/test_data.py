@@ -243,7 +243,7 @@ def test_the_published_faces_keep_the_split_of_the_published_figures(tmp_path):
     assert (faces.report.read, faces.report.exact_copies, faces.report.near_copies) == (14060, 5763, 38)
     assert (faces.report.train, faces.report.validation) == (7763, 496)
     assert faces.report.fingerprint == PUBLISHED_FINGERPRINT
-    rows = datasets.load_dataset("parquet", data_files=str(parquet), split="train").select(range(5, 14060))
+    rows = datasets.load_dataset("parquet", data_files=str(parquet), split="train").select(range(300, 14060))
     rows.to_parquet(tmp_path / "less.parquet")
     less = load_faces(tmp_path / "less.parquet")
     assert pixels_of(less.train) < pixels_of(faces.train) and pixels_of(less.validation) <= pixels_of(faces.validation)

@@ -20,12 +20,14 @@ def count_seen(folders: Mapping[str, Path], images: Tensor) -> dict[str, int]:
 
 
 def describe_seen(folders: Mapping[str, Path], images: Tensor) -> str:
-    """What the records beside the weights, by name, say of uint8 faces (N, 3, 64, 64), a line each; "" for nothing."""
-    said = [f"{name} learned from {n} of these {len(images)} faces" for name, n in count_seen(folders, images).items()]
+    """What the records beside the weights, by name, say of uint8 faces (N, 3, 64, 64), in lines; "" for nothing."""
+    said: dict[str, list[str]] = {}
+    for name, count in count_seen(folders, images).items():
+        said.setdefault(f"learned from {count} of these {len(images)} faces", []).append(name)
     for name, folder in folders.items():
         if unknown := load_trained_on(folder)[1]:
-            said.append(f"{name}: whether it learned from these faces is not known: it learned from {unknown}")
-    return "\n".join(said)
+            said.setdefault(f"learned from {unknown}; whether from these faces is not known", []).append(name)
+    return "\n".join(f"{', '.join(names)} {what}" for what, names in said.items())
 
 
 def require_unseen(folders: Mapping[str, Path], images: Tensor) -> None:

@@ -50,8 +50,10 @@ def read_source(source: str, revision: str | None, column: str) -> tuple[dict[st
 def list_files(folder: Path) -> tuple[list[Path], list[Path]]:
     """The images under a folder and its other files, each in order; hidden ones are in neither.
 
-    Raises DataError when there is no image.
+    Raises DataError when there is no image, or no folder.
     """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
     images, others = [], []
     for file in sorted(folder.rglob("*")):
         if file.is_file() and not any(part.startswith(HIDDEN) for part in file.relative_to(folder).parts):

@@ -65,8 +65,9 @@ def saving(folder: Path) -> Iterator[None]:
     except UserError:
         raise
     except (OSError, RuntimeError, SafetensorError) as error:  # the writers of weights have errors of their own
+        full = "" if isinstance(error, OSError) else "is the disk full? "  # those do not tell what happened
         raise TrainingError(
-            f"{folder}: cannot be written ({error}); what was saved before is kept. "
+            f"{folder}: cannot be written ({full}{error}); what was saved before is kept. "
             "Once that is mended, go on with --resume"
         ) from error
 

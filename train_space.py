@@ -87,7 +87,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--latents", type=int, metavar="N", help="of --name: how many numbers describe a face")
     parser.add_argument("--activation", choices=sorted(ACTIVATIONS), help="of --name")
     parser.add_argument("--epochs", type=int, default=TrainConfig.epochs)
-    parser.add_argument("--batch-size", type=int, default=TrainConfig.batch_size)
+    parser.add_argument("--batch-size", type=int, help="default: 32 up to 1,000 faces, else 128")
     parser.add_argument(
         "--lr",
         type=float,
@@ -101,7 +101,12 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         metavar="START",
         help="weights to begin with: linear, random, or trained ones: a folder, or OWNER/NAME[/MODEL] on the Hub",
     )
-    parser.add_argument("--jitter", type=float, default=TrainConfig.jitter, help="move, turn and recolour faces; try 1")
+    parser.add_argument(
+        "--jitter",
+        type=float,
+        default=TrainConfig.jitter,
+        help="move, turn and recolour faces; default: 1 up to 1,000 of them, else 0",
+    )
     parser.add_argument(
         "--precision", default="auto", choices=["auto", "fp32", "bf16"], help="auto: bf16 where the device has it"
     )

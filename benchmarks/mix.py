@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import httpx
 import numpy as np
@@ -22,6 +23,7 @@ from torch import Tensor
 from benchmarks.load import KITTENS, PHOTO, ROOT, free_port
 from catvae import VARIANTS, CatVAE, load_variant, mix, open_image
 from catvae.mixing import compare
+from catvae.model import load_models
 from catvae.photos.faces import cut_face
 
 STEPS = 9
@@ -72,9 +74,11 @@ def compare_functions(runs: int) -> None:
     models = {name: load_variant(name) for name in VARIANTS}
     plain = load_variant("v6").to(memory_format=torch.contiguous_format)  # as torch.load left it there
     cats = [Image.open(path).convert("RGB") for path in (KITTENS[0], KITTENS[3])]
+    painted = {name: model for name, model in load_models().items() if model.painter}
     functions = {
         "ours": lambda: mix(models["v6"], *cats, STEPS),
         "published": lambda: published_mix(plain, *cats, STEPS - 2),
+        **{f"ours, {name}": partial(mix, model, *cats, STEPS) for name, model in painted.items()},
         "all six, compared": lambda: compare(models, cats, STEPS),
         f"the face in {PHOTO.name}": lambda: cut_face(open_image(PHOTO)),
     }

@@ -17,7 +17,8 @@ from catvae.model import VARIANTS, beta_elbo
 from catvae.training.batches import augment, epoch_batches
 from catvae.training.data import Faces, load_faces
 from catvae.training.optim import MOMENTUM, lr_factor, orthogonalize
-from catvae.training.train import Run, TrainConfig, make_run
+from catvae.training.start import BATCH, PEAK_LR, TrainConfig
+from catvae.training.train import Run, make_run
 
 
 def add_gradients(run: Run, batch: Tensor, halves: int, rounded: bool) -> None:
@@ -27,7 +28,7 @@ def add_gradients(run: Run, batch: Tensor, halves: int, rounded: bool) -> None:
     for part in range(halves):
         mine = slice(part, None, halves)
         x = batch[mine].to(memory_format=torch.channels_last).float() / 255
-        x = augment(x, chance[mine], run.config.jitter)
+        x = augment(x, chance[mine], run.config.jitter or 0)
         run.gradients.zero_()
         with autocast(run.gradients.device, run.config.precision):
             logits, mu, logvar = run.model(x, noise[mine])
@@ -60,14 +61,14 @@ def weights(run: Run) -> Tensor:
 
 def compare(label: str, faces: Faces, name: str, config: TrainConfig, muon: bool, rounded: bool) -> None:
     """Train by whole batches and by halves, and print how far they are apart at the first step and after each epoch."""
-    runs = [make_run(name, faces, config, torch.device("cpu"), begun=False) for _ in range(2)]
+    runs = [make_run(name, VARIANTS[name], faces, config, torch.device("cpu"), begun=False) for _ in range(2)]
     if not muon:
         for run in runs:
             run.optimizers[1] = Plain(run.optimizers[1].param_groups, {})
     start, step = weights(runs[0]), 0
     for epoch in range(config.epochs):
         torch.manual_seed(epoch + 1)
-        for number, (batch, _) in enumerate(epoch_batches(faces.train, config.batch_size)):
+        for number, (batch, _) in enumerate(epoch_batches(faces.train, config.batch_size or BATCH)):
             for halves, run in zip((1, 2), runs, strict=True):
                 torch.manual_seed(1000 * epoch + number)
                 add_gradients(run, batch, halves, rounded)
@@ -111,7 +112,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=1000, help="images to read")
     parser.add_argument("--variant", default="v6", choices=VARIANTS)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--lr", type=float, default=TrainConfig.lr)
+    parser.add_argument("--lr", type=float, default=PEAK_LR)
     args = parser.parse_args()
     prepare_training()
     torch.set_num_threads(1)
@@ -124,7 +125,7 @@ def main() -> None:
         ("fp32, plain", "fp32", False, False),
         ("bf16, plain", "bf16", False, False),
     ):
-        config = TrainConfig(args.epochs, lr=args.lr, precision=precision)
+        config = TrainConfig(args.epochs, BATCH, args.lr, jitter=0, precision=precision)
         compare(label, faces, args.variant, config, muon, rounded)
 
 

@@ -22,6 +22,7 @@ import torch
 from torch.func import functional_call, stack_module_state
 from torch.utils.flop_counter import FlopCounterMode
 
+from catvae.errors import UserError
 from catvae.images import to_pil
 from catvae.machine import has_fast_bf16, pick_device
 from catvae.model import CatVAE, beta_elbo
@@ -112,6 +113,13 @@ def read_speed(said: str) -> float:
 
 
 def main() -> None:
+    try:
+        compare()
+    except UserError as error:
+        sys.exit(f"benchmarks.train: {error}; name faces with --data")
+
+
+def compare() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default=str(ROOT.parent / "shared/data/cat-faces-64/train.parquet"))
     parser.add_argument("--limit", type=int, default=6000, help="images to read; copies among them go")

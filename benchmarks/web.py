@@ -110,8 +110,9 @@ def measure_page(folder: Path, rounds: int) -> None:
 
 
 def measure_runtimes(folder: Path, rounds: int) -> None:
-    """Two faces encoded and nine frames decoded with v6, by torch and by onnxruntime in turns: medians of both, and
-    of the ratio within a turn, which other work on the machine changes least, with its quartiles."""
+    """Two faces encoded and nine frames decoded with v6, by torch and by onnxruntime in turns: medians of both, by
+    the clock and of processor time, and of the ratio of these within a turn, with its quartiles. The app mixes with
+    one thread; two need two idle cores."""
     model = load_variant("v6")
     faces = to_tensor([example_face(name) for name in (FIRST_A, FIRST_B)])
     shares = torch.linspace(0, 1, 9)[:, None]
@@ -129,37 +130,37 @@ def measure_runtimes(folder: Path, rounds: int) -> None:
             mu = torch.from_numpy(encoder.run(None, {"input": faces.numpy()})[0])
             decoder.run(None, {"input": torch.lerp(mu[0], mu[1], shares).numpy()})
 
-        def timed(act: Callable[[], None]) -> float:
-            begun = time.perf_counter()
+        def timed(act: Callable[[], None]) -> tuple[float, float]:
+            clock, processor = time.perf_counter(), time.process_time()
             act()
-            return 1000 * (time.perf_counter() - begun)
+            return 1000 * (time.perf_counter() - clock), 1000 * (time.process_time() - processor)
 
-        pairs = [(timed(by_torch), timed(by_onnxruntime)) for _ in range(rounds + 5)][5:]
-        ours, other = (statistics.median(column) for column in zip(*pairs, strict=True))
-        low, ratio, high = statistics.quantiles((a / b for a, b in pairs), n=4)
+        turns = [(timed(by_torch), timed(by_onnxruntime)) for _ in range(rounds + 5)][5:]
         load = ", ".join(f"{value:.1f}" for value in os.getloadavg()[:2])
-        print(
-            f"nine frames, {threads} thread(s): torch {ours:.1f} ms, onnxruntime {other:.1f} ms, ratio in a turn "
-            f"{ratio:.2f} ({low:.2f} to {high:.2f}), {rounds} turns, load {load} on {os.cpu_count()} cores"
-        )
+        print(f"nine frames, {threads} thread(s), {rounds} turns, load {load} on {os.cpu_count()} cores")
+        for i, kind in enumerate(("clock", "processor")):
+            ours, other = (statistics.median(turn[n][i] for turn in turns) for n in (0, 1))
+            low, ratio, high = statistics.quantiles((turn[0][i] / turn[1][i] for turn in turns), n=4)
+            print(f"  {kind:9} torch {ours:.1f} ms, onnxruntime {other:.1f} ms, {ratio:.2f}× ({low:.2f} to {high:.2f})")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=100)
     parser.add_argument("--runtimes", action="store_true", help="onnxruntime beside torch alone")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temp:
         if args.runtimes:
             export_web(Path(temp) / "web", variants=["v6"], weights="fp16")
-            return measure_runtimes(Path(temp) / "web", 200)
+            return measure_runtimes(Path(temp) / "web", args.turns)
         for weights in ("fp16", "int8"):
             folder = Path(temp) / weights
             export_web(folder, weights=weights)
             sizes = ", ".join(f"{size:.2f} MB {name}" for name, size in transfer_sizes(folder).items())
             print(f"{weights}: a post with two example cats and v6 takes {sizes}")
         measure_page(folder, args.rounds)
-        measure_runtimes(folder, 200)
+        measure_runtimes(folder, args.turns)
 
 
 if __name__ == "__main__":

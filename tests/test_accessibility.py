@@ -29,6 +29,11 @@ def test_no_view_has_serious_barriers(open_page, app_url, node_modules, theme):
     page.get_by_role("spinbutton").press("Enter")
     expect(page.get_by_role("button", name="33 % B", exact=True)).to_be_visible(timeout=30_000)
     barriers = find_barriers(page, "mix", node_modules)
+    for name in ("Choose Cat A from", "Adjust the square of Cat A"):
+        page.get_by_role("button", name=name).click()
+        expect(page.get_by_role("dialog", name=name)).to_be_visible(timeout=30_000)
+        barriers += find_barriers(page, name, node_modules)
+        page.keyboard.press("Escape")
     for tab, shown in (("Compare β", "#compare .row"), ("Explore", "#map svg"), ("Understand", "#lesson img")):
         page.get_by_role("tab", name=tab).click()
         expect(page.locator(shown).first).to_be_visible(timeout=30_000)

@@ -139,6 +139,7 @@ def test_a_static_space_gets_the_folder_and_nothing_else(hub, client, web_export
     files = hub.files(f"spaces/{SPACE}", "main")
     assert set(files) - {".gitattributes"} == {*manifest(folder)["files"], "mixer.json"}
     assert files["v6/decoder.safetensors.gz"] == (folder / "v6/decoder.safetensors.gz").read_bytes()
+    assert b'"https://owner-web-mixer.static.hf.space/preview.jpg"' in files["index.html"]
     assert RepoCard(files["README.md"].decode()).data.sdk == "static"
     first = hub.head(f"spaces/{SPACE}")
     publish_web(folder, SPACE)

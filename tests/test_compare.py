@@ -3,6 +3,7 @@
 import json
 import re
 from base64 import b64decode
+from dataclasses import replace
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -77,7 +78,12 @@ def test_the_comparison_shows_the_models_there_are():
     models = {"v5": CatVAE(TINY).eval()}
     page = page_of(compare(models, [A, B], 9), models, {"v5": {"psnr": 20.0, "kl": 50.0, "active_units": 7}})
     assert page.count("data-model") == 1 and "<svg" not in page  # no plot of one
-    assert TEXTS["en"]["v3_title"] not in page
+    assert TEXTS["en"]["v3_title"] not in page and TEXTS["en"]["painted_story"] not in page
+    painted = {"v5": models["v5"], "v7": CatVAE(replace(TINY, painter=4)).eval()}
+    painted["v7"].beta = 0.005
+    page = page_of(compare(painted, [A, B], 9), painted, {})
+    assert re.findall(r'data-model="(v\d)"', page) == ["v7", "v5"]
+    assert TEXTS["en"]["painted_story"] in page and page.count(TEXTS["en"]["with_painter"]) == 1
     models["v3"] = CatVAE(TINY).eval()
     assert "<svg" not in page_of(compare(models, [A, B], 9), models, {})  # weights without figures
 

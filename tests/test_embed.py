@@ -59,6 +59,8 @@ def test_the_exported_mixer_is_within_the_frame_too(open_embed, web_app):
             assert (detail["a"], detail["steps"], detail["model"]) == ("chelsea", 9, "v6")
             assert page.locator(".stage").get_attribute("aria-label").startswith({"en": "Morph", "es": "Del"}[language])
     assert page.evaluate("document.documentElement.scrollHeight") == 420
+    page = open_embed(f"{web_app}/mixer/?compact&lang=es", 320)  # the folder's own page in a low window
+    page.wait_for_selector("kitten-mixer[compact][data-state=ready]", timeout=60_000)
     page = open_embed(f"{web_app}/embed?model=v2", 700)  # was not exported: the app paints it
     expect(page.locator(".frames img")).to_have_count(9, timeout=30_000)
     assert page.locator("select").input_value() == "v2"

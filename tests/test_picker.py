@@ -150,7 +150,7 @@ def test_the_square_is_moved_sized_and_turned_by_mouse_and_keys(open_page, cat):
         """The square after something was done to it, and its face is the one cut from the photo there."""
         before, live = card.locator(".face img").get_attribute("src"), cut.evaluate(shown)
         act()
-        assert cut.evaluate(shown) != live  # at once
+        page.wait_for_function(f"([canvas, live]) => ({shown})(canvas) !== live", arg=[cut.element_handle(), live])
         expect(card.locator(".face img")).not_to_have_attribute("src", before, timeout=30_000)
         assert np.abs(face_on(card) - cut_by(photo, square_on(card))).max() <= 2
         drawn = pixels(cut.evaluate(shown))
@@ -172,6 +172,7 @@ def test_the_square_is_moved_sized_and_turned_by_mouse_and_keys(open_page, cat):
     assert sized["side"] < moved["side"] - 0.05 and sized["x"] == moved["x"]
     turned = changed(lambda: drag(card.locator(".square .turn"), 60, 0))
     assert turned["turn"] > sized["turn"] + 5 and turned["side"] == sized["side"]
+    square.hover()
     larger = changed(lambda: page.mouse.wheel(0, -200))
     assert larger["side"] > turned["side"]
 

@@ -46,7 +46,8 @@ def test_training_learns_and_writes_the_checkpoint_tree(cat_folder, tmp_path):
     assert [row["epoch"] for row in rows] == list("0123456")  # the start is epoch 0
     assert float(rows[-1]["loss"]) < 0.95 * float(rows[0]["loss"])
     assert sorted(path.name for path in (tmp_path / "v3").iterdir()) == [
-        "config.json", "history.csv", "latents.safetensors", "metrics.json", "model.safetensors"
+        "config.json", "history.csv", "latents.safetensors", "metrics.json", "model.safetensors",
+        "trained_on.safetensors",
     ]  # fmt: skip
     assert metrics == json.loads((tmp_path / "v3" / "metrics.json").read_text())
     again = evaluate_model(load_checkpoint(tmp_path / "v3"), faces.validation)
@@ -129,12 +130,15 @@ def test_schedule_warms_up_then_falls_to_zero():
     assert lr_factor(0, 1) == 1
 
 
-def test_short_runs_and_small_sets_get_a_lower_rate():
-    rates = [
-        settle(TrainConfig(epochs=epochs), faces).lr for epochs, faces in ((30, 7763), (4, 1000), (30, 150), (1, 2))
-    ]
-    assert rates == [1.5e-3, 3.8e-4, 7e-4, 1.2e-5]
-    assert settle(TrainConfig(lr=1e-2), 10).lr == 1e-2
+def test_short_runs_and_small_sets_get_a_lower_rate_and_jitter():
+    runs = [settle(TrainConfig(epochs=epochs), faces) for epochs, faces in ((30, 7763), (4, 1000), (30, 150), (1, 2))]
+    assert [run.batch_size for run in runs] == [128, 32, 32, 32]
+    assert [run.lr for run in runs] == [1.5e-3, 7.5e-4, 8.8e-4, 5.9e-6]
+    assert [run.jitter for run in runs] == [0, 1, 1, 1]
+    assert settle(TrainConfig(start_from="checkpoints"), 150).lr == 1.1e-4
+    assert settle(TrainConfig(start_from="random"), 150).lr == 1.5e-3
+    given = TrainConfig(batch_size=8, lr=1e-2, jitter=0)
+    assert settle(given, 10) == given
 
 
 def test_unusable_settings_are_refused():

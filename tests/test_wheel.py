@@ -27,7 +27,10 @@ except CheckpointError as error:
     assert 'CatVAE.from_pretrained("OWNER/NAME", variant="v1")' in str(error), error
 else:
     raise AssertionError("v1 came from somewhere")
-import catvae.page.page
+from catvae.page.page import build
+from catvae.serving.weights import Weights
+assert list(Weights().current.models) == ["v6"]
+build(Weights())
 """
 
 

@@ -57,7 +57,7 @@ class Api:
         """Turn cat A into cat B.
 
         Args:
-            model: "v1" to "v6"; they differ in the weight β of the KL term, v3 in its network too.
+            model: "v1" to "v6", of other weight β of the KL term, v3 of other size; "v7", if there: v6 and a painter.
             image_a: First cat; its best face is cut out, 64×64 pixels are taken as they are, else the centre square.
             image_b: Second cat, likewise.
             steps: Number of frames, 2 to 24.

@@ -15,10 +15,10 @@ SNIPPET = """<script type="module" src="{address}/kitten-mixer.js"></script>
   <a href="{address}"><img src="{address}/preview.jpg" alt="Kitten Mixer"></a>
 </kitten-mixer>
 
-or, where a page allows no scripts of others:
+or, where a page allows no scripts of others (without "compact" and 860px high, the whole mixer):
 
-<iframe src="{address}/?model={model}&amp;a={a}&amp;b={b}&amp;lang=es" title="Kitten Mixer" loading="lazy" \
-style="width: 100%; height: 860px; border: 0"></iframe>"""
+<iframe src="{address}/?compact&amp;model={model}&amp;a={a}&amp;b={b}&amp;lang=es" title="Kitten Mixer" loading="lazy" \
+style="width: 100%; height: 420px; border: 0"></iframe>"""
 
 
 def publish_web(folder: Path, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
@@ -28,7 +28,12 @@ def publish_web(folder: Path, repo_id: str, *, private: bool = False, token: str
     """
     if not (folder / MANIFEST).exists():
         raise HubError(f"{folder} holds no mixer: write one with python -m catvae export-web {folder}")
-    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    files: dict[str, Path | bytes] = {
+        path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+    address = space_address(repo_id, "static.hf.space")  # whoever previews a link wants the picture's whole address
+    page = (folder / "index.html").read_text("utf-8")
+    files["index.html"] = page.replace('content="preview.jpg"', f'content="{address}/preview.jpg"').encode()
     api = HfApi(token=find_token(token))
     with hub_calls(f"publishing {repo_id} failed"):
         api.create_repo(repo_id, repo_type="space", space_sdk="static", private=private, exist_ok=True)

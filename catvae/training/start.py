@@ -12,42 +12,53 @@ from catvae.model import PAINTED, VARIANTS, CatVAE, Variant, find_models
 from catvae.training.data import Faces, sample
 from catvae.training.linear import start_linear
 
-PEAK_LR = 1.5e-3  # of Adam, in runs of at least so many steps:
-FULL_STEPS = 128
+PEAK_LR = 1.5e-3  # of Adam, in runs of at least so many steps, by their start:
+FULL_STEPS = {"random": 1, "linear": 256, "trained": 2048}
+SMALL = 1000  # faces, at most, of a set that is jittered and taken in small batches by default
+SMALL_BATCH, BATCH = 32, 128
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Settings that decide the result; a run resumes only under the same ones."""
+    """Settings that decide the result; a run resumes only under the same ones. `settle` chooses what is None."""
 
     epochs: int = 30
-    batch_size: int = 128
-    lr: float | None = None  # peak, of Adam; by default what `settle` finds for the number of steps
+    batch_size: int | None = None
+    lr: float | None = None  # peak, of Adam
     seed: int = 0
     start_from: str = "linear"  # `start_linear`, "random" (Kaiming-normal), or trained weights: a folder or Hub repo
-    jitter: float = 0.0  # strength of `augment`; helps small β, which otherwise learns faces by heart
+    jitter: float | None = None  # strength of `augment`, against learning faces by heart
     precision: str = "auto"  # "fp32", "bf16", or whatever the device multiplies fast
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or not (self.lr is None or 0 < self.lr < math.inf):
+        if (
+            self.epochs < 1
+            or (self.batch_size is not None and self.batch_size < 1)
+            or not (self.lr is None or 0 < self.lr < math.inf)
+        ):
             raise SettingError(f"epochs, batch size and learning rate must be positive: {self}")
-        if not 0 <= self.jitter < math.inf:
+        if self.jitter is not None and not 0 <= self.jitter < math.inf:
             raise SettingError(f"jitter must not be negative: {self}")
 
 
 def count_steps(config: TrainConfig, faces: int) -> int:
     """Steps of a whole run over so many training faces."""
-    return config.epochs * math.ceil(faces / config.batch_size)
+    return config.epochs * math.ceil(faces / (config.batch_size or BATCH))
 
 
 def settle(config: TrainConfig, faces: int) -> TrainConfig:
     """The settings with what was left open chosen for a run over so many training faces.
 
-    The rate grows with the number of steps: a short run at the full rate leaves the start further behind than it
-    can come back from. docs/training.md has the measurements.
+    The rate grows with the number of steps, as a short run at the full rate leaves its start further behind than it
+    can come back from: trained weights more so than a linear start, and a random one has nothing to lose. Warm-up
+    (`lr_factor`) and moving average (`average`) are shares of the steps anyway. docs/training.md has the measurements.
     """
-    share = min(1.0, count_steps(config, faces) / FULL_STEPS)
-    return replace(config, lr=config.lr or float(f"{PEAK_LR * share:.2g}"))
+    small = faces <= SMALL
+    config = replace(config, batch_size=config.batch_size or (SMALL_BATCH if small else BATCH))
+    full = FULL_STEPS.get(config.start_from, FULL_STEPS["trained"])
+    lr = PEAK_LR * min(1.0, count_steps(config, faces) / full)
+    jitter = float(small) if config.jitter is None else config.jitter
+    return replace(config, lr=config.lr or float(f"{lr:.2g}"), jitter=jitter)
 
 
 def pick_variant(name: str, variant: Variant | None = None) -> Variant:

@@ -25,7 +25,7 @@ from catvae.training.data import Faces, FaceStream, sample
 from catvae.training.optim import flat_gradients, lr_factor, make_optimizers
 from catvae.training.progress import ANEW, begin, finish, read_progress, save_progress, saving
 from catvae.training.split import save_trained_on, weights_folder
-from catvae.training.start import PEAK_LR, TrainConfig, count_steps, pick_variant, settle, starting_weights
+from catvae.training.start import BATCH, PEAK_LR, TrainConfig, count_steps, pick_variant, settle, starting_weights
 from catvae.training.track import ignore
 
 EMA_DECAY = 0.995
@@ -105,10 +105,11 @@ def train_variant(
     data, when weights would be written over, or when those to start from have another architecture;
     CheckpointError or HubError when they cannot be had.
     """
-    if config.batch_size < world_size():
-        raise TrainingError(f"a batch of {config.batch_size} is too small for {world_size()} processes")
     folder, variant = out / name, pick_variant(name, variant)
-    config = replace(settle(config, len(faces.train)), precision=pick_precision(config.precision, device))
+    config = settle(config, len(faces.train))
+    if (config.batch_size or BATCH) < world_size():
+        raise TrainingError(f"a batch of {config.batch_size} is too small for {world_size()} processes")
+    config = replace(config, precision=pick_precision(config.precision, device))
     record = recorded(name, variant, config, faces)
     finished, state = from_first(lambda: read_progress(folder, record, resume=resume, force=force))
     if finished:
@@ -154,7 +155,8 @@ def save_start(run: Run, faces: Faces, validation: Tensor, folder: Path, record:
     """Measure and save what the run starts with as its epoch 0, so that it never ends with worse."""
     run.history.clear()  # one that stopped here saves its start again
     start = sample(faces.train, run.config.seed)[: len(validation)].to(validation.device)
-    scores = measure(run, 0, mean_losses(run, start), validation)
+    losses = mean_losses(run.ema.module, start, run.variant.beta, run.config.seed)
+    scores = measure(run, 0, losses, validation)
     if not math.isfinite(run.best["val_loss"]):
         raise TrainingError(f"{run.name}: the loss is not finite at the start")
     went_on = run.config.start_from not in ("linear", "random")
@@ -167,7 +169,8 @@ def save_start(run: Run, faces: Faces, validation: Tensor, folder: Path, record:
 def measure(run: Run, epoch: int, losses: dict[str, float], validation: Tensor) -> Scores:
     """Add a row to the history: mean losses in training, and what the moving average does on validation faces."""
     scores = evaluate_model(run.ema.module, validation)
-    row = {"epoch": epoch, **losses, "val_loss": mean_losses(run, validation)["loss"]}
+    val_loss = mean_losses(run.ema.module, validation, run.variant.beta, run.config.seed)["loss"]
+    row = {"epoch": epoch, **losses, "val_loss": val_loss}
     run.history.append(row | {"val_psnr": scores["psnr"], "val_kl": scores["kl"]})
     return scores
 
@@ -204,7 +207,7 @@ def train_epoch(run: Run, train: Tensor | FaceStream, epoch: int) -> tuple[dict[
     """One pass over the faces: mean losses of all processes, and how many faces they saw."""
     # all chance in an epoch follows from its number, so no generator state needs saving
     torch.manual_seed(run.config.seed * 1_000_003 + epoch + 1)
-    size = run.config.batch_size
+    size = run.config.batch_size or BATCH
     per_epoch = math.ceil(len(train) / size)
     totals = torch.zeros(4, device=run.gradients.device)  # read once an epoch: no wait for the device per step
     progress = tqdm(
@@ -234,7 +237,7 @@ def take_step(run: Run, batch: Tensor, whole: int, step: int) -> Tensor:
     chance = torch.randn(whole, 10)[mine][: len(batch)].to(device)
     noise = torch.randn(whole, run.variant.config.latent_dim, device=device)[mine][: len(batch)]
     x = batch.to(device).to(memory_format=torch.channels_last).float() / 255
-    x = augment(x, chance, run.config.jitter)
+    x = augment(x, chance, run.config.jitter or 0)
     with autocast(device, run.config.precision):
         logits, mu, logvar = run.model(x, noise)
     losses = beta_elbo(logits, x, mu, logvar, run.variant.beta)
@@ -261,13 +264,13 @@ def describe(run: Run, speed: float, seen: float) -> None:
 
 
 @torch.inference_mode()
-def mean_losses(run: Run, images: Tensor, batch_size: int = 256) -> dict[str, float]:
-    """Mean negative β-ELBO, "loss", and its "bce" and "kl" (nats) of the average over uint8 images, with the
-    same posterior noise at every call."""
-    torch.manual_seed(run.config.seed)
+def mean_losses(model: CatVAE, images: Tensor, beta: float, seed: int, batch_size: int = 256) -> dict[str, float]:
+    """Mean negative β-ELBO, "loss", and its "bce" and "kl" (nats) over uint8 images, with the posterior noise
+    that follows from the seed."""
+    torch.manual_seed(seed)
     sums = torch.zeros(3, device=images.device)
     for batch in images.split(batch_size):
         x = batch.float() / 255
-        logits, mu, logvar = run.ema.module(x)
-        sums += torch.stack([part.sum() for part in beta_elbo(logits, x, mu, logvar, run.variant.beta)])
+        logits, mu, logvar = model(x)
+        sums += torch.stack([part.sum() for part in beta_elbo(logits, x, mu, logvar, beta)])
     return dict(zip(("loss", "bce", "kl"), (sums / len(images)).tolist(), strict=True))

@@ -19,7 +19,7 @@ function speak(language) {
 // The address opens what is shown; so does the snippet.
 function showAddress(state, language) {
   const query = new URLSearchParams({...state, lang: language});
-  if (asked.has("theme")) query.set("theme", asked.get("theme"));
+  for (const key of ["theme", "compact"]) if (asked.has(key)) query.set(key, asked.get(key));
   history.replaceState(null, "", `?${query}`);
   const script = new URL("kitten-mixer.js", location.href);
   const attributes = Object.entries({...state, lang: language}).map(([key, value]) => ` ${key}="${value}"`).join("");
@@ -30,6 +30,7 @@ function showAddress(state, language) {
 let language = (asked.get("lang") ?? navigator.language).slice(0, 2).toLowerCase() in words ? (asked.get("lang") ?? navigator.language).slice(0, 2).toLowerCase() : "en";
 let state = Object.fromEntries(KEPT.filter(key => asked.has(key)).map(key => [key, asked.get(key)]));
 for (const [key, value] of Object.entries(state)) mixer.setAttribute(key, value);
+mixer.toggleAttribute("compact", asked.has("compact")); // for low frames
 if (asked.get("theme") === "dark" || asked.get("theme") === "light") document.documentElement.style.colorScheme = asked.get("theme");
 if (window !== window.top) document.body.classList.add("framed"); // in a frame the mixer is all there is
 speak(language);

@@ -79,6 +79,9 @@ element.addEventListener('drop', event => {
   element.classList.remove('over');
   bring(imageOf(event.dataTransfer));
 });
+// a photo dropped beside a card does not take the place of the page
+for (const kind of ['dragover', 'drop'])
+  element.closest('.gradio-container')?.addEventListener(kind, event => event.preventDefault());
 // pasted where the pointer or the focus is; elsewhere it is cat A's
 const pasted = event => {
   if (!element.isConnected) return document.removeEventListener('paste', pasted);
@@ -198,6 +201,7 @@ function fillStrip() {
     more.textContent = `+${Math.max(0, props.cats.length - fits)}`;
     more.hidden = fits >= props.cats.length;
     strip.dispatchEvent(new Event('reach'));
+    render();
   }).observe(strip);
   rove(strip);
 }
@@ -274,7 +278,7 @@ function render() {
     button.title = `${nameOf(cat)}: ${kind}`;
     button.setAttribute('aria-pressed', cat.key === state.example);
   });
-  $('.more').setAttribute('aria-label', word('all_cats_as', {count: props.cats.length, cat: me()}));
+  $('.more').setAttribute('aria-label', `${$('.more').textContent}: ${word('all_cats_as', {count: props.cats.length, cat: me()})}`);
 
   for (const [dialog, key] of [[shelf, 'all_cats_as'], [cutting, 'adjust_cat'], [webcam, 'camera_as']]) {
     const title = word(key, {count: props.cats.length, cat: me()});

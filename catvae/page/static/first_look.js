@@ -1,7 +1,7 @@
 (() => {
   const {count, strip, titles} = VALUES;
   const params = new URLSearchParams(location.search);
-  if (/\/embed\/?$/.test(location.pathname) || ['a', 'b', 'model', 'path'].some(key => params.has(key))) return;
+  if (['a', 'b', 'model', 'path'].some(key => params.has(key))) return;
   const language = params.get('lang') ?? navigator.language.slice(0, 2);
   const dark = params.get('__theme') ? params.get('__theme') === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
   const look = document.createElement('div'), frame = document.createElement('div'), image = document.createElement('img');

@@ -22,7 +22,7 @@ function squareTool(dialog, moved) {
     square = {
       x: between(0, changed.x, 1),
       y: between(0, changed.y, 1),
-      side: between(SMALLEST / Math.max(width, height), changed.side, 2 * Math.max(1, height / width)),
+      side: between(SMALLEST / Math.max(width, height), changed.side, 1.25 * Math.max(1, height / width)),
       turn: ((changed.turn + 540) % 360) - 180,
     };
     draw();

@@ -7,19 +7,20 @@ from PIL import Image
 
 from catvae.files import BUNDLED, FIGURES, read_json
 from catvae.images import data_uri
-from catvae.model import VARIANTS
+from catvae.model import VARIANTS, find_models
 from catvae.page.theme import i18n, static
 
 
 def results(folder: Path = BUNDLED) -> list[dict]:
-    """What was measured of each variant in `folder`, the smallest β first.
+    """What was measured of each variant in `folder`, of which an installed package has one; the smallest β first.
 
     Raises CheckpointError when a metrics.json is missing or broken.
     """
     rows = [
-        {"name": name, "beta": variant.beta, "latents": variant.config.latent_dim}
-        | read_json(folder / name / "metrics.json")
-        for name, variant in VARIANTS.items()
+        {"name": name, "beta": VARIANTS[name].beta, "latents": VARIANTS[name].config.latent_dim}
+        | read_json(path / "metrics.json")
+        for name, path in find_models(folder).items()
+        if name in VARIANTS
     ]
     return sorted(rows, key=lambda row: row["beta"])
 

@@ -11,18 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from catvae import CatVAE, VAEConfig, Variant, load_checkpoint
+from catvae import CatVAE, TrainConfig, VAEConfig, Variant, load_checkpoint, load_faces, train_variant
 from catvae.errors import SettingError, TrainingError
 from catvae.files import UMASK
 from catvae.machine import pick_device
 from catvae.metrics import evaluate_model
 from catvae.model import load_models, save_checkpoint
 from catvae.training.batches import augment
-from catvae.training.data import Faces, load_faces
+from catvae.training.data import Faces
 from catvae.training.optim import Muon, lr_factor, make_optimizers, orthogonalize
 from catvae.training.progress import read_state, same_run
-from catvae.training.start import TrainConfig, settle
-from catvae.training.train import train_variant
+from catvae.training.start import settle
 from tests.conftest import ROOT
 from train_space import own_variant, parse, pick_folder
 

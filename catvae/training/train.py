@@ -75,7 +75,7 @@ class Run:
 def train_variant(
     name: str,
     faces: Faces,
-    out: Path,
+    out: str | Path,
     config: TrainConfig = TrainConfig(),
     *,
     variant: Variant | None = None,
@@ -105,7 +105,7 @@ def train_variant(
     data, when weights would be written over, or when those to start from have another architecture;
     CheckpointError or HubError when they cannot be had.
     """
-    folder, variant = out / name, pick_variant(name, variant)
+    folder, variant = Path(out) / name, pick_variant(name, variant)
     config = settle(config, len(faces.train))
     if (config.batch_size or BATCH) < world_size():
         raise TrainingError(f"a batch of {config.batch_size} is too small for {world_size()} processes")

@@ -32,7 +32,7 @@ def test_pushed_faces_are_distinct_and_split_and_load_again_as_they_were(hub, cl
 
     card = DatasetCard(hub.files(f"datasets/{REPO}")["README.md"].decode())
     assert card.data.license == "cc-by-4.0" and "1 exact" in card.text
-    assert [split["num_examples"] for split in card.data.dataset_info["splits"]] == [56, 4]
+    assert [split["num_examples"] for split in card.data.dataset_info["splits"]] == [48, 12]
 
     local = load_faces(tmp_path / "cats").report
     load = f"from catvae.training.data import load_faces; print(load_faces({REPO!r}).report.fingerprint)"
@@ -52,7 +52,7 @@ def test_a_published_split_loses_training_faces_that_are_copies_of_validation(hu
     leaking = type(faces)(faces.split("all"), faces.validation, faces.report)
     push_faces(leaking, REPO)
     load = f"from catvae.training.data import load_faces; r = load_faces({REPO!r}).report; print(r.train, r.validation)"
-    assert run(hub, tmp_path, "-c", load).stdout.strip() == "56 4"
+    assert run(hub, tmp_path, "-c", load).stdout.strip() == "48 12"
 
 
 def test_streaming_trains_and_resumes_from_the_published_split(hub, client, cat_folder, tmp_path):
@@ -66,8 +66,8 @@ def test_streaming_trains_and_resumes_from_the_published_split(hub, client, cat_
     assert done.returncode == 0, done.stderr
     assert load_latents(latents.parent)["mean"].shape == (100,)
     metrics = json.loads((tmp_path / "whole" / "v3" / "metrics.json").read_text())
-    assert metrics["images"] == 4
-    assert metrics["training"]["data"]["train"] == 56
+    assert metrics["images"] == 12
+    assert metrics["training"]["data"]["train"] == 48
     assert metrics["training"]["data"]["fingerprint"] == hub.head(f"datasets/{REPO}")
     history = (tmp_path / "whole" / "v3" / "history.csv").read_text()
 

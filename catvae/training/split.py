@@ -93,7 +93,7 @@ def load_trained_on(folder: Path) -> tuple[set[int], str]:
     data = record.get("training", {}).get("data", {})
     if data.get("fingerprint") == PUBLISHED_FINGERPRINT:
         return set(published_split()["train"]), ""
-    return set(), data.get("source", str(folder))
+    return set(), data.get("source", "data that is not on record")
 
 
 def weights_folder(source: str, name: str) -> Path:

@@ -513,7 +513,7 @@ def test_the_keyboard_does_it_all(visit):
     page.keyboard.press("End")
     wait_for_share(page, 1)
     page.keyboard.press("ArrowLeft")
-    wait_for_share(page, 0.99)
+    wait_for_share(page, 0.95)
     page.get_by_role("radio", name="Kitten 1", exact=True).first.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.querySelector('kitten-mixer').state.a.name === 'kitten-02'")

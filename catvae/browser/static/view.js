@@ -20,6 +20,13 @@ export function buildView(manifest, words, language, acts) {
   view.cats = Object.fromEntries(SIDES.map(side => [side, buildCat(side, manifest, words, id, acts)]));
   view.play = h("button", {type: "button", className: "play", onclick: acts.play});
   view.slider = h("input", {type: "range", min: 0, max: 100, step: 1, className: "slider", "aria-label": words.morph, oninput: event => acts.slide(event.target.value / 100)});
+  view.slider.addEventListener("keydown", event => {  // 5 % a press, as in the app
+    const step = {ArrowRight: 5, ArrowUp: 5, ArrowLeft: -5, ArrowDown: -5, PageUp: 20, PageDown: -20}[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.target.value = Number(event.target.value) + step;
+    acts.slide(event.target.value / 100);
+  });
   view.share = h("span", {className: "share"}); // no <output>: it would be read out at every frame
   view.models = buildModels(manifest, words, language, id, acts);
   view.all = h("button", {type: "button", className: "all", "aria-pressed": "false", hidden: Object.keys(manifest.variants).length < 2, onclick: acts.compare}, words.web_all);

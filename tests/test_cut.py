@@ -63,6 +63,13 @@ def test_a_second_call_does_what_is_new_and_brings_nothing_back(photos, tmp_path
     ]
 
 
+def test_faces_in_the_folder_of_their_photos_are_no_photos(photos, monkeypatch):
+    monkeypatch.chdir(photos.parent)
+    for _ in range(2):
+        report = cut_folder(Path("photos"), photos / "faces")
+        assert (report.photos, report.faces, report.files.count("png")) == (5, 4, 1)
+
+
 def test_what_was_cut_survives_ctrl_c(photos, tmp_path, monkeypatch):
     searched = []
 

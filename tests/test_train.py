@@ -277,7 +277,7 @@ RUN = {"run": {}, "model": {}, "ema": {}, "optimizers": [], "history": [{"loss":
 def test_a_state_that_cannot_be_read_is_said(content, cat_folder, tmp_path):
     (tmp_path / "v3").mkdir()
     (tmp_path / "v3" / "training.pt").write_bytes(content)
-    with pytest.raises(TrainingError, match="training.pt: (empty, cut or not ours|holds no run).*--force"):
+    with pytest.raises(TrainingError, match="training.pt: (empty, cut or not ours;|holds no run).*--force"):
         train_variant("v3", load_faces(cat_folder), tmp_path, CONFIG, resume=True)
 
 

@@ -103,9 +103,11 @@ def cut_folder(folder: Path, out: Path, how: str = "auto") -> CutReport:
     Raises DataError for a folder without pictures, or an `out` that holds something else, CheckpointError
     when the networks' weights are missing, SettingError when `out` cannot be written.
     """
-    images, others = list_files(folder)
-    inside = [path for path in images if not path.is_relative_to(out)]
-    files = {str(path.relative_to(folder)): path for path in inside}
+    own = out.resolve()  # which may lie in the folder
+    images, others = (
+        [path for path in paths if not path.resolve().is_relative_to(own)] for paths in list_files(folder)
+    )
+    files = {str(path.relative_to(folder)): path for path in images}
     record = _read_record(folder, out, how)
     photos: dict[str, dict] = record["photos"]
     for name in [name for name in photos if name not in files or photos[name]["stamp"] != _stamp(files[name])]:
@@ -126,7 +128,7 @@ def cut_folder(folder: Path, out: Path, how: str = "auto") -> CutReport:
         finally:
             write_json(out / RECORD, record)
     per_second = len(todo) / (time.monotonic() - started) if todo else None
-    report = _summarize(folder, out, photos, describe_kinds(inside, others), per_second)
+    report = _summarize(folder, out, photos, describe_kinds(images, others), per_second)
     write_sheet(out, photos, report)
     return report
 

@@ -65,9 +65,10 @@ def saving(folder: Path) -> Iterator[None]:
     except UserError:
         raise
     except (OSError, RuntimeError, SafetensorError) as error:  # the writers of weights have errors of their own
+        full = "" if isinstance(error, OSError) else "is the disk full? "  # those do not tell what happened
         raise TrainingError(
-            f"{folder}: cannot be written ({error}); what was saved before is kept. "
-            "Make room on the disk, then go on with --resume"
+            f"{folder}: cannot be written ({full}{error}); what was saved before is kept. "
+            "Once that is mended, go on with --resume"
         ) from error
 
 
@@ -79,9 +80,8 @@ def read_state(path: Path) -> dict[str, Any]:
         ours = ours and all({"epoch", "val_loss"} <= row.keys() or "images" in row for row in state["history"])
     except KeyError:
         ours = False
-    except Exception as error:  # damaged files make torch raise nearly anything
-        reason = str(error).partition("\n")[0]
-        raise TrainingError(f"{path}: empty, cut or not ours ({reason}){ANEW}") from error
+    except Exception as error:  # damaged files make torch raise nearly anything, with advice to run code in them
+        raise TrainingError(f"{path}: empty, cut or not ours{ANEW}") from error
     if not ours:
         raise TrainingError(f"{path}: holds no run of this project{ANEW}")
     return state

@@ -126,9 +126,11 @@ def test_the_map_follows_the_model_and_a_visitors_cat(open_page):
     page.wait_for_function("before => document.querySelector('#map').innerHTML !== before", arg=places, timeout=30_000)
     page.locator("input[type=file]").first.set_input_files(example_cats()[0])  # is known by its face
     expect(page.locator("#map [data-cat='0']")).to_have_attribute("data-letters", "A", timeout=30_000)
+    page.get_by_role("tab", name="Mix").click()
     page.get_by_role("button", name="Adjust the square of Cat A").click()
     page.get_by_role("button", name="Whole picture").click()  # is no longer
     page.get_by_role("button", name="Done").click()
+    page.get_by_role("tab", name="Explore").click()
     expect(page.get_by_role("img", name="Your cat, Cat A")).to_be_visible(timeout=30_000)
     page.get_by_role("tab", name="Mix").click()
     expect(page.locator("#model input")).to_have_value(re.compile("v2"))

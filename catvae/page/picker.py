@@ -186,8 +186,9 @@ def to_shares(face: Face, image: Image.Image) -> dict[str, float]:
 def cut_at(letter: str, photo: Picture, square: Any, words: dict[str, str]) -> Image.Image:
     """The face in the square that a card drew, cut from the photo as it came. Raises gr.Error for a bad one."""
     image = read(photo, letter, words)
-    values = [square.get(key) for key in ("x", "y", "side", "turn")] if isinstance(square, dict) else []
-    if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in values) or not values:
+    said = [square.get(key) for key in ("x", "y", "side", "turn")] if isinstance(square, dict) else []
+    values = [value for value in said if isinstance(value, (int, float)) and math.isfinite(value)]
+    if len(values) < 4:
         raise refuse(words, "bad_square")
     x, y, side, turn = values[0] * image.width, values[1] * image.height, values[2] * image.width, values[3]
     if not 0 < side <= 4 * max(image.size):

@@ -170,6 +170,8 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         srgb = ImageCms.profileToProfile(colours, BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode=mode)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image  # a broken profile, or one for another mode: the colours as they are
+    if srgb is None:  # only where a picture is converted in place
+        return image
     if image.mode == "LA":
         srgb.putalpha(image.getchannel("A"))
     return srgb

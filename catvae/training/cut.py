@@ -152,7 +152,8 @@ def _cut_all(todo: dict[str, Path], out: Path, how: str) -> Iterator[tuple[str, 
     """What became of each photo, several at once, as each is done."""
     if not todo:
         return
-    load_networks(), load_classifier()  # once, before threads ask for them
+    load_networks()  # once, before threads ask for them
+    load_classifier()
     with _one_thread_each(), ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = pool.map(partial(_cut_one, out=out, how=how), todo.items())
         shown = tqdm(jobs, total=len(todo), unit="photo", desc="cutting", leave=False, mininterval=1)

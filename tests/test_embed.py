@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from catvae.errors import SettingError
 from catvae.page.embed import PER_ROW, find_mixer
 from catvae.page.morph import columns
-from catvae.page.preview import with_tags
+from catvae.page.preview import with_head
 from catvae.serving.links import FIRST_A, FIRST_B, example_face
 from tests.conftest import running_app
 
@@ -162,7 +162,7 @@ def test_mixes_that_are_not_here_are_no_other_mix(app_url):
 def test_the_other_data_of_the_page_are_left_alone():
     page = b'<html lang="en"><meta charset="utf-8"><meta property="og:title" content="Gradio">'
     rest = b'window.gradio_config = "<meta property=\\"og:title\\">"'
-    ours = with_tags(page + rest, "OURS", "es")
+    ours = with_head(page + rest, "OURS", "es")
     assert ours.startswith(b'<html lang="es"><meta charset="utf-8">') and ours.endswith(b"OURS" + rest)
 
 

@@ -8,7 +8,6 @@ from starlette.middleware import Middleware
 
 from catvae.errors import SettingError
 from catvae.page.embed import embed_routes
-from catvae.page.first_look import first_look
 from catvae.page.preview import LinkPreview, preview_route
 from catvae.page.theme import THEME, i18n, static
 from catvae.serving.limits import Limits
@@ -23,7 +22,6 @@ def launch_options(weights: Weights) -> dict[str, Any]:
     return {
         "theme": THEME,
         "css": static("page.css"),
-        "head": first_look(weights.current),
         "i18n": i18n,
         "mcp_server": True,
         "run_history": False,  # it would keep visitors' photos in their browsers

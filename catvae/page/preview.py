@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catvae.images import to_bytes
 from catvae.mixing import interpolate
+from catvae.page.first_look import first_look
 from catvae.page.morph import MIXING
 from catvae.page.theme import render, static
 from catvae.page.visitor import language_for
@@ -81,9 +82,11 @@ def address_of(request: Request) -> str:
 
 
 class LinkPreview:
-    """ASGI middleware that gives the front page tags of ours, and its language, in place of those of Gradio's template.
+    """ASGI middleware that gives the front page tags of ours, and its language, in place of those of Gradio's template,
+    and a first look.
 
-    The template has Gradio's name and picture, whatever the options of `launch` are.
+    The template has Gradio's name and picture, whatever the options of `launch` are, and what `launch` takes for
+    the head is there only when Gradio's script runs.
     """
 
     def __init__(self, app: ASGIApp, weights: Weights) -> None:
@@ -105,8 +108,9 @@ class LinkPreview:
                 return
             headers = MutableHeaders(raw=start["headers"])
             if start["status"] == 200 and headers.get("content-type", "").startswith("text/html") and body:
-                request = Request(scope)
-                body = with_tags(body, preview_tags(request, self.weights.current), language_for(request))
+                request, current = Request(scope), self.weights.current
+                look = current.recent.get("first look", lambda: first_look(current))
+                body = with_head(body, preview_tags(request, current) + look, language_for(request))
                 headers["content-length"] = str(len(body))
                 headers.add_vary_header("accept-language")
             await send(start)
@@ -121,11 +125,11 @@ def is_front_page(scope: Scope) -> bool:
     return scope["method"] in ("GET", "HEAD") and path in ("", "/")
 
 
-def with_tags(page: bytes, tags: str, language: str) -> bytes:
-    """Gradio's page with the tags in place of its own, in that language."""
+def with_head(page: bytes, ours: str, language: str) -> bytes:
+    """Gradio's page with `ours` in its head in place of its own tags, in that language."""
     script = f"<script>{{\n{static('language.js')}}}</script>\n".encode()
     head, config, rest = page.partition(CONFIG)
     head = GRADIOS_TAGS.sub(b"", head)
     head = re.sub(rb'(<html\s+lang=)"\w+"', rb'\1"%s"' % language.encode(), head, count=1)
-    head = re.sub(rb"<meta charset=[^>]*>", lambda found: found[0] + b"\n" + script + tags.encode(), head, count=1)
+    head = re.sub(rb"<meta charset=[^>]*>", lambda found: found[0] + b"\n" + script + ours.encode(), head, count=1)
     return head + config + rest

@@ -16,6 +16,7 @@ On disk, `{kind}/{owner}/{name}/` holds `repo.json` (branches, tags, private, a 
 Left out: Xet, pull requests, redirects to a CDN, pagination, organisations, running Spaces.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -492,6 +493,7 @@ class Fault:
     status: int | None = None
     body: bytes = b'{"error": "injected"}'
     headers: dict[str, str | None] = field(default_factory=dict)
+    delay: float = 0
     reset: bool = False
     cut_after: int | None = None
     flip_byte: bool = False
@@ -530,6 +532,7 @@ async def misbehave(fault: Fault, app: Starlette, scope: dict, receive, send) ->
         await send(message | {"body": bytes(data[: fault.cut_after - start]), "more_body": True})
         return transport.close()
 
+    await asyncio.sleep(fault.delay)
     if fault.reset:
         return transport.abort()
     if fault.status:
@@ -619,6 +622,7 @@ class HubServer:
         times=2: only twice (else until `clear_faults`); skip=1: not the first time. What happens:
         status=503, body=b"...": this is the answer, and nothing is done;
         headers={"ETag": '"x"', "X-Repo-Commit": None}: headers are set or dropped;
+        delay=3: the answer comes 3 s late;
         reset=True: the connection closes, nothing is done; cut_after=100: it closes after 100 bytes of the body;
         flip_byte=True: one byte is changed in the middle of the body.
         The result counts its `hits`. The first fault that matches is the one that happens.

@@ -127,17 +127,3 @@ def test_a_set_that_arrives_damaged_is_named_in_the_log_and_not_served(hub, smal
             time.sleep(0.2)
         assert injected.hits and "come with the app" in source(client)
         assert "Traceback" not in (tmp_path / "app.log").read_text()
-
-
-def test_an_incomplete_set_is_never_served(hub, small_set, tmp_path):
-    checkpoints = shutil.copytree(small_set, tmp_path / "checkpoints")
-    shutil.rmtree(checkpoints / "v2")
-    with hub.client(tmp_path / "pusher"):
-        push_checkpoints(checkpoints, REPO, force=True)
-    with running_app(tmp_path, app_env(hub, tmp_path / "home")) as url:
-        client = Client(url, verbose=False)
-        deadline = time.monotonic() + 60
-        while "cannot get v2" not in (tmp_path / "app.log").read_text():
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        assert "come with the app" in source(client)

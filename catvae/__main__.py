@@ -17,7 +17,7 @@ from catvae.evaluation.measure import evaluate_fully, evaluate_variants
 from catvae.evaluation.report import format_summary, format_table, insert_table, split_page, write_report
 from catvae.evaluation.unseen import describe_seen
 from catvae.files import BUNDLED, writing
-from catvae.images import save_frames, to_face
+from catvae.images import is_cut, save_frames, to_face
 from catvae.machine import keep_freed_memory
 from catvae.mixing import METHODS, interpolate
 from catvae.model import ACTIVATIONS, IMAGE_SIZE, find_models, load_models, load_variant
@@ -49,7 +49,7 @@ def first_choice(checkpoints: Path | None) -> str:
 def read_face(path: Path) -> Image.Image:
     """The best face of a photo, 64×64; of one without a cat the middle, and a word about it on stderr."""
     photo = open_image(path)
-    if photo.size == (IMAGE_SIZE, IMAGE_SIZE):
+    if is_cut(photo):
         return photo
     found = find_faces(photo)
     if not found:

@@ -18,9 +18,14 @@ from catvae.model import IMAGE_SIZE
 FRAME_MS = 120
 
 
+def is_cut(image: Image.Image) -> bool:
+    """Whether a picture is as small as the faces of the training data."""
+    return image.size == (IMAGE_SIZE, IMAGE_SIZE)
+
+
 def to_face(image: Image.Image) -> Image.Image:
     """The centre square of an RGB picture at 64×64; pictures of that size pass unchanged."""
-    if image.size == (IMAGE_SIZE, IMAGE_SIZE):
+    if is_cut(image):
         return image
     return ImageOps.fit(image, (IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
 

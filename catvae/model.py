@@ -146,7 +146,7 @@ class CatVAE(nn.Module):
             from catvae.download import download_variant  # only here: the folder needs no Hub client
 
             return load_checkpoint(download_variant(source, variant, revision, token))
-        return load_checkpoint(folder / variant if (folder / variant).is_dir() else folder)
+        return load_checkpoint(weights_folder(folder, variant))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images (N, 3, 64, 64) to the posterior's mu and logvar, each (N, latent_dim)."""
@@ -236,6 +236,11 @@ def load_checkpoint(folder: Path) -> CatVAE:
         raise CheckpointError(f"{path}: holds NaN or infinite weights; {ADVICE}")
     # the order in which CPUs convolve: a tenth faster, same pictures
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def weights_folder(source: str | Path, name: str) -> Path:
+    """Where a variant lies in a folder of several, or the folder that is one itself."""
+    return Path(source, name) if Path(source, name).is_dir() else Path(source)
 
 
 def find_models(source: str | Path | None = None) -> dict[str, Path]:

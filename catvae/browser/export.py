@@ -17,7 +17,7 @@ from torch import Tensor
 from catvae.browser.graphs import WEIGHTS, Decoder, Encoder, open_graph, save_graph
 from catvae.browser.packages import copy_packages
 from catvae.errors import CheckpointError, SettingError
-from catvae.files import COLOURS, ROOT
+from catvae.files import COLOURS, MANIFEST, ROOT
 from catvae.images import make_strip, to_bytes, to_tensor
 from catvae.mixing import interpolate
 from catvae.model import IMAGE_SIZE, PAINTED, VARIANTS, CatVAE, beta_of, by_beta, find_models, load_variant
@@ -39,7 +39,6 @@ STATIC = Path(__file__).parent / "static"
 MAX_DIFFERENCE = {"fp16": 2 / 255}  # of any pixel in [0, 1] of a face encoded and decoded, from torch's
 MIN_PSNR = {"int8": 40.0}  # dB, of each variant's pictures against torch's
 MAX_PHOTO_DIFFERENCE = 5e-3  # of what finder and aligner say, in cells, sides, radians and logits
-MANIFEST = "mixer.json"
 STYLED = ("mixer.css", "page.css")  # with the colours before them
 SHARED_WORDS = (
     *(

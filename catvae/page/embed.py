@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from catvae.errors import SettingError
-from catvae.files import COLOURS, HOME, read_json
+from catvae.files import COLOURS, HOME, MANIFEST, read_json
 from catvae.images import data_uri, make_strip
 from catvae.mixing import interpolate
 from catvae.page.morph import MIXING, MORPH_FRAMES, columns, morph_value, with_shares
@@ -29,7 +29,6 @@ from catvae.serving.texts import TEXTS
 from catvae.serving.weights import Weights, WeightSet
 
 PER_ROW = {"wide": 12, "narrow": 6}  # frames, at most
-MIXER = "mixer.json"  # in a folder that `catvae export-web` wrote
 
 
 def embed_routes(weights: Weights) -> list[BaseRoute]:
@@ -39,7 +38,7 @@ def embed_routes(weights: Weights) -> list[BaseRoute]:
     Raises SettingError when `CATVAE_WEB` names a folder without a mixer.
     """
     folder = find_mixer()
-    page = Embed(weights, read_json(folder / MIXER) if folder else None)
+    page = Embed(weights, read_json(folder / MANIFEST) if folder else None)
     routes: list[BaseRoute] = [Route("/embed", page.show), Route("/embed/", no_slash), Route("/embed/mix", page.mix)]
     return [*routes, Mount("/mixer", StaticFiles(directory=folder, html=True))] if folder else routes
 
@@ -48,7 +47,7 @@ def find_mixer() -> Path | None:
     """The folder with the exported mixer: `CATVAE_WEB`, else `web` beside the app if it is one; None without it."""
     named = os.environ.get("CATVAE_WEB")
     folder = Path(named) if named else HOME / "web"
-    if (folder / MIXER).is_file():
+    if (folder / MANIFEST).is_file():
         return folder
     if named:
         raise SettingError(f"CATVAE_WEB: {folder} holds no mixer: write one with python -m catvae export-web {folder}")

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 import gradio as gr
+from PIL import Image
 
 from catvae.files import EXAMPLES
 from catvae.latents import new_kittens
@@ -166,7 +167,7 @@ class Mixer:
         current, words = self.weights.current, words_of(request)
         chosen = known_model(current, model, words)
         a, b = new_kittens(chosen, current.latents.get(model), 2)
-        return [a, *show("A", a, words), b, *show("B", b, words)]
+        return show_both(a, b, words)
 
     def source(self, request: gr.Request) -> str:
         """Which weights run, in words."""
@@ -179,4 +180,9 @@ def two_cats(request: gr.Request) -> list:
     """Two of the example cats, for the pickers of A and B."""
     words = words_of(request)
     a, b = random.sample(list(CATS.values()), 2)
+    return show_both(a, b, words)
+
+
+def show_both(a: str | Image.Image, b: str | Image.Image, words: dict[str, str]) -> list:
+    """Cats A and B, for photo, face and card of their pickers."""
     return [a, *show("A", a, words), b, *show("B", b, words)]

@@ -10,8 +10,7 @@ import gradio as gr
 from PIL import Image
 
 from catvae.errors import ImageError
-from catvae.images import data_uri
-from catvae.model import IMAGE_SIZE
+from catvae.images import data_uri, is_cut
 from catvae.page.components import PhotoFile, PhotoInput, Picture, own_file
 from catvae.page.theme import i18n, static
 from catvae.page.visitor import read, refuse, told, words_of
@@ -257,8 +256,3 @@ def kind_of_cat(photo: Picture) -> str:
         return "cut" if is_cut(open_image(photo)) else "own"
     except ImageError:  # it has left the server: its face is still here
         return "own"
-
-
-def is_cut(image: Image.Image) -> bool:
-    """Whether a picture is as small as the faces of the training data."""
-    return image.size == (IMAGE_SIZE, IMAGE_SIZE)

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,6 +13,7 @@ from PIL import Image
 
 from catvae.images import save_frames
 from catvae.model import IMAGE_SIZE
+from catvae.page.components import bytes_within
 from catvae.page.morph import MORPH_FRAMES
 from catvae.page.theme import static
 from catvae.page.visitor import refuse, told, words_of
@@ -60,7 +61,7 @@ def make_shown(morph: str | None, event: gr.EventData, request: gr.Request) -> s
 def read_morph(value: str | None) -> list[Image.Image]:
     """The frames, each 64×64, in what `morph_value` made and a browser sent back; none where that is anything else."""
     try:
-        content = b64decode(json.loads(value or "")["strip"].partition(",")[2], validate=True)
+        content = bytes_within(json.loads(value or "")["strip"])
         with Image.open(BytesIO(content), formats=["WEBP"]) as strip:
             if strip.size != (MORPH_FRAMES * IMAGE_SIZE, IMAGE_SIZE):
                 return []

@@ -7,8 +7,9 @@ import gradio as gr
 from PIL import Image
 
 from catvae.errors import ImageError
+from catvae.images import is_cut
 from catvae.page.components import Picture, sent_photo
-from catvae.page.picker import CatPicker, is_cut, show, unchanged
+from catvae.page.picker import CatPicker, show, unchanged
 from catvae.page.theme import i18n, static, when_seen
 from catvae.page.visitor import chosen_language, words_of
 from catvae.photos.decode import open_image

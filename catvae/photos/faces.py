@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from catvae.images import to_face, to_pil
+from catvae.images import is_cut, to_face, to_pil
 from catvae.model import IMAGE_SIZE
 from catvae.photos.networks import Aligner, Finder, load_classifier, load_networks
 
@@ -124,7 +124,7 @@ def cut_face(image: Image.Image) -> Image.Image:
 
     Pictures of 64×64 pass unchanged.
     """
-    if image.size == (IMAGE_SIZE, IMAGE_SIZE):
+    if is_cut(image):
         return to_face(image)
     found = find_faces(image)
     return align(image, found[0]) if found else to_face(image)

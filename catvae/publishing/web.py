@@ -4,9 +4,9 @@ from pathlib import Path
 
 from huggingface_hub import HfApi
 
-from catvae.browser.export import MANIFEST
 from catvae.download import hub_calls
 from catvae.errors import HubError
+from catvae.files import MANIFEST
 from catvae.publishing.spaces import commit_files, find_token, space_address
 from catvae.serving.links import DEFAULT_VARIANT, FIRST_A, FIRST_B
 

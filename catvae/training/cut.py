@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from catvae.errors import DataError, ImageError
 from catvae.files import read_json, replacing, write_json, writing
-from catvae.images import data_uri
+from catvae.images import data_uri, is_cut
 from catvae.model import IMAGE_SIZE
 from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
@@ -182,8 +182,7 @@ def _cut_one(item: tuple[str, Path], out: Path, how: str) -> dict[str, Any]:
         image = open_image(path)
     except ImageError as error:
         return photo | {"error": str(error)}
-    is_cut = image.size == (IMAGE_SIZE, IMAGE_SIZE)
-    if is_cut and how == "auto":
+    if is_cut(image) and how == "auto":
         cuts = [(image, {"score": 1.0, "already": True})]
     else:
         best, *others = find_faces(image) or [None]

@@ -94,8 +94,3 @@ def load_trained_on(folder: Path) -> tuple[set[int], str]:
     if data.get("fingerprint") == PUBLISHED_FINGERPRINT:
         return set(published_split()["train"]), ""
     return set(), data.get("source", "data that is not on record")
-
-
-def weights_folder(source: str, name: str) -> Path:
-    """Where `CatVAE.from_pretrained` finds the variant in a folder."""
-    return Path(source, name) if Path(source, name).is_dir() else Path(source)

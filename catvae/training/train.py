@@ -19,12 +19,12 @@ from tqdm import tqdm
 from catvae.errors import TrainingError
 from catvae.machine import add_up, autocast, from_first, pick_precision, rank, world_size
 from catvae.metrics import Scores, evaluate_model
-from catvae.model import VARIANTS, CatVAE, Variant, beta_elbo, save_checkpoint
+from catvae.model import VARIANTS, CatVAE, Variant, beta_elbo, save_checkpoint, weights_folder
 from catvae.training.batches import augment, epoch_batches
 from catvae.training.data import Faces, FaceStream, sample
 from catvae.training.optim import flat_gradients, lr_factor, make_optimizers
 from catvae.training.progress import ANEW, begin, finish, read_progress, save_progress, saving
-from catvae.training.split import save_trained_on, weights_folder
+from catvae.training.split import save_trained_on
 from catvae.training.start import BATCH, PEAK_LR, TrainConfig, count_steps, pick_variant, settle, starting_weights
 from catvae.training.track import ignore
 

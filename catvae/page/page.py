@@ -23,7 +23,17 @@ from catvae.page.tabs.explore import explore_tab
 from catvae.page.tabs.understand import understand_tab
 from catvae.page.theme import i18n, static
 from catvae.page.visitor import check_path, check_steps, known_model, language_for, two_faces, words_of
-from catvae.serving.links import CATS, DEFAULT_PATH, DEFAULT_STEPS, FIRST_A, FIRST_B, MAX_STEPS, MIN_STEPS, State
+from catvae.serving.links import (
+    CATS,
+    DEFAULT_PATH,
+    DEFAULT_STEPS,
+    FIRST_A,
+    FIRST_B,
+    MAX_STEPS,
+    MIN_STEPS,
+    State,
+    example_name,
+)
 from catvae.serving.weights import Weights
 
 MAX_WAITING = 120  # in the queue; who comes then is told to try again
@@ -63,7 +73,7 @@ def build(weights: Weights) -> gr.Blocks:
         keep_drawn(demo, mixer, [model, cat_a.face, cat_b.face, steps, path], frames, morph, status)
         speak_other(header, [model, steps, path, cat_a.photo, cat_b.photo])
         both = [cat_a.photo, *cat_a.follow, cat_b.photo, *cat_b.follow]
-        surprise.click(two_cats, None, both, **QUIET)
+        surprise.click(two_cats, [cat_a.photo, cat_b.photo], both, **QUIET)
         newborn.click(mixer.newborn, model, both, **QUIET)
         demo.load(mixer.source, None, running, api_name="weights", api_visibility="undocumented", queue=False)
         add_endpoints(weights, model, cat_a, cat_b, steps, path)
@@ -176,10 +186,10 @@ class Mixer:
         return words["weights"].format(source=source, repo=repo, commit=commit) if commit else words["weights_bundled"]
 
 
-def two_cats(request: gr.Request) -> list:
-    """Two of the example cats, for the pickers of A and B."""
-    words = words_of(request)
-    a, b = random.sample(list(CATS.values()), 2)
+def two_cats(photo_a: Picture, photo_b: Picture, request: gr.Request) -> list:
+    """Two of the example cats that are not A or B now, for their pickers."""
+    words, shown = words_of(request), {example_name(photo_a), example_name(photo_b)}
+    a, b = random.sample([path for name, path in CATS.items() if name not in shown], 2)
     return show_both(a, b, words)
 
 

@@ -9,7 +9,7 @@ import pytest
 from catvae.errors import MissingPackageError, TrainingError
 from catvae.training.track import import_trackio, tracked
 from tests.conftest import ROOT
-from tests.test_train import command, history
+from tests.training.test_train import command, history
 
 GO_ON = """
 from catvae.training.track import tracked

@@ -29,7 +29,7 @@ from catvae.page.tabs.compare import ComparePage, format_page, is_free, label_bo
 from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
 from tests.conftest import draw_cat
-from tests.test_page import choose_cat
+from tests.page.test_page import choose_cat
 
 A, B = (open_image(kitten) for kitten in example_kittens()[:2])
 TINY = VAEConfig(channels=(3, 8, 8), latent_dim=6)

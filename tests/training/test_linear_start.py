@@ -8,7 +8,7 @@ from catvae.metrics import psnr
 from catvae.model import VARIANTS
 from catvae.training.linear import DARKEST, LinearVAE, cell_axes, principal_components, see, start_linear
 from tests.conftest import draw_cat
-from tests.test_linear import small_faces
+from tests.training.test_linear import small_faces
 
 WIDE = {"channels": (3, 24, 96), "latent_dim": 12}  # pairs for all 12 and 48 numbers of a cell
 

@@ -21,7 +21,7 @@ from catvae.photos.faces import cut_face
 from catvae.serving.links import CATS, example_face, example_of_face
 from catvae.serving.texts import TEXTS
 from tests.conftest import draw_cat
-from tests.test_page import expect_other_frames, frames
+from tests.page.test_page import expect_other_frames, frames
 
 SHARE_SHEET = """
 navigator.canShare = ({files}) => files.every(file => file.type === 'TYPE');

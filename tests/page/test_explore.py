@@ -14,7 +14,7 @@ from catvae.page.tabs.understand import results
 from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
 from catvae.serving.texts import TEXTS
-from tests.test_page import expect_other_frames, frames
+from tests.page.test_page import expect_other_frames, frames
 
 
 @pytest.fixture(scope="module")

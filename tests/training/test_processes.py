@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import ROOT
-from tests.test_train import command, history
+from tests.training.test_train import command, history
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 # its --cpu starts several processes through MPI only; --multi_gpu starts them without looking for GPUs

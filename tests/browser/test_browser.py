@@ -21,7 +21,7 @@ from catvae.photos.faces import Face, align, cut_face, find_faces
 from catvae.serving.links import FIRST_A, FIRST_B, example_face
 from catvae.serving.texts import TEXTS
 from tests.conftest import SHARED
-from tests.test_accessibility import STILL
+from tests.page.test_accessibility import STILL
 from tests.web_server import Site, serving
 
 STRICT = (  # what docs/browser.md tells a site to send

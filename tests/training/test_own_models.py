@@ -18,7 +18,7 @@ from catvae.publishing.weights import check_push, push_checkpoints
 from catvae.serving.weights import download_set, find_commit
 from catvae.training.data import load_faces
 from tests.conftest import ROOT
-from tests.test_evaluate import cheap_networks  # noqa: F401
+from tests.evaluation.test_evaluate import cheap_networks  # noqa: F401
 
 REPO = "owner/own"
 METRICS = {"psnr": 20.0, "ssim": 0.5, "kl": 100.0, "active_units": 5, "images": 4}

@@ -13,7 +13,7 @@ from catvae.training.cut import cut_folder, cut_source
 from catvae.training.data import load_faces
 from tests.conftest import ROOT, draw_cat
 
-PHONE = Path(__file__).with_name("phone.heic")  # a drawing, no cat
+PHONE = ROOT / "tests" / "phone.heic"  # a drawing, no cat
 
 
 @pytest.fixture

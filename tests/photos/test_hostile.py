@@ -14,7 +14,7 @@ from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
 from tests.conftest import ROOT, running_app
 from tests.hostile import hostile_files
-from tests.test_page import choose_cat
+from tests.page.test_page import choose_cat
 
 
 @pytest.fixture(scope="module")

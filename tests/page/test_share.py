@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from catvae.files import EXAMPLES, example_cats
 from catvae.serving.links import State, app_address, app_link, example_name, iframe, read_state
 from tests.conftest import ROOT, draw_cat
-from tests.test_page import choose_cat, expect_other_frames, frames
+from tests.page.test_page import choose_cat, expect_other_frames, frames
 
 PROXY = {"x-forwarded-host": "cats.example, inner", "x-forwarded-proto": "https,http"}
 BLOG = ROOT / "examples" / "blog"

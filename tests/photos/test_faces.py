@@ -22,9 +22,10 @@ from catvae.photos.decode import open_image
 from catvae.photos.faces import MIN_SCORE, Face, align, cut_face, find_faces
 from catvae.serving.links import CATS, example_face
 from catvae.training.aligner import train_aligner
+from tests.conftest import ROOT, SHARED
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
-PHOTOS = Path(__file__).parent.parent.parent / "shared" / "data" / "photos"
+EXAMPLES = ROOT / "examples"
+PHOTOS = SHARED / "data" / "photos"
 KITTENS = sorted(EXAMPLES.glob("kitten-*.png"))
 
 

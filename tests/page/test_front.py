@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from catvae.files import EXAMPLES
 from catvae.page.share import kept_photos
 from tests.conftest import draw_cat
-from tests.test_page import expect_other_frames, frames
+from tests.page.test_page import expect_other_frames, frames
 
 FIRST_SCREEN = ("#cats .cat:nth-child(1) .face img", "#cats .cat:nth-child(2) .face img", "#morph canvas")
 FIRST_SCREEN += ("#morph input", "#model input")

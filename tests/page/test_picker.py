@@ -19,7 +19,7 @@ from catvae.photos.faces import Face, align, find_faces, whole_picture
 from catvae.serving.links import CATS
 from catvae.serving.texts import TEXTS
 from tests.conftest import CHROMIUM, FLAGS, ROOT, draw_cat
-from tests.test_page import choose_cat, expect_other_frames, frames
+from tests.page.test_page import choose_cat, expect_other_frames, frames
 
 CHELSEA = EXAMPLES / "chelsea.jpg"
 

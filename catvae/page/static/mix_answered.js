@@ -1,5 +1,6 @@
 refused => {
   const page = document.querySelector('#mix').closest('.gradio-container');
+  page.dataset.begun = '';
   page.dataset.mix = refused ? 'refused' : 'shown';
   delete page.dataset.fails;
   page.querySelector('#status [role=status]').textContent = refused;  // it may say that no answer came

@@ -150,7 +150,7 @@ def test_publishing_again_changes_only_what_changed(hub):
     assert load(hub.folder / "spaces" / SPACE)["hardware"] == "cpu-upgrade"
 
 
-def test_the_published_files_mix_on_zerogpu_and_spend_none_of_it(hub, tmp_path, monkeypatch):
+def test_the_published_files_mix_on_zerogpu_and_spend_none_of_it(hub, tmp_path):
     publish_space(SPACE)
     write_space(hub, SPACE, tmp_path / "space")
     (tmp_path / "zerogpu").mkdir()
@@ -160,8 +160,7 @@ def test_the_published_files_mix_on_zerogpu_and_spend_none_of_it(hub, tmp_path, 
     refused = subprocess.run([sys.executable, "-c", bare], env=env, capture_output=True, text=True)
     assert "No @spaces.GPU function detected" in refused.stderr
 
-    monkeypatch.setattr("tests.conftest.ROOT", tmp_path / "space")
-    with running_app(tmp_path, env) as url:
+    with running_app(tmp_path, env, tmp_path / "space") as url:
         cats = [handle_file(ROOT / "examples" / f"kitten-0{i}.png") for i in (1, 4)]
         frames = Client(url, verbose=False).predict("v6", *cats, 5, api_name="/mix")
         assert len(frames) == 5 + 2  # and the two cats as they came

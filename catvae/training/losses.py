@@ -112,13 +112,19 @@ def penalty(discriminator: Discriminator, x: Tensor) -> Tensor:
     return (gradient / 4).square().sum((1, 2, 3)).mean()
 
 
-def power(x: Tensor) -> Tensor:
-    """Power at each spatial frequency of pictures (N, 3, 64, 64), mean over pictures and colours: (64, 33)."""
-    return torch.fft.rfft2(x - x.mean((2, 3), keepdim=True), norm="ortho").abs().square().mean((0, 1)) + 1e-6
+def log_power(x: Tensor) -> Tensor:
+    """Logarithm of the power at each spatial frequency of pictures (N, 3, 64, 64), mean over pictures and
+    colours: (64, 33)."""
+    return (torch.fft.rfft2(x - x.mean((2, 3), keepdim=True), norm="ortho").abs().square().mean((0, 1)) + 1e-6).log()
+
+
+def mean_log_power(x: Tensor, size: int) -> Tensor:
+    """Mean `log_power` of batches of `size` pictures: a few faces have most of the power, so that a batch mostly
+    has less than all of them; what is to match them is compared in batches of the same size."""
+    return torch.stack([log_power(batch) for batch in x.split(size)]).mean(0)
 
 
 def spectral_distance(x: Tensor, wanted: Tensor) -> Tensor:
-    """Mean square, over frequencies, of the logarithm of the power of pictures (N, 3, 64, 64) as a share of the
-    wanted one, as `power` gives it: what is blurred or has a grid is far (Durall et al. 2020,
-    https://arxiv.org/abs/2003.01826)."""
-    return (power(x) / wanted).log().square().mean()
+    """Mean square, over frequencies, of how far the `log_power` of pictures (N, 3, 64, 64) is from the wanted one:
+    what is blurred or has a grid is far (Durall et al. 2020, https://arxiv.org/abs/2003.01826)."""
+    return (log_power(x) - wanted).square().mean()

@@ -30,8 +30,8 @@ from catvae.training.losses import (
     change,
     enlarge,
     lpips,
+    mean_log_power,
     penalty,
-    power,
     spectral_distance,
 )
 
@@ -76,7 +76,7 @@ class Studio:
     painter_adam: torch.optim.Optimizer
     discriminators_adam: torch.optim.Optimizer
     alexnet: AlexNet
-    power: Tensor  # of real faces' spatial frequencies
+    log_power: tuple[Tensor, Tensor]  # of real faces, in batches of as many as faces and mixes
     autocast: Callable[[], torch.autocast]
 
 
@@ -105,6 +105,7 @@ def make_studio(vae: CatVAE, alexnet: AlexNet, train: Tensor, config: PainterCon
     discriminator = Discriminator().to(device, memory_format=torch.channels_last)
     feature_discriminator = FeatureDiscriminator().to(device)
     both = [*discriminator.parameters(), *feature_discriminator.parameters()]
+    real = train[:4096].to(device).float() / 255
     adam = partial(torch.optim.Adam, betas=(0.0, 0.99), fused=device.type != "mps")
     return Studio(
         vae=vae,
@@ -115,7 +116,7 @@ def make_studio(vae: CatVAE, alexnet: AlexNet, train: Tensor, config: PainterCon
         painter_adam=adam(painter.parameters(), lr=config.lr),
         discriminators_adam=adam(both, lr=3 * config.lr),
         alexnet=alexnet,
-        power=power(train[:2048].to(device).float() / 255),
+        log_power=(mean_log_power(real, config.batch_size), mean_log_power(real, config.mixes)),
         autocast=partial(autocast, device, pick_precision("auto", device)),
     )
 
@@ -206,8 +207,8 @@ def pull(studio: Studio, sitting: Sitting, painted: Tensor, taps: list[Tensor], 
         "adversarial_mixes": adversarial[n:].mean(),
         "features": features[:n].mean(),
         "features_mixes": features[n:].mean(),
-        "spectrum": spectral_distance(painted[:n], studio.power),
-        "spectrum_mixes": spectral_distance(painted[n:], studio.power),
+        "spectrum": spectral_distance(painted[:n], studio.log_power[0]),
+        "spectrum_mixes": spectral_distance(painted[n:], studio.log_power[1]),
     }
 
 

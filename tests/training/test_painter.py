@@ -14,7 +14,7 @@ from catvae.metrics import psnr, spectrum
 from catvae.model import by_beta, save_checkpoint
 from catvae.training import painter
 from catvae.training.data import DataReport, Faces
-from catvae.training.losses import TAPS, AlexNet, power, spectral_distance
+from catvae.training.losses import TAPS, AlexNet, mean_log_power, spectral_distance
 from catvae.training.painter import add_painter, train_painter, train_v7
 from catvae.training.painting import PainterConfig, vary
 from catvae.training.progress import read_state
@@ -144,7 +144,7 @@ def test_a_painter_learns_from_faces_with_all_their_detail():
 
 def test_what_is_blurred_or_gridded_is_far_from_the_spectrum_of_real_faces():
     x = torch.rand(32, 3, 64, 64)
-    wanted, grid = power(torch.rand(512, 3, 64, 64)), 0.1 * (-1.0) ** torch.arange(64)
+    wanted, grid = mean_log_power(torch.rand(512, 3, 64, 64), 32), 0.1 * (-1.0) ** torch.arange(64)
     near, blurred, gridded = (spectral_distance(y, wanted) for y in (x, F.avg_pool2d(x, 3, 1, 1), x + grid))
     assert near + 0.01 < gridded < blurred  # a grid is one frequency of 2,112
 

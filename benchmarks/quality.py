@@ -3,6 +3,7 @@
 python -m benchmarks.quality                               # v6: hours on two cores: the published loop has 40 epochs
 python -m benchmarks.quality --variant v1
 python -m benchmarks.quality --seconds 120 --limit 1000    # a short look
+python -m benchmarks.quality --ways published "+ bf16" --clock cpu    # two ways, on a machine that has other work too
 
 The published loop reads JPEG files, starts at random and takes steps of Adam in float32; it is 40 epochs long. What is
 ours comes in one part after the other. Each way is a process of its own; the clock stands while unseen faces are
@@ -95,19 +96,20 @@ def follow(args: argparse.Namespace, way: Way, faces: Faces) -> list[Point]:
     """What a way has reached, about every `--every` seconds of training, to its end or that of `--seconds`."""
     if way.ours:
         prepare_training()
+    clock = time.process_time if args.clock == "cpu" else time.monotonic
     unseen, beta = faces.validation[: args.unseen].to(pick_device(args.device)), VARIANTS[args.variant].beta
     points: list[Point] = []
-    spent, measured, began = 0.0, 0.0, time.monotonic()
+    spent, measured, began = 0.0, 0.0, clock()
     steps = our_steps(args, faces, way) if way.ours else published_steps(args, faces, way)
     model = None
     for model in steps:
-        spent += time.monotonic() - began
+        spent += clock() - began
         if spent - measured >= args.every:
             measured = spent
             points.append(measure(model, unseen, beta, spent))
             if spent > args.seconds or (args.variant == "v6" and points[-1][1] > max(TARGETS)):
                 return points
-        began = time.monotonic()
+        began = clock()
     return points if model is None else [*points, measure(model, unseen, beta, spent)]
 
 
@@ -130,7 +132,7 @@ def seconds_to(points: list[Point], column: int, target: float) -> float | None:
 
 def in_process(args: argparse.Namespace, label: str, jpegs: Path) -> list[Point]:
     """`follow` in a process of its own."""
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in vars(args).items() if value is not None]
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in vars(args).items() if name != "ways" and value]
     command = [sys.executable, "-m", "benchmarks.quality", *options, f"--way={label}", f"--jpegs={jpegs}"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return [tuple(point) for point in json.loads(done.stdout.splitlines()[-1])]
@@ -167,6 +169,8 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), help="beside the published one")
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: seconds of all threads together")
     parser.add_argument("--way", choices=list(WAYS), help=argparse.SUPPRESS)  # of a process started by this one
     parser.add_argument("--jpegs", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(words)
@@ -181,8 +185,8 @@ def compare(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for i, face in enumerate(to_pil(faces.train / 255)):
             face.save(Path(folder) / f"{i:05d}.jpg", quality=95)
-        for label, way in WAYS.items():
-            if way.precision == "bf16" and not has_fast_bf16(device):
+        for label in dict.fromkeys(["published", *args.ways]):
+            if WAYS[label].precision == "bf16" and not has_fast_bf16(device):
                 print("no bf16 in hardware here")
                 continue
             found[label] = in_process(args, label, Path(folder))

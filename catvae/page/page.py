@@ -66,7 +66,7 @@ def build(weights: Weights) -> gr.Blocks:
             with gr.Tab(i18n("tab_understand"), id="understand", elem_id="tab-understand"):
                 understand_tab()
         share_tools(demo, weights, model, steps, path, cat_a, cat_b)
-        gr.Markdown(i18n("credits"))
+        gr.Markdown(i18n("credits"), elem_id="credits")
         running = gr.Markdown(elem_id="weights")
 
         mixer = Mixer(weights)

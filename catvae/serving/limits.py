@@ -5,6 +5,7 @@ import os
 import time
 from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,7 +44,7 @@ class Limits:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         headers = Headers(scope=scope)
-        words = TEXTS[language_of(headers)]
+        words = TEXTS[spoken(scope, headers)]
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MAX_BODY:
             return await _refuse(send, 413, words["too_heavy_body"])
@@ -91,6 +92,15 @@ class Limits:
         if len(self.buckets) > MAX_VISITORS:
             self.buckets.popitem(last=False)
         return tokens >= 1
+
+
+def spoken(scope: Scope, headers: Headers) -> str:
+    """The visitor's language: as `?lang=` of the address says, or of the page that asks, else as the browser does."""
+    for query in (scope["query_string"].decode("latin-1"), urlsplit(headers.get("referer", "")).query):
+        for language in parse_qs(query).get("lang", []):
+            if language in TEXTS:
+                return language
+    return language_of(headers)
 
 
 def visitor(scope: Scope, headers: Headers, behind_proxy: bool) -> str:

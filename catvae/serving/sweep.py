@@ -9,7 +9,8 @@ from pathlib import Path
 
 from catvae.files import writing
 
-AGE, EVERY = 3600, 300  # seconds
+AGE, EVERY = 3600, 60  # seconds
+MOST = 4 << 30  # bytes that may lie there at once
 
 
 def temp_folder() -> Path:
@@ -18,20 +19,26 @@ def temp_folder() -> Path:
     return Path(os.environ["GRADIO_TEMP_DIR"])
 
 
-def sweep(folder: Path, age: float = AGE) -> int:
-    """Delete files under `folder` that were last written more than `age` seconds ago, and folders that are
-    empty since; returns how many files went. Files of a process before this one go too."""
-    gone, old = 0, time.time() - age
+def sweep(folder: Path, age: float = AGE, most: int = MOST) -> int:
+    """Delete files under `folder` that were last written more than `age` seconds ago, then the oldest until those
+    that stay have `most` bytes, and folders that are empty since; returns how many files went. Files of a process
+    before this one go too."""
+    gone, old, young = 0, time.time() - age, []
     for where, folders, files in os.walk(folder, topdown=False):
         for path in (Path(where, name) for name in (*files, *folders)):
             with suppress(OSError):  # another process was faster, or the folder is in use
-                if path.lstat().st_mtime >= old:
-                    continue
-                if path.is_dir() and not path.is_symlink():
+                entry = path.lstat()
+                if not path.is_dir() or path.is_symlink():
+                    young.append((entry.st_mtime, entry.st_size, path))
+                elif entry.st_mtime < old:
                     path.rmdir()
-                else:
-                    path.unlink()
-                    gone += 1
+    room = most
+    for written, size, path in sorted(young, reverse=True):
+        room -= size
+        if written < old or room < 0:
+            with suppress(OSError):
+                path.unlink()
+                gone += 1
     return gone
 
 

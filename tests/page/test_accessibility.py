@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from catvae.serving.texts import TEXTS
+
 SIZES = ((1280, 900), (360, 740))
 STILL = "*, ::before, ::after { transition: none !important; animation: none !important; }"  # colours half-way fade
 
@@ -23,28 +25,29 @@ def find_barriers(page: Page, view: str, node_modules: Path) -> list[str]:
     return barriers
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_view_has_serious_barriers(open_page, app_url, node_modules, theme):
-    page = open_page(query=f"/?__theme={theme}")
+@pytest.mark.parametrize(("theme", "language"), [("light", "es"), ("dark", "en")])
+def test_no_view_has_serious_barriers(open_page, app_url, node_modules, theme, language):
+    page, words = open_page(query=f"/?__theme={theme}&lang={language}"), TEXTS[language]
     page.get_by_role("spinbutton").fill("4")
     page.get_by_role("spinbutton").press("Enter")
     expect(page.get_by_role("button", name="33 % B", exact=True)).to_be_visible(timeout=30_000)
     barriers = find_barriers(page, "mix", node_modules)
-    for name in ("Choose Cat A from", "Adjust the square of Cat A"):
+    for key in ("all_cats_as", "adjust_cat"):
+        name = words[key].partition("{count}")[0].format(cat=words["cat_a"]).strip()
         page.get_by_role("button", name=name).click()
         expect(page.get_by_role("dialog", name=name)).to_be_visible(timeout=30_000)
         barriers += find_barriers(page, name, node_modules)
         page.keyboard.press("Escape")
-    for tab, shown in (("Compare β", "#compare .row"), ("Explore", "#map svg"), ("Understand", "#lesson img")):
-        page.get_by_role("tab", name=tab).click()
+    for tab, shown in (("compare", "#compare .row"), ("explore", "#map svg"), ("understand", "#lesson img")):
+        page.get_by_role("tab", name=words[f"tab_{tab}"]).click()
         expect(page.locator(shown).first).to_be_visible(timeout=30_000)
         barriers += find_barriers(page, tab, node_modules)
-    page.get_by_role("button", name="Share and embed").click()
+    page.get_by_role("button", name=words["sharing"]).click()
     expect(page.locator("#share textarea").first).to_have_value(re.compile("http"), timeout=30_000)
     expect(page.locator("#share .empty")).to_have_count(0, timeout=30_000)
     barriers += find_barriers(page, "share", node_modules)
     page = page.context.new_page()
-    page.goto(f"{app_url}/embed?theme={theme}")
+    page.goto(f"{app_url}/embed?theme={theme}&lang={language}")
     expect(page.locator(".frames img")).to_have_count(9, timeout=30_000)
     barriers += find_barriers(page, "embed", node_modules)
     assert not barriers, "\n".join(barriers)

@@ -13,12 +13,17 @@ from tests.page.test_page import expect_other_frames, frames
 
 FIRST_SCREEN = ("#cats .cat:nth-child(1) .face img", "#cats .cat:nth-child(2) .face img", "#morph canvas")
 FIRST_SCREEN += ("#morph input", "#model input")
+SHIFT = """
+window.shift = 0;
+new PerformanceObserver(list => { for (const entry of list.getEntries()) shift += entry.value; })
+  .observe({type: 'layout-shift', buffered: true});
+"""
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)])
 @pytest.mark.parametrize("locale", ["en-US", "es-AR"])
 def test_cats_morph_and_model_are_seen_without_scrolling(open_page, width, height, locale):
-    page = open_page(width, height, locale)
+    page = open_page(width, height, locale, init=SHIFT)
     expect(page.locator("#morph canvas[data-ready]")).to_be_visible()
     boxes = [page.locator(selector).bounding_box() for selector in FIRST_SCREEN]
     assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
@@ -26,6 +31,7 @@ def test_cats_morph_and_model_are_seen_without_scrolling(open_page, width, heigh
     areas = [box["width"] * box["height"] for box in boxes]
     assert max(areas) == areas[2]  # the morph is the largest
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate("shift") < 0.1  # nothing jumps away while the page comes together
 
 
 def test_the_cats_fold_away_where_they_are_not_mixed(open_page):

@@ -5,8 +5,10 @@ import threading
 import httpx
 import pytest
 from gradio_client import Client, handle_file
+from starlette.datastructures import Headers
 
 from catvae.files import example_cats
+from catvae.serving.limits import spoken
 from catvae.serving.texts import TEXTS
 from tests.conftest import running_app
 
@@ -76,6 +78,20 @@ def test_a_full_queue_is_busy_not_broken(url):
         thread.join()
     assert {answer.status_code for answer in answers} <= {200, 429}
     assert {answer.json()["detail"] for answer in answers if answer.status_code == 429} <= {TEXTS["en"]["busy"]}
+
+
+@pytest.mark.parametrize(
+    ("query", "referer", "language"),
+    [
+        ("lang=es", "https://cats.example/?lang=en", "es"),
+        ("a=b", "https://cats.example/cats/?a=kitten-01&lang=es", "es"),
+        ("", "https://cats.example/?lang=fr", "en"),
+        ("", "", "en"),
+    ],
+)
+def test_refusals_speak_as_the_page_that_asks(query, referer, language):
+    headers = Headers({"referer": referer, "accept-language": "en-GB"})
+    assert spoken({"query_string": query.encode()}, headers) == language
 
 
 def test_bodies_larger_than_any_photo_are_refused(url):

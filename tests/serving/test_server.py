@@ -233,6 +233,15 @@ def test_pictures_of_a_process_before_are_swept_and_young_ones_stay(tmp_path):
     outside.unlink()
 
 
+def test_a_folder_that_grows_too_large_loses_its_oldest_pictures(tmp_path):
+    paths = [tmp_path / f"{i}.jpg" for i in range(4)]
+    for i, path in enumerate(paths):
+        path.write_bytes(bytes(1000))
+        os.utime(path, (time.time() - 100 + i,) * 2)
+    assert sweep(tmp_path, most=2500) == 2
+    assert [path.exists() for path in paths] == [False, False, True, True]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("named", [True, False])
 def test_all_of_gradio_writes_into_a_folder_of_this_app_alone(named, tmp_path):

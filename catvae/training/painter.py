@@ -89,9 +89,8 @@ def train_v7(
     resume: bool = False,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Train a painter on the v6 in the folder `start` and write `out/v7/`, which holds v6's weights too: a v6
-    that is trained anew would not fit the painter. Returns the metrics of a variant; a finished run is left
-    alone under `resume`.
+    """Train a painter on the v6 in the folder `start` and write `out/v7/`, which holds v6's weights too unless v6
+    lies beside it. Returns the metrics of a variant; a finished run is left alone under `resume`.
 
     Raises CheckpointError when v6 is not there, TrainingError as `train_painter` does, for streamed faces, when
     the run to resume had other settings or other data, or when it would write over other weights without `force`.
@@ -118,7 +117,7 @@ def train_v7(
     assert vae.painter is not None  # add_painter gave it one
     vae.painter.load_state_dict(painter.state_dict())
     with saving(folder):
-        save_checkpoint(folder, vae, v6.beta, None)
+        save_checkpoint(folder, vae, v6.beta, None, over=start / "v6" if start.resolve() == out.resolve() else None)
     return finish(folder, faces, run)
 
 

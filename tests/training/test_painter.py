@@ -1,5 +1,6 @@
 """A painter after the decoder: it adds nothing at first, and its training survives a stop."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 
 from catvae import CatVAE, VAEConfig, load_checkpoint, load_variant
 from catvae.browser.graphs import Decoder, open_graph, save_graph
-from catvae.errors import MissingPackageError, TrainingError
+from catvae.errors import CheckpointError, MissingPackageError, TrainingError
 from catvae.latents import load_latents
 from catvae.metrics import psnr, spectrum
 from catvae.model import by_beta, save_checkpoint
@@ -62,6 +63,24 @@ def test_it_is_saved_and_loaded_with_its_model_and_older_models_have_none(tmp_pa
     assert torch.allclose(again.decode(z), vae.decode(z), atol=1e-6)
     assert not torch.equal(again.decode(z), again.decoder(z).sigmoid())
     assert load_variant("v1").painter is None
+
+
+def test_a_painter_lies_beside_its_v6_and_paints_over_no_other(tmp_path):
+    v6, v7 = CatVAE(SMALL).half().float(), tmp_path / "v7"
+    save_checkpoint(tmp_path / "v6", v6, 0.005, None)
+    vae = add_painter(load_checkpoint(tmp_path / "v6"), 4)
+    torch.nn.init.normal_(vae.painter.last.weight, std=0.1)
+    vae = vae.half().float()
+    save_checkpoint(v7, vae, 0.005, None, over=tmp_path / "v6")
+    again, z = load_checkpoint(v7), torch.randn(2, 6)
+    assert torch.allclose(again.decode(z), vae.decode(z), atol=1e-6)
+    assert (v7 / "model.safetensors").stat().st_size < (tmp_path / "v6" / "model.safetensors").stat().st_size
+    save_checkpoint(tmp_path / "v6", CatVAE(SMALL), 0.005, None)
+    with pytest.raises(CheckpointError, match="v7.*paints over other weights than those in .*v6"):
+        load_checkpoint(v7)
+    shutil.rmtree(tmp_path / "v6")
+    with pytest.raises(CheckpointError, match="v6.*missing"):
+        load_checkpoint(v7)
 
 
 def test_training_changes_the_painter_alone_and_goes_on_after_a_stop_as_if_there_was_none(often, tmp_path):

@@ -102,6 +102,15 @@ def add_up(tensor: Tensor) -> None:
         dist.all_reduce(tensor)
 
 
+def send_from(owner: int, tensor: Tensor) -> Callable[[], object]:
+    """Begin to replace the tensor, in all processes, by that of one; what is returned waits until it has arrived."""
+    return dist.broadcast(tensor, owner, async_op=True).wait if world_size() > 1 else nothing
+
+
+def nothing() -> None:
+    """There is nobody to wait for."""
+
+
 def from_first(make: Callable[[], T]) -> T:
     """What process 0 makes, in every process: only it looks at files."""
     made: list[Any] = [make() if rank() == 0 else None]

@@ -14,18 +14,27 @@ def count_seen(folders: Mapping[str, Path], images: Tensor) -> dict[str, int]:
 
     Raises CheckpointError for a record that is broken.
     """
-    numbers = set(face_numbers(images))
-    counts = {name: len(numbers & load_trained_on(folder)[0]) for name, folder in folders.items()}
-    return {name: count for name, count in counts.items() if count}
+    counts = look_up(folders, images)
+    return {name: count for name, (count, _) in counts.items() if count}
+
+
+def look_up(folders: Mapping[str, Path], images: Tensor) -> dict[str, tuple[int, str]]:
+    """For each of the weights, by name, how many of the uint8 faces (N, 3, 64, 64) are on its record, and what it has
+    learned from without a list of faces, or ""; `load_trained_on` and its errors."""
+    numbers, found = set(face_numbers(images)), {}
+    for name, folder in folders.items():
+        known, unknown = load_trained_on(folder)
+        found[name] = len(numbers & known), unknown
+    return found
 
 
 def describe_seen(folders: Mapping[str, Path], images: Tensor) -> str:
     """What the records beside the weights, by name, say of uint8 faces (N, 3, 64, 64), in lines; "" for nothing."""
     said: dict[str, list[str]] = {}
-    for name, count in count_seen(folders, images).items():
-        said.setdefault(f"learned from {count} of these {len(images)} faces", []).append(name)
-    for name, folder in folders.items():
-        if unknown := load_trained_on(folder)[1]:
+    for name, (count, unknown) in look_up(folders, images).items():
+        if count:
+            said.setdefault(f"learned from {count} of these {len(images)} faces", []).append(name)
+        if unknown:
             said.setdefault(f"learned from {unknown}; whether from these faces is not known", []).append(name)
     return "\n".join(f"{', '.join(names)} {what}" for what, names in said.items())
 

@@ -10,11 +10,14 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, Mo
 from catvae.download import FILES, hub_calls, status
 from catvae.errors import HubError
 from catvae.files import ROOT
+from catvae.latents import LATENTS
 from catvae.model import PAINTED, VARIANTS
 from catvae.publishing.cards import make_space_text
 from catvae.serving.links import State, iframe, web_component
 
 FREE = "zero-a10g"  # the hardware on which an account without a plan may have Gradio Spaces
+# of a model repo, whatever its models are called: all that `serving.weights` reads
+PRELOADED = re.compile("|".join([r"config\.json", *(rf"[^/]+/{re.escape(file)}" for file in (*FILES, LATENTS))]))
 NEEDED = (
     *("app.py", "train_space.py", "pyproject.toml", "LICENSE"),
     *(
@@ -139,9 +142,9 @@ def make_space_card(repo_id: str, hardware: str, model: ModelInfo | None, endpoi
         card.data.datasets = datasets
     if model:
         card.data.models = [model.id]
-        if not model.private:  # the Hub preloads no private repos
-            weights = ",".join(f"{name}/{file}" for name in VARIANTS for file in FILES)
-            card.data.preload_from_hub = [f"{model.id} {weights}"]
+        weights = [file.rfilename for file in model.siblings or () if PRELOADED.fullmatch(file.rfilename)]
+        if weights and not model.private:  # the Hub preloads no private repos
+            card.data.preload_from_hub = [f"{model.id} {','.join(weights)}"]
     card.text = make_space_text(
         repo_id=repo_id,
         address=space_address(repo_id),

@@ -20,8 +20,8 @@ def epoch_batches(train: Tensor | FaceStream, size: int) -> Iterator[tuple[Tenso
     """
     if isinstance(train, FaceStream):
         seed, share = int(torch.randint(2**31, ())), len(range(rank(), size, world_size()))
-        laps = (train.batches(share, seed + lap, rank(), world_size()) for lap in count())
-        batches = chain.from_iterable(laps)  # parts differ in length: who is through first begins again
+        # parts differ in length: who is through first begins its own again, under the seed that made it its own
+        batches = chain.from_iterable(train.batches(share, seed, rank(), world_size()) for _ in count())
         for _ in range(math.ceil(len(train) / size)):
             yield next(batches), size
     else:

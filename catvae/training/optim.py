@@ -5,6 +5,7 @@ Jordan (2024), https://kellerjordan.github.io/posts/muon/. torch.optim.Muon take
 iterates on them whole. Here convolutions are flattened, and the iteration runs on the Gram matrix,
 500×500 instead of 500×4096, in float32: in bfloat16 its smallest eigenvalues turn negative and grow.
 A group of matrices may also step only `every` so many times, then so many times as far.
+Of several processes each makes its share of the matrices orthogonal and sends them to the others.
 """
 
 import math
@@ -12,6 +13,7 @@ import math
 import torch
 from torch import Tensor
 
+from catvae.machine import rank, send_from, world_size
 from catvae.model import CatVAE
 
 # quintic whose five-fold composition sends every singular value from 0.01 to 1 into 0.68 to 1.13
@@ -48,7 +50,8 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Muon with Nesterov momentum for parameters of two or more dimensions, the first one against the rest.
 
-    Every gradient enters the momentum, also in the steps that a group with `every` above 1 leaves out.
+    Every gradient enters the momentum, also in the steps that a group with `every` above 1 leaves out. Gradients must
+    be the same in all processes; then so is the state, and a run goes on in any number of them.
     """
 
     def __init__(self, params, lr: float, every: int = 1) -> None:
@@ -56,19 +59,37 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:
+        due = []
         for group in self.param_groups:
             for p in group["params"]:
                 state = self.state[p]
                 if not state:
                     state.update(step=0, momentum=torch.zeros_like(p))
                 state["step"] += 1
-                buffer = state["momentum"].lerp_(p.grad, 1 - MOMENTUM)
-                if state["step"] % group["every"]:
-                    continue
-                update = orthogonalize(p.grad.lerp(buffer, MOMENTUM).flatten(1))
-                rows, columns = update.shape
-                length = group["lr"] * group["every"] * max(1, rows / columns) ** 0.5
-                p.add_(update.view_as(p), alpha=-length)
+                state["momentum"].lerp_(p.grad, 1 - MOMENTUM)
+                if state["step"] % group["every"] == 0:
+                    due.append((p, group["lr"] * group["every"]))
+        sent = []
+        for (p, _), owner in zip(due, share_out([p.flatten(1).shape for p, _ in due], world_size()), strict=True):
+            if owner == rank():
+                update = orthogonalize(p.grad.lerp(self.state[p]["momentum"], MOMENTUM).flatten(1)).contiguous()
+            else:
+                update = torch.empty(p.flatten(1).shape, device=p.device)
+            sent.append((update, send_from(owner, update)))  # on its way while the next is computed
+        for (p, length), (update, arrive) in zip(due, sent, strict=True):
+            arrive()
+            rows, columns = update.shape
+            p.add_(update.view_as(p), alpha=-length * max(1, rows / columns) ** 0.5)
+
+
+def share_out(shapes: list[torch.Size], processes: int) -> list[int]:
+    """Which of so many processes makes each of the matrices (M, N) orthogonal, so that all have about as much to do."""
+    work = [min(shape) ** 2 * (max(shape) + 3 * STEPS * min(shape)) for shape in shapes]  # multiplications, about
+    owners, load = [0] * len(shapes), [0] * processes
+    for index in sorted(range(len(shapes)), key=lambda i: -work[i]):
+        owners[index] = load.index(min(load))
+        load[owners[index]] += work[index]
+    return owners
 
 
 def make_optimizers(model: CatVAE, lr: float) -> list[torch.optim.Optimizer]:

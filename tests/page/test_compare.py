@@ -88,6 +88,19 @@ def test_the_comparison_shows_the_models_there_are():
     assert "<svg" not in page_of(compare(models, [A, B], 9), models, {})  # weights without figures
 
 
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_figures_on_other_faces_are_not_shown_as_if_they_compared(language):
+    models = {name: CatVAE(TINY).eval() for name in ("v6", "mine")}
+    known, star = read_json(BUNDLED / "v6" / "metrics.json"), f"<p>* {TEXTS[language]['own_faces']}</p>"
+    rows = compare(models, [A, B], 9)
+    page = page_of(rows, models, {"v6": known, "mine": known}, language)
+    assert "*<" not in page and star not in page  # the same faces
+    other = {**known, "training": {"data": {**known["training"]["data"], "fingerprint": "0123"}}}
+    page = page_of(rows, models, {"v6": known, "mine": other}, language)
+    assert page.count("*</td>") == 2 and star in page
+    assert "*" not in page[page.index("<td>v6") : page.index("<td>mine")]
+
+
 def test_it_is_said_whose_cats_the_numbers_are_of(tmp_path):
     kitten, real = str(example_kittens()[0]), str(EXAMPLES / "chelsea.jpg")
     photo, face = tmp_path / "photo.jpg", tmp_path / "face.png"

@@ -12,7 +12,9 @@ import pytest
 from gradio_client import Client, handle_file
 from huggingface_hub import RepoCard
 
+from catvae.download import FILES
 from catvae.errors import HubError
+from catvae.latents import LATENTS
 from catvae.page.trainer import _train, pause
 from catvae.publishing.faces import push_faces
 from catvae.publishing.spaces import embed_snippets, lock_for, publish_space, publish_trainer
@@ -58,7 +60,8 @@ def write_space(hub, repo: str, folder: Path) -> None:
 
 
 def test_a_space_gets_what_it_needs_and_nothing_else(hub):
-    hub.seed("models/owner/cats", {"README.md": MODEL_CARD})
+    weights = ["config.json", *(f"{name}/{file}" for name in ("mine", "v1") for file in (*FILES, LATENTS))]
+    hub.seed("models/owner/cats", {"README.md": MODEL_CARD, "figures/v1.png": b"x", **dict.fromkeys(weights, b"x")})
     space = publish_space(SPACE, model_repo="owner/cats")
     assert space.address.endswith(f"/spaces/{SPACE}") and not space.advice
     files = hub.files(f"spaces/{SPACE}", "main")
@@ -69,7 +72,8 @@ def test_a_space_gets_what_it_needs_and_nothing_else(hub):
     card = RepoCard(files["README.md"].decode()).data
     assert (card.models, card.datasets) == (["owner/cats"], ["owner/faces"])
     assert (card.suggested_hardware, card.python_version) == ("zero-a10g", "3.12")
-    assert card.preload_from_hub[0].startswith("owner/cats v1/config.json,v1/model.safetensors")
+    repo, _, preloaded = card.preload_from_hub[0].partition(" ")
+    assert repo == "owner/cats" and sorted(preloaded.split(",")) == sorted(weights)
     meta = load(hub.folder / "spaces" / SPACE)
     assert meta["variables"] == {"CATVAE_REPO": {"value": "owner/cats"}} and meta["hardware"] == "zero-a10g"
 

@@ -13,6 +13,7 @@ from catvae import VARIANTS, CatVAE
 from catvae.errors import DataError, HubError
 from catvae.evaluation.measure import evaluate_variants
 from catvae.evaluation.unseen import describe_seen, require_unseen
+from catvae.training import batches
 from catvae.training.data import Faces, FaceStream, load_faces, near_copy_groups, stream_faces
 from catvae.training.split import PUBLISHED_FINGERPRINT, load_trained_on, save_trained_on
 from tests.conftest import ROOT, SHARED, draw_cat
@@ -251,13 +252,34 @@ def test_the_published_faces_keep_the_split_of_the_published_figures(tmp_path):
     assert not pixels_of(less.train) & pixels_of(faces.validation)
 
 
+def rows_of(seeds: range) -> datasets.Dataset:
+    pictures = [BytesIO() for _ in seeds]
+    for seed, picture in zip(seeds, pictures, strict=True):
+        draw_cat(seed).save(picture, "PNG")
+    return datasets.Dataset.from_dict({"image": [{"bytes": picture.getvalue(), "path": None} for picture in pictures]})
+
+
 @pytest.mark.parametrize("shards", [1, 2])
 def test_parts_of_a_stream_share_no_face(shards):
-    pictures = [BytesIO() for _ in range(10)]
-    for seed, picture in enumerate(pictures):
-        draw_cat(seed).save(picture, "PNG")
-    rows = datasets.Dataset.from_dict({"image": [{"bytes": picture.getvalue(), "path": None} for picture in pictures]})
-    stream = FaceStream(rows.to_iterable_dataset(num_shards=shards), "image", 10)
+    stream = FaceStream(rows_of(range(10)).to_iterable_dataset(num_shards=shards), "image", 10)
     parts = [torch.cat(list(stream.batches(2, seed=3, part=part, parts=2))) for part in range(2)]
     seen = [{bytes(face.numpy()) for face in part} for part in parts]
     assert not seen[0] & seen[1] and len(seen[0] | seen[1]) == sum(map(len, parts)) == 10 and all(seen)
+
+
+@pytest.mark.parametrize("files", [2, 3, 4])  # whole files for each process, or every second row of all
+def test_no_two_processes_learn_from_the_same_row_of_a_stream(files, tmp_path, monkeypatch):
+    """Files of 4, 10, 16 … rows: who has the shorter ones starts anew before the epoch is over."""
+    for number in range(files):
+        rows_of(range(50 * number, 50 * number + 4 + 6 * number)).to_parquet(tmp_path / f"{number}.parquet")
+    rows = datasets.load_dataset("parquet", data_files=str(tmp_path / "*.parquet"), split="train", streaming=True)
+    stream = FaceStream(rows, "image", sum(4 + 6 * number for number in range(files)))
+    for epoch in range(4):
+        learned = []
+        for process in range(2):
+            monkeypatch.setattr(batches, "rank", lambda process=process: process)
+            monkeypatch.setattr(batches, "world_size", lambda: 2)
+            torch.manual_seed(epoch)
+            parts = [part for part, _ in batches.epoch_batches(stream, 4)]
+            learned.append({bytes(face.numpy()) for part in parts for face in part})
+        assert all(learned) and not learned[0] & learned[1]

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -11,7 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.conftest import ROOT
+from catvae import CatVAE, VAEConfig
+from catvae.training.optim import flat_gradients, share_out
+from tests.conftest import ROOT, free_port
 from tests.training.test_train import command, history
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -59,7 +62,20 @@ def test_two_processes_train_as_one(launcher, cat_folder, alone, tmp_path):
     assert_same_training(tmp_path, alone)
 
 
-def test_resumes_after_one_of_two_processes_is_killed(cat_folder, alone, tmp_path):
+def test_two_nodes_train_as_one_process(cat_folder, alone, tmp_path):
+    """Two launches on this machine that meet as those on two machines do, each with a process of its own."""
+    meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{free_port()}", "--local-addr", "127.0.0.1"]
+    node = [*TORCHRUN[:3], "--nnodes", "2", "--nproc-per-node", "1", *meeting]
+    runs = [launch(node, cat_folder, tmp_path) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(lambda run: run.communicate(timeout=300)[0], runs))
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert sorted(text.count("epoch 3/3:") for text in said) == [0, 1]  # one node speaks, one writes
+    assert_same_training(tmp_path, alone)
+
+
+@pytest.mark.parametrize("then", [TORCHRUN, [sys.executable]], ids=["two", "one"])
+def test_resumes_after_one_of_two_processes_is_killed(then, cat_folder, alone, tmp_path):
     run = launch(TORCHRUN, cat_folder, tmp_path)
     for line in run.stdout:
         if "epoch 1/3:" in line:
@@ -71,17 +87,25 @@ def test_resumes_after_one_of_two_processes_is_killed(cat_folder, alone, tmp_pat
     assert run.returncode != 0  # the launcher stops the other one and says so
     assert 1 <= int(history(tmp_path / "v3")[-1]["epoch"]) < 3
 
-    again = launch(TORCHRUN, cat_folder, tmp_path, "--resume")
+    again = launch(then, cat_folder, tmp_path, "--resume")
     said, _ = again.communicate(timeout=300)
     assert again.returncode == 0, said
     assert "epoch 1/3:" not in said
     assert_same_training(tmp_path, alone)
 
 
-def test_gradients_are_parts_of_one_buffer():
-    from catvae import CatVAE, VAEConfig
-    from catvae.training.optim import flat_gradients
+def test_the_work_of_muon_is_shared_out():
+    shapes = [p.flatten(1).shape for p in CatVAE().parameters() if p.ndim > 1]
+    assert share_out(shapes, 1) == [0] * len(shapes)
+    for processes in (2, 3, 50):
+        owners = share_out(shapes, processes)
+        assert len(owners) == len(shapes) and set(owners) == set(range(min(processes, len(shapes))))
+    layers = [torch.Size(shape) for shape in ((500, 4096), (4096, 500), (64, 512), (64, 512), (32, 256))]
+    assert [sorted(share_out(layers, 2).count(owner) for owner in (0, 1))] == [[2, 3]]
+    assert share_out(layers, 2)[:2] in ([0, 1], [1, 0])  # the two large ones never on one process
 
+
+def test_gradients_are_parts_of_one_buffer():
     model = CatVAE(VAEConfig(channels=(3, 4), latent_dim=2)).to(memory_format=torch.channels_last)
     flat = flat_gradients(model)
     logits, mu, _ = model(torch.rand(2, 3, 64, 64))

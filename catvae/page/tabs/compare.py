@@ -17,6 +17,7 @@ from catvae.page.theme import i18n, render, static, when_seen
 from catvae.page.visitor import told, two_faces, words_of
 from catvae.serving.texts import written
 from catvae.serving.weights import Weights
+from catvae.training.split import PUBLISHED_FINGERPRINT
 
 FRAMES = 9  # of each model; the browser fades between neighbours
 PLOT = 460, 300  # units of the drawing; a phone shows two thirds of a pixel for each
@@ -107,6 +108,7 @@ def format_row(
     name: str, row: Comparison, model: CatVAE, known: dict[str, Any] | None, words: dict[str, str]
 ) -> dict[str, Any]:
     """One model's strip as an address, and its numbers as written; "–" where validation is not known."""
+    data = (known or {}).get("training", {}).get("data", {})
     return {
         "name": name,
         "beta": beta_text(row.beta, words),
@@ -115,6 +117,7 @@ def format_row(
         "psnr_all": written(known["psnr"], words, 1) if known else "–",
         "kl_all": written(known["kl"], words, 0) if known else "–",
         "active": f"{known['active_units']}/{model.config.latent_dim}" if known else "–",
+        "own_faces": data.get("fingerprint", PUBLISHED_FINGERPRINT) != PUBLISHED_FINGERPRINT,
         "painted": model.painter is not None,
         "other": replace(model.config, painter=None) != VAEConfig(),
         "strip": data_uri(row.strip, "WEBP", quality=95),

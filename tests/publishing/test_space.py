@@ -130,6 +130,24 @@ def test_an_account_without_a_plan_is_told_its_choices(hub):
         publish_trainer("owner/trainer", ["--push-to-hub", "owner/cats"], hardware="t4-small")
 
 
+def test_the_readmes_commands_take_a_fresh_free_account_to_a_space_on_zerogpu(hub, small_set, tmp_path):
+    commands = [
+        ["hf", "auth", "login", "--token", hub.token],
+        [sys.executable, "-m", "catvae", "push", str(small_set), "owner/catvae"],
+        [sys.executable, "-m", "catvae", "publish-space", SPACE, "--model-repo", "owner/catvae"],
+    ]
+    commands[0][0] = str(Path(sys.executable).with_name("hf"))
+    for command in commands:
+        done = subprocess.run(
+            command, cwd=ROOT, env=hub.env(tmp_path / "home", token=None), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    space = load(hub.folder / "spaces" / SPACE)
+    assert hub.plan == "free" and space["hardware"] == "zero-a10g"
+    assert space["variables"]["CATVAE_REPO"]["value"] == "owner/catvae"
+    assert f"{hub.url}/spaces/{SPACE}" in done.stdout
+
+
 def test_a_private_model_repo_needs_a_token_in_the_space(hub, client):
     client.create_repo("owner/cats", private=True)
     space = publish_space(SPACE, model_repo="owner/cats")

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := constraints.txt
 
-.PHONY: app test quick zerogpu lint format figures locks
+.PHONY: app test quick zerogpu space lint format figures locks
 
 app: $(VENV)/app.done
 	$(BIN)/python app.py
@@ -21,6 +21,11 @@ zerogpu:
 	mkdir -p build
 	$(UNTORCHED) | cat constraints-zerogpu.txt - > build/zerogpu-dev.txt
 	$(MAKE) quick PYTHON=$(PYTHON312) VENV=build/zerogpu LOCKED=build/zerogpu-dev.txt
+
+# publish-space to the Hub's stand-in; HARDWARE=cpu-basic for Spaces of a plan
+HARDWARE ?= zero-a10g
+space: $(VENV)/dev.done
+	$(BIN)/python -m tests.space_tree --hardware $(HARDWARE) --python $(PYTHON312) $(SPACE_OPTIONS)
 
 lint: $(VENV)/dev.done
 	$(BIN)/ruff check .

@@ -200,7 +200,8 @@ def pick_folder(resume: bool) -> Path:
 
 def paint(args: argparse.Namespace, faces: Faces, device: torch.device) -> dict[str, float]:
     from catvae.evaluation.perceptual import load_alexnet  # a network of the loss, which nothing else needs here
-    from catvae.training.painter import PainterConfig, train_v7
+    from catvae.training.painter import train_v7
+    from catvae.training.painting import PainterConfig
 
     if world_size() > 1:
         raise TrainingError("v7 trains in one process")

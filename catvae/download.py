@@ -1,6 +1,7 @@
 """One variant's files from the Hugging Face Hub, and the guard around calls of its client."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -76,6 +77,9 @@ def download_variant(repo_id: str, variant: str, revision: str | None = None, to
             again = hf_hub_download(repo_id, weights, revision=commit, token=token, force_download=True)
             if not _is_intact(again):
                 raise HubError(f"{repo_id}: {weights} arrives damaged (wrong hash); try again later")
+    if json.loads(config.read_bytes()).get("painter"):  # v6's weights may lie with v6 alone
+        with suppress(HubError):
+            download_variant(repo_id, "v6", commit, token)
     return config.parent
 
 

@@ -104,7 +104,8 @@ def add_up(tensor: Tensor) -> None:
 
 def send_from(owner: int, tensor: Tensor) -> Callable[[], object]:
     """Begin to replace the tensor, in all processes, by that of one; what is returned waits until it has arrived."""
-    return dist.broadcast(tensor, owner, async_op=True).wait if world_size() > 1 else nothing
+    work = dist.broadcast(tensor, owner, async_op=True) if world_size() > 1 else None
+    return work.wait if work else nothing
 
 
 def nothing() -> None:

@@ -6,13 +6,15 @@ Higgins et al., "β-VAE" (2017), https://openreview.net/forum?id=Sy2fzU9gl
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
 from itertools import pairwise
 from math import inf, prod
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from catvae.errors import CheckpointError, SettingError
@@ -21,6 +23,7 @@ from catvae.painter import Painter
 
 IMAGE_SIZE = 64
 WEIGHTS = "model.safetensors"  # in a model's folder
+OVER, SHA256 = "over", "sha256"  # in the metadata of a painter alone: the name and weights of what it paints over
 ACTIVATIONS = {"leaky_relu": nn.LeakyReLU, "relu": nn.ReLU}
 
 
@@ -191,14 +194,24 @@ def beta_elbo(logits: Tensor, x: Tensor, mu: Tensor, logvar: Tensor, beta: float
 
 
 def save_checkpoint(
-    folder: Path, model: CatVAE, beta: float | None, metrics: dict | None, dtype: torch.dtype = torch.float16
+    folder: Path,
+    model: CatVAE,
+    beta: float | None,
+    metrics: dict | None,
+    dtype: torch.dtype = torch.float16,
+    *,
+    over: Path | None = None,
 ) -> None:
-    """Write config, weights and, where there are any, metrics; each file is replaced whole or not at all."""
+    """Write config, weights and, where there are any, metrics; each file is replaced whole or not at all. Of a model
+    that paints `over` the one in a folder beside this one, the painter alone is written, with their hash."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"beta": beta, **asdict(model.config)}
+    config, metadata = {"beta": beta, **asdict(model.config)}, {"format": "pt"}
     weights = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
+    if over:
+        weights = {name: p for name, p in weights.items() if name.startswith("painter.")}
+        metadata |= {OVER: over.name, SHA256: sha256((over / WEIGHTS).read_bytes()).hexdigest()}
     with replacing(folder / WEIGHTS) as partial:
-        save_file(weights, partial, metadata={"format": "pt"})
+        save_file(weights, partial, metadata=metadata)
     write_json(folder / "config.json", config)
     if metrics is not None:
         write_json(folder / "metrics.json", metrics)
@@ -223,9 +236,11 @@ def load_checkpoint(folder: Path) -> CatVAE:
 
     path = folder / WEIGHTS
     try:
-        weights = load_file(path)
+        weights = _load_weights(path)
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: missing; {ADVICE}") from error
+        raise CheckpointError(f"{error.filename or path}: missing; {ADVICE}") from error
+    except CheckpointError:
+        raise
     except Exception as error:  # safetensors raises its own error type, OSError and more
         raise CheckpointError(f"{path}: truncated or not safetensors ({error}); {ADVICE}") from error
     try:
@@ -236,6 +251,20 @@ def load_checkpoint(folder: Path) -> CatVAE:
         raise CheckpointError(f"{path}: holds NaN or infinite weights; {ADVICE}")
     # the order in which CPUs convolve: a tenth faster, same pictures
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def _load_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file; where it holds a painter alone, with those of the model that it paints over."""
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata() or {}
+    weights = load(path.read_bytes())
+    if OVER in metadata:
+        below = path.parent.parent / Path(metadata[OVER]).name / WEIGHTS
+        content = below.read_bytes()
+        if sha256(content).hexdigest() != metadata.get(SHA256):
+            raise CheckpointError(f"{path}: paints over other weights than those in {below}; {ADVICE}")
+        weights |= load(content)
+    return weights
 
 
 def weights_folder(source: str | Path, name: str) -> Path:

@@ -123,13 +123,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_app(temp: Path, env: dict[str, str]) -> Iterator[str]:
-    """The app as a visitor meets it: started by its own command on a free port; gives its URL."""
+def running_app(
+    temp: Path, env: dict[str, str], root: Path = ROOT, python: str | Path = sys.executable
+) -> Iterator[str]:
+    """The app as a visitor meets it: started by its own command on a free port; gives its URL. Its log is in `temp`."""
     port = free_port()
     log = temp / "app.log"
     env = {**env, "PORT": str(port), "GRADIO_TEMP_DIR": str(temp / "gradio"), "GRADIO_ANALYTICS_ENABLED": "False"}
     with log.open("w") as output:
-        app = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=output, stderr=output)
+        app = subprocess.Popen([python, "app.py"], cwd=root, env=env, stdout=output, stderr=output)
     try:
         for _ in range(1800):  # a busy machine needs minutes
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):

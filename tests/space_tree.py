@@ -9,10 +9,8 @@ the torch of the same version comes from PyPI's index, and nothing else changes.
 """
 
 import argparse
-import os
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,11 +19,10 @@ from gradio_client import Client, handle_file
 
 from catvae.files import EXAMPLES
 from catvae.publishing.spaces import publish_space
-from tests.conftest import free_port
+from tests.conftest import running_app
 from tests.hub_server import HubServer
 
 SPACE = "owner/kitten-mixer"
-NAMES = ("kitten-01.png", "kitten-04.png")
 
 
 def upload(hub: HubServer, home: Path, hardware: str, folder: Path) -> None:
@@ -50,36 +47,12 @@ def install(folder: Path, python: str, plain_torch: bool) -> Path:
     return fresh
 
 
-def mix(folder: Path, fresh: Path, env: dict[str, str]) -> int:
-    """Start the Space's app and ask it for five frames between two cats; how many pictures came."""
-    port = free_port()
-    env = {**env, "PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "temp"), "GRADIO_ANALYTICS_ENABLED": "False"}
-    with (folder / "app.log").open("w") as log:
-        app = subprocess.Popen([fresh, "app.py"], cwd=folder, env=env, stdout=log, stderr=log)
-    try:
-        for _ in range(600):
-            if app.poll() is not None:
-                break
-            try:
-                client = Client(f"http://127.0.0.1:{port}", verbose=False)
-            except OSError:
-                time.sleep(1)
-                continue
-            cats = [handle_file(EXAMPLES / name) for name in NAMES]
-            return len(client.predict("v6", *cats, 5, api_name="/mix"))
-        sys.exit(f"the app did not start:\n{(folder / 'app.log').read_text()}")
-    finally:
-        app.terminate()
-        app.wait()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hardware", default="zero-a10g")
     parser.add_argument("--python", default="python3.12", help="the interpreter that the Space's front matter asks for")
     parser.add_argument("--plain-torch", action="store_true", help="torch from PyPI, not from download.pytorch.org")
     args = parser.parse_args()
-    os.environ.pop("HF_HUB_OFFLINE", None)
     with tempfile.TemporaryDirectory() as temp, HubServer(Path(temp) / "hub") as hub:
         folder, started = Path(temp) / "space", time.monotonic()
         upload(hub, Path(temp) / "home", args.hardware, folder)
@@ -88,9 +61,11 @@ def main() -> None:
         has = "import sys, torch, gradio; print('Python', sys.version.split()[0], 'torch', torch.__version__,"
         subprocess.run([fresh, "-c", f"{has} 'gradio', gradio.__version__, flush=True)"], check=True)
         print(f"installed after {time.monotonic() - started:.0f} s", flush=True)
-        pictures = mix(folder, fresh, hub.env(Path(temp) / "visitor", token=None))
-        print(f"/mix gave {pictures} pictures: 5 frames and the two cats, {time.monotonic() - started:.0f} s in all")
-        assert pictures == 7
+        with running_app(Path(temp), hub.env(Path(temp) / "visitor", token=None), folder, fresh) as url:
+            cats = [handle_file(EXAMPLES / name) for name in ("kitten-01.png", "kitten-04.png")]
+            pictures = Client(url, verbose=False).predict("v6", *cats, 5, api_name="/mix")
+        assert len(pictures) == 5 + 2
+        print(f"/mix gave 5 frames and the two cats, {time.monotonic() - started:.0f} s in all")
 
 
 if __name__ == "__main__":

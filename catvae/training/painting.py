@@ -1,0 +1,231 @@
+"""One step of a painter's training, and what pulls it.
+
+Of every batch of faces the painter paints v6's reconstructions, and mixes of pairs of them. A face is
+pulled to the real one (L1, LPIPS with AlexNet), a mix to the cross-fade of its parents (LPIPS), both stay
+close to v6's picture at a quarter of the size and to the spectrum of real faces, and two discriminators
+pull both to what real faces look like: one sees pictures, under small changes alike for real and painted
+ones (DiffAugment, Zhao et al. 2020, https://arxiv.org/abs/2006.10738), with penalties on its gradient;
+one sees what AlexNet sees (Sauer et al. 2021, https://arxiv.org/abs/2111.01007). Both compare pairs
+(R3GAN, Huang et al. 2024, https://arxiv.org/abs/2501.05441).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from catvae.errors import TrainingError
+from catvae.machine import autocast, pick_precision
+from catvae.model import CatVAE
+from catvae.painter import Painter
+from catvae.training.losses import (
+    AlexNet,
+    Discriminator,
+    FeatureDiscriminator,
+    change,
+    enlarge,
+    lpips,
+    mean_log_power,
+    penalty,
+    spectral_distance,
+)
+
+PENALTY_EVERY = 8  # steps
+GROWING = {"adversarial", "adversarial_mixes", "features", "features_mixes"}
+
+
+@dataclass(frozen=True)
+class PainterConfig:
+    """Settings that decide the result, in faces seen, and the weights of the losses, on faces and on mixes."""
+
+    images: int = 400_000
+    batch_size: int = 32
+    mixes: int = 16  # painted beside each batch
+    lr: float = 2e-4  # of the painter, falling to a tenth over the last third; the discriminators' is three times that
+    seed: int = 0
+    jitter: float = 0.5
+    l1: float = 2.0  # to the real face
+    coarse: float = 2.0  # to v6's picture, as 4×4 means
+    lpips: float = 6.0  # to the real face
+    lpips_mixes: float = 0.25  # to the cross-fade of the parents
+    adversarial: float = 0.33
+    adversarial_mixes: float = 0.5
+    features: float = 0.47
+    features_mixes: float = 1.33
+    spectrum: float = 0.1
+    spectrum_mixes: float = 0.4
+    grow: int = 10_000  # images over which the discriminators' share comes in
+    gamma: float = 0.05  # of the gradient penalties
+    ema: float = 0.998
+
+
+@dataclass
+class Studio:
+    """What a run of training holds."""
+
+    vae: CatVAE  # v6's networks, which stay as they are
+    painter: Painter  # of it, which learns
+    ema: AveragedModel
+    discriminator: Discriminator  # of pictures
+    feature_discriminator: FeatureDiscriminator  # of what AlexNet sees in them
+    painter_adam: torch.optim.Optimizer
+    discriminators_adam: torch.optim.Optimizer
+    alexnet: AlexNet
+    log_power: tuple[Tensor, Tensor]  # of real faces, in batches of as many as faces and mixes
+    autocast: Callable[[], torch.autocast]
+
+
+@dataclass
+class Sitting:
+    """What one step paints: N faces, then M mixes of pairs of them."""
+
+    z: Tensor  # latents (N + M, D)
+    soft: Tensor  # v6's pictures of them, (N + M, 3, 64, 64)
+    target: Tensor  # the faces, and the cross-fades of the mixes' parents
+    real: Tensor  # as many real faces
+    target_taps: list[Tensor]  # what AlexNet sees in them
+    real_taps: list[Tensor]
+    shift: tuple[int, int]  # of what AlexNet sees
+    chances: Tensor  # (3, N + M, 5), of changes to what the discriminator sees
+
+
+def make_studio(vae: CatVAE, alexnet: AlexNet, train: Tensor, config: PainterConfig, device: torch.device) -> Studio:
+    """Everything at the start of a run."""
+    torch.manual_seed(config.seed)
+    vae = vae.to(device).requires_grad_(False)
+    painter = vae.painter
+    if painter is None:
+        raise TrainingError("a model without a painter cannot learn to paint: see add_painter")
+    painter.requires_grad_(True)
+    discriminator = Discriminator().to(device, memory_format=torch.channels_last)
+    feature_discriminator = FeatureDiscriminator().to(device)
+    both = [*discriminator.parameters(), *feature_discriminator.parameters()]
+    real = train[:4096].to(device).float() / 255
+    adam = partial(torch.optim.Adam, betas=(0.0, 0.99), fused=device.type != "mps")
+    return Studio(
+        vae=vae,
+        painter=painter,
+        ema=AveragedModel(painter, multi_avg_fn=get_ema_multi_avg_fn(config.ema)),
+        discriminator=discriminator,
+        feature_discriminator=feature_discriminator,
+        painter_adam=adam(painter.parameters(), lr=config.lr),
+        discriminators_adam=adam(both, lr=3 * config.lr),
+        alexnet=alexnet,
+        log_power=(mean_log_power(real, config.batch_size), mean_log_power(real, config.mixes)),
+        autocast=partial(autocast, device, pick_precision("auto", device)),
+    )
+
+
+def sit(studio: Studio, faces: Tensor, config: PainterConfig) -> Sitting:
+    """What a step paints of uint8 faces (N, 3, 64, 64); all chance comes from torch's generator."""
+    n, m, device = len(faces), config.mixes, next(studio.vae.parameters()).device
+    x = vary(faces.to(device).float() / 255, torch.randn(n, 5).to(device), torch.randint(5, (2,)), config.jitter)
+    x = x.contiguous(memory_format=torch.channels_last)
+    other, share = torch.randperm(n)[:m].to(device), (0.2 + 0.6 * torch.rand(m, 1)).to(device)
+    right, down = torch.randint(4, (2,)).tolist()
+    target = torch.cat([x, torch.lerp(x[:m], x[other], share[:, :, None, None])])
+    real = torch.cat([x, x[torch.randperm(n)[:m].to(device)]])
+    with torch.no_grad(), studio.autocast():
+        mu = studio.vae.to_mu(studio.vae.encoder(x)).float()
+        z = torch.cat([mu, torch.lerp(mu[:m], mu[other], share)])
+        soft = studio.vae.decoder(z).sigmoid().float()
+        taps = studio.alexnet.taps(enlarge(torch.cat([target, real[n:]]), (right, down)))
+    target_taps = [tap[: n + m] for tap in taps]
+    real_taps = [torch.cat([tap[:n], tap[n + m :]]) for tap in taps]
+    return Sitting(z, soft, target, real, target_taps, real_taps, (right, down), torch.rand(3, n + m, 5))
+
+
+def take_step(studio: Studio, faces: Tensor, config: PainterConfig, seen: int) -> dict[str, Tensor]:
+    """One step of all networks that learn, on uint8 faces (N, 3, 64, 64), of which they have `seen` so many.
+
+    Returns the discriminators' losses, and the painter's by the names that their weights have in `config`.
+    """
+    n, sitting = len(faces), sit(studio, faces, config)
+    for adam, factor in ((studio.painter_adam, 1), (studio.discriminators_adam, 3)):
+        for group in adam.param_groups:
+            group["lr"] = factor * config.lr * decay(seen, config.images)
+    with studio.autocast():
+        painted = studio.painter(sitting.soft, sitting.z).float()
+        taps = studio.alexnet.taps(enlarge(painted, sitting.shift))
+
+    true, fake = change(sitting.real, sitting.chances[0]), change(painted.detach(), sitting.chances[1])
+    scores = studio.discriminator(torch.cat([true, fake]))
+    d_loss = F.softplus(scores[len(true) :] - scores[: len(true)]).mean()
+    with studio.autocast():
+        gap = studio.feature_discriminator([tap.detach() for tap in taps]) - studio.feature_discriminator(
+            sitting.real_taps
+        )
+    d_features = F.softplus(gap).mean()
+    loss = d_loss + d_features
+    if (seen // n) % PENALTY_EVERY == 0:
+        grades = penalty(studio.discriminator, true) + penalty(studio.discriminator, fake)
+        loss = loss + PENALTY_EVERY * config.gamma / 2 * grades
+    learn(studio.discriminators_adam, loss)
+
+    pulls = pull(studio, sitting, painted, taps, n)
+    grown = min(1.0, seen / max(1, config.grow))
+    loss = sum(getattr(config, name) * (grown if name in GROWING else 1) * value for name, value in pulls.items())
+    learn(studio.painter_adam, loss, largest=1.0)
+    studio.ema.update_parameters(studio.painter)
+    return {name: value.detach() for name, value in {"d_loss": d_loss, "d_features": d_features, **pulls}.items()}
+
+
+def learn(adam: torch.optim.Optimizer, loss: Tensor, largest: float = math.inf) -> None:
+    """One step down the loss; `largest` is the norm to which its gradient is cut."""
+    adam.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(adam.param_groups[0]["params"], largest)
+    adam.step()
+
+
+def pull(studio: Studio, sitting: Sitting, painted: Tensor, taps: list[Tensor], n: int) -> dict[str, Tensor]:
+    """What pulls the painter, by names of `PainterConfig`, of N faces and M mixes painted (N + M, 3, 64, 64), in
+    which AlexNet sees `taps`."""
+    judges = (studio.discriminator, studio.feature_discriminator)
+    for judge in judges:
+        judge.requires_grad_(False)
+    with torch.no_grad():
+        true = studio.discriminator(change(sitting.real, sitting.chances[2]))
+    adversarial = F.softplus(true - studio.discriminator(change(painted, sitting.chances[2]))).mean(1)
+    with studio.autocast():
+        gap = studio.feature_discriminator(sitting.real_taps) - studio.feature_discriminator(taps)
+    features = F.softplus(gap).mean(1)
+    for judge in judges:
+        judge.requires_grad_(True)
+    seen = lpips(studio.alexnet, taps, sitting.target_taps)
+    return {
+        "l1": F.l1_loss(painted[:n], sitting.target[:n]),
+        "coarse": F.l1_loss(F.avg_pool2d(painted, 4), F.avg_pool2d(sitting.soft, 4)),
+        "lpips": seen[:n].mean(),
+        "lpips_mixes": seen[n:].mean(),
+        "adversarial": adversarial[:n].mean(),
+        "adversarial_mixes": adversarial[n:].mean(),
+        "features": features[:n].mean(),
+        "features_mixes": features[n:].mean(),
+        "spectrum": spectral_distance(painted[:n], studio.log_power[0]),
+        "spectrum_mixes": spectral_distance(painted[n:], studio.log_power[1]),
+    }
+
+
+def vary(x: Tensor, chance: Tensor, move: Tensor, jitter: float) -> Tensor:
+    """Faces (N, 3, 64, 64) in [0, 1], half of them mirrored, all moved by 0 to 4 pixels less 2, and with a jitter of
+    1 changed in contrast by 10 % and in each colour by 5 % more (standard deviations of normal `chance` (N, 5)).
+
+    By whole pixels, unlike `augment`: between them, half of the power of the finest detail is lost, and a
+    painter whose real faces lack it learns to do without.
+    """
+    x = torch.where(chance[:, 0, None, None, None] < 0, x.flip(-1), x)
+    down, right = move.tolist()
+    x = F.pad(x, (2, 2, 2, 2), mode="reflect")[:, :, down : down + 64, right : right + 64]
+    gain = 1 + jitter * (0.1 * chance[:, 1:2] + 0.05 * chance[:, 2:5])
+    return (x * gain[:, :, None, None]).clamp(0, 1)
+
+
+def decay(seen: int, images: int) -> float:
+    """Factor of the learning rates: 1, and over the last third down to a tenth."""
+    return min(1.0, max(0.1, 0.1 + 0.9 * 3 * (1 - seen / images)))

@@ -107,7 +107,7 @@ def change(page: Page, act, morph: bool) -> dict[str, float]:
 
 def choose_model(page: Page, name: str) -> dict[str, float]:
     page.locator("#model input").click()
-    return change(page, lambda: page.locator("#model [role=option]", has_text=name).click(), morph=True)
+    return change(page, lambda: page.locator(f"#model [role=option][aria-label^='{name} ']").click(), morph=True)
 
 
 def choose_cat(page: Page, number: int) -> None:

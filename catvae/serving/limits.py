@@ -96,7 +96,7 @@ class Limits:
 
 def spoken(scope: Scope, headers: Headers) -> str:
     """The visitor's language: as `?lang=` of the address says, or of the page that asks, else as the browser does."""
-    for query in (scope["query_string"].decode("latin-1"), urlsplit(headers.get("referer", "")).query):
+    for query in (scope.get("query_string", b"").decode("latin-1"), urlsplit(headers.get("referer", "")).query):
         for language in parse_qs(query).get("lang", []):
             if language in TEXTS:
                 return language

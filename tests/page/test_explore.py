@@ -163,7 +163,7 @@ def test_a_phone_shows_both_tabs_in_spanish_without_sideways_scrolling(open_page
 
     page.get_by_role("tab", name="Entender").click()
     expect(page.get_by_role("heading", name="Qué hace β")).to_be_visible()
-    expect(page.locator("#results tbody tr")).to_have_count(len(list(BUNDLED.glob("*/model.safetensors"))))
+    expect(page.locator("#results tbody tr")).to_have_count(6)  # the variants of the text
     best = read_json(BUNDLED / "v6" / "metrics.json")["psnr"]
     results = page.locator("#results").inner_text()
     assert f"{best:.2f}".replace(".", ",") in results and "496 caras" in results

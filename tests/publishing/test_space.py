@@ -15,11 +15,12 @@ from huggingface_hub import RepoCard
 from catvae.download import FILES
 from catvae.errors import HubError
 from catvae.latents import LATENTS
+from catvae.model import VARIANTS
 from catvae.page.trainer import _train, pause
 from catvae.publishing.faces import push_faces
 from catvae.publishing.spaces import embed_snippets, lock_for, publish_space, publish_trainer
 from catvae.training.data import load_faces
-from tests.conftest import ROOT, free_port, running_app
+from tests.conftest import ROOT, free_port, readme_block, running_app
 from tests.hub_server import load
 
 SPACE = "owner/kitten-mixer"
@@ -130,18 +131,23 @@ def test_an_account_without_a_plan_is_told_its_choices(hub):
         publish_trainer("owner/trainer", ["--push-to-hub", "owner/cats"], hardware="t4-small")
 
 
-def test_the_readmes_commands_take_a_fresh_free_account_to_a_space_on_zerogpu(hub, small_set, tmp_path):
-    commands = [
-        ["hf", "auth", "login", "--token", hub.token],
-        [sys.executable, "-m", "catvae", "push", str(small_set), "owner/catvae"],
-        [sys.executable, "-m", "catvae", "publish-space", SPACE, "--model-repo", "owner/catvae"],
-    ]
-    commands[0][0] = str(Path(sys.executable).with_name("hf"))
-    for command in commands:
-        done = subprocess.run(
-            command, cwd=ROOT, env=hub.env(tmp_path / "home", token=None), capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+def test_the_readmes_commands_take_a_fresh_free_account_to_a_space_on_zerogpu(hub, cat_folder, tmp_path):
+    script = readme_block("sh", "publish-space YOU/kitten-mixer")
+    here = {
+        "source .venv/bin/activate": f"PATH={Path(sys.executable).parent}:$PATH",
+        "hf auth login": f"hf auth login --token {hub.token}",
+        "--data YOUR_CATS --out yours": f"--data {cat_folder} --out {tmp_path / 'yours'} --epochs 1",
+        "YOU/": "owner/",
+    }
+    for words, ours in here.items():
+        assert words in script
+        script = script.replace(words, ours)
+    assert len(script.splitlines()) <= 5
+    done = subprocess.run(
+        ["bash", "-ec", script], cwd=ROOT, env=hub.env(tmp_path / "home", token=None), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {f"{name}/model.safetensors" for name in VARIANTS} <= set(hub.files("models/owner/catvae"))
     space = load(hub.folder / "spaces" / SPACE)
     assert hub.plan == "free" and space["hardware"] == "zero-a10g"
     assert space["variables"]["CATVAE_REPO"]["value"] == "owner/catvae"

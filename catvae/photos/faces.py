@@ -1,6 +1,6 @@
 """Cat faces in photos: find them, and cut them as the training faces are cut.
 
-Two small networks, both learned from displaced training faces alone (`train_aligner.py`). The
+Two small networks, both learned from displaced training faces alone (`training/aligner.py`). The
 finder looks at a pyramid of the photo and guesses squares; the aligner looks at each square, moves,
 turns and scales it a few times over, and says how much the result looks like an aligned cat face.
 They have never seen a dog: EfficientNet-Lite0, trained on ImageNet, says whether it is a cat.

@@ -1,4 +1,4 @@
-"""Train the networks of `faces.py` and write `aligner.safetensors`.
+"""Train the networks that find and cut faces; their weights are used from `catvae/photos/aligner.safetensors`.
 
     python -m catvae.training.aligner --data SOURCE
 
@@ -9,6 +9,7 @@ from faces, of shuffled pieces of them and of random shapes.
 
 import argparse
 import math
+import sys
 from pathlib import Path
 
 import torch
@@ -16,6 +17,8 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from catvae.errors import UserError
+from catvae.files import replacing, writing
 from catvae.machine import has_fast_bf16
 from catvae.photos.faces import ALIGNER_VIEW, FINDER_SIDE, FINDER_STRIDE
 from catvae.photos.networks import WEIGHTS, Aligner, Finder
@@ -274,8 +277,8 @@ def train(model: nn.Module, make_batch, loss_of, faces: Tensor, steps: int, seed
     return model.eval()
 
 
-def train_aligner(faces: Tensor, out: Path = WEIGHTS, steps: int = 4000, seed: int = 0) -> None:
-    """Train both networks on uint8 faces (N, 3, 64, 64) and write their fp16 weights to `out`."""
+def train_aligner(faces: Tensor, out: Path, steps: int = 4000, seed: int = 0) -> None:
+    """Train both networks on uint8 faces (N, 3, 64, 64) and write their fp16 weights to `out`. Raises SettingError."""
     images = faces.float() / 255
     finder = train(Finder(), finder_batch, finder_loss, images, steps, seed)
     aligner = train(Aligner(), aligner_batch, aligner_loss, images, steps, seed)
@@ -286,18 +289,27 @@ def save_networks(finder: Finder, aligner: Aligner, out: Path) -> None:
     weights = {f"finder.{name}": value for name, value in finder.state_dict().items()}
     weights |= {f"aligner.{name}": value for name, value in aligner.state_dict().items()}
     weights = {name: value.detach().to(torch.float16).contiguous() for name, value in weights.items()}
-    save_file(weights, out, metadata={"format": "pt"})
+    with writing(out), replacing(out) as partial:
+        save_file(weights, partial, metadata={"format": "pt"})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m catvae.training.aligner", description=__doc__.splitlines()[0])
     parser.add_argument("--data", default=PUBLISHED_DATASET, help="as for train_space.py")
     parser.add_argument("--steps", type=int, default=4000, help="of each of the two networks")
-    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("--out", type=Path, default=Path(WEIGHTS.name))
     args = parser.parse_args()
-    faces = load_faces(args.data)
-    print(faces.report)
-    train_aligner(faces.train, args.out, args.steps)
+    try:
+        with writing(args.out):  # known before it is trained
+            args.out.parent.mkdir(parents=True, exist_ok=True)
+        faces = load_faces(args.data)
+        print(faces.report)
+        train_aligner(faces.train, args.out, args.steps)
+    except UserError as error:
+        sys.exit(f"aligner: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped; nothing was written.")
+    print(f"written to {args.out}; to use it, put it to {WEIGHTS}")
 
 
 if __name__ == "__main__":

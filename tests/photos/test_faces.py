@@ -21,7 +21,7 @@ from catvae.photos import networks
 from catvae.photos.decode import open_image
 from catvae.photos.faces import MIN_SCORE, Face, align, cut_face, find_faces
 from catvae.serving.links import CATS, example_face
-from catvae.training.aligner import train_aligner
+from catvae.training import aligner
 from tests.conftest import ROOT, SHARED
 
 EXAMPLES = ROOT / "examples"
@@ -190,14 +190,25 @@ def test_weights_are_small_and_half_precision():
     assert {tensor.dtype for tensor in load_file(networks.WEIGHTS).values()} == {torch.float16}
 
 
-def test_training_writes_weights_that_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    some = torch.randint(0, 256, (16, 3, 64, 64), dtype=torch.uint8)
-    out = tmp_path / "aligner.safetensors"
-    train_aligner(some, out, steps=2)
-    monkeypatch.setattr(networks, "WEIGHTS", out)
+def test_training_writes_weights_that_load(cat_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    before = networks.WEIGHTS.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["aligner", "--data", str(cat_folder), "--steps", "2"])
+    aligner.main()
+    assert networks.WEIGHTS.read_bytes() == before  # those in use are not written over
+    monkeypatch.setattr(networks, "WEIGHTS", tmp_path / "aligner.safetensors")
     networks.load_networks.cache_clear()
     find_faces(Image.new("RGB", (90, 60)))
     networks.load_networks.cache_clear()
+
+
+@pytest.mark.parametrize("words", [("--data", "nothing"), ("--out", "file/a.safetensors")])
+def test_training_that_cannot_be_is_one_sentence(words, cat_folder: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    monkeypatch.setattr(sys, "argv", ["aligner", "--data", str(cat_folder), "--steps", "1", *words])
+    with pytest.raises(SystemExit, match=f"aligner: .*{words[1]}"):
+        aligner.main()
 
 
 def test_report_is_one_page_with_figures_beside_it(tmp_path: Path):

@@ -202,6 +202,14 @@ def test_a_space_that_cannot_be_published_is_a_clear_error(hub):
         publish_space(SPACE)
 
 
+@pytest.mark.parametrize("hardware", ["zero-a10g", "cpu-basic"])
+def test_without_a_token_it_says_how_to_log_in(hub, tmp_path, hardware):
+    with hub.client(tmp_path / "home", token=None), pytest.raises(HubError, match="401: .*hf auth login"):
+        publish_space(SPACE, hardware=hardware)
+    with hub.client(tmp_path / "home", token=None), pytest.raises(HubError, match="hf auth login"):
+        publish_trainer("owner/trainer", ["--push-to-hub", "owner/cats"], hardware=hardware)
+
+
 def test_the_space_runs_the_gradio_that_is_tested():
     pinned = re.search(r"^gradio==(.+)$", (ROOT / "constraints.txt").read_text(), re.M).group(1)
     assert RepoCard.load(ROOT / "README.md").data.sdk_version == pinned

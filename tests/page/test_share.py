@@ -80,13 +80,13 @@ def test_only_an_example_by_name_and_content_has_a_name(tmp_path):
 @pytest.mark.parametrize(
     ("url", "headers", "root", "address"),
     [
-        ("http://127.0.0.1:7860/gradio_api/queue/join", {}, "", "http://127.0.0.1:7860"),
-        ("http://host/cats/gradio_api/run/predict", {}, "", "http://host/cats"),
-        ("http://10.0.0.1/gradio_api/queue/join", PROXY, "", "https://cats.example"),
-        ("http://10.0.0.1/gradio_api/queue/join", PROXY, "/cats", "https://cats.example/cats"),
-        ("http://10.0.0.1/cats/gradio_api/queue/join", PROXY, "/cats/", "https://cats.example/cats"),
-        ("http://10.0.0.1/catsup/gradio_api/queue/join", PROXY, "/cats", "https://cats.example/cats/catsup"),
-        ("http://10.0.0.1/gradio_api/queue/join", {}, "https://cats.example/cats", "https://cats.example/cats"),
+        ("http://127.0.0.1:7860/", {}, "", "http://127.0.0.1:7860"),
+        ("http://host/cats/", {}, "", "http://host/cats"),
+        ("http://10.0.0.1/", PROXY, "", "https://cats.example"),
+        ("http://10.0.0.1/", PROXY, "/cats", "https://cats.example/cats"),
+        ("http://10.0.0.1/cats/", PROXY, "/cats/", "https://cats.example/cats"),
+        ("http://10.0.0.1/catsup/", PROXY, "/cats", "https://cats.example/cats/catsup"),
+        ("http://10.0.0.1/", {}, "https://cats.example/cats", "https://cats.example/cats"),
     ],
 )
 def test_the_address_is_the_one_visitors_use(url, headers, root, address, monkeypatch):

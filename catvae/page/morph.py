@@ -93,7 +93,7 @@ def morph_view() -> gr.HTML:
     return gr.HTML(
         html_template=static("morph.html"),
         css_template=static("morph.css"),
-        js_on_load=static("morph.js"),
+        js_on_load=static("slide.js") + static("morph.js"),
         elem_id="morph",
         apply_default_css=False,
     )

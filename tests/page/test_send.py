@@ -200,6 +200,7 @@ def test_without_a_share_sheet_the_file_is_saved(open_page):
     with page.expect_download() as download:
         page.get_by_role("button", name="Send", exact=True).click()
     assert download.value.suggested_filename == "playing-kitten-posing-kitten-v6.mp4"
+    expect(page.locator("#mix .note")).to_have_text("Saved, to attach to a message: playing-kitten-posing-kitten-v6.mp4")
 
 
 def test_a_busy_server_is_asked_again(browser, app_url):

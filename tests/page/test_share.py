@@ -144,7 +144,7 @@ def test_an_uploaded_photo_is_in_no_link(open_page, tmp_path):
     draw_cat(1).save(tmp_path / "kitten-01.png")  # named as an example
     page.locator(".cat input[type=file]").first.set_input_files(tmp_path / "kitten-01.png")
     page.get_by_role("button", name="Compartir e insertar").click()
-    expect(page.locator("#share")).to_contain_text("tus fotos son privadas. Se queda fuera: Gato A.", timeout=30_000)
+    expect(page.locator("#share")).to_contain_text("tus fotos son privadas. Fuera del enlace: Gato A.", timeout=30_000)
     expect(page.locator("#share textarea").first).to_have_value(
         re.compile(r"/\?b=posing-kitten&model=v6&steps=9&lang=es$")
     )

@@ -20,7 +20,7 @@ from catvae.errors import SettingError
 from catvae.files import COLOURS, HOME, MANIFEST, read_json
 from catvae.images import data_uri, make_strip
 from catvae.mixing import interpolate
-from catvae.page.morph import MIXING, MORPH_FRAMES, columns, morph_value, with_shares
+from catvae.page.morph import MIXING, MORPH_FRAMES, MORPH_SCRIPT, columns, morph_value, with_shares
 from catvae.page.preview import PICTURE, preview_tags
 from catvae.page.theme import render, static
 from catvae.page.visitor import language_for
@@ -76,7 +76,7 @@ class Embed:
             "embed.html",
             tags=Markup(preview_tags(request, current, "embed")),
             styles=Markup(COLOURS.read_text(encoding="utf-8") + static("morph.css") + static("embed.css")),
-            scripts={name: Markup(static(f"{name}.js")) for name in ("morph", "embed")},
+            scripts={"morph": Markup(MORPH_SCRIPT), "embed": Markup(static("embed.js"))},
             morph=Markup(static("morph.html")),
             exported=exported,
             cats={name: told(name, words) for name in CATS},

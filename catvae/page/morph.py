@@ -22,6 +22,7 @@ PER_ROW = {"wide": 13, "middle": 9, "narrow": 6}  # at most, of frames and paren
 QUICK = {"kind": "WEBP", "quality": 95, "method": 0}  # a third of the time of the default method, a tenth larger
 MIXING = Semaphore(RUNNING_AT_ONCE)  # the page's mix does not go through the queue, which takes twice the time
 SAVES = ("card", "png", "gif", "webp", "mp4")  # in the menu, each with its word "save_…"
+MORPH_SCRIPT = static("slide.js") + static("morph.js")
 PNG_SIDES = (64, 256, 512, 1024)  # of one frame, in pixels
 
 
@@ -93,7 +94,7 @@ def morph_view() -> gr.HTML:
     return gr.HTML(
         html_template=static("morph.html"),
         css_template=static("morph.css"),
-        js_on_load=static("morph.js"),
+        js_on_load=MORPH_SCRIPT,
         elem_id="morph",
         apply_default_css=False,
     )

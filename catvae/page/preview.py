@@ -15,8 +15,8 @@ from catvae.mixing import interpolate
 from catvae.page.first_look import first_look
 from catvae.page.morph import MIXING
 from catvae.page.theme import render, static
-from catvae.page.visitor import language_for
-from catvae.serving.links import DEFAULT_STEPS, State, app_address, app_link, cat_title, example_face, read_state
+from catvae.page.visitor import address_of, language_for
+from catvae.serving.links import DEFAULT_STEPS, State, app_link, cat_title, example_face, read_state
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import Weights, WeightSet
 
@@ -74,11 +74,6 @@ def preview_tags(request: Request, current: WeightSet, page: str = "") -> str:
         size=SIZE,
         words=words,
     )
-
-
-def address_of(request: Request) -> str:
-    """Where this visitor reaches the app."""
-    return app_address(str(request.base_url), request.headers, request.scope.get("root_path", ""))
 
 
 class LinkPreview:

@@ -11,9 +11,9 @@ from catvae.images import is_cut
 from catvae.page.components import Picture, sent_photo
 from catvae.page.picker import CatPicker, show, unchanged
 from catvae.page.theme import i18n, static, when_seen
-from catvae.page.visitor import chosen_language, words_of
+from catvae.page.visitor import address_of, chosen_language, words_of
 from catvae.photos.decode import open_image
-from catvae.serving.links import CATS, app_address, app_link, example_name, iframe, read_state, web_component
+from catvae.serving.links import CATS, app_link, example_name, iframe, read_state, web_component
 from catvae.serving.weights import Weights
 
 
@@ -112,8 +112,3 @@ def kitten_in(content: bytes) -> Image.Image | None:
     except ImageError:
         return None
     return image if is_cut(image) else None
-
-
-def address_of(request: gr.Request) -> str:
-    """Where this visitor reaches the app."""
-    return app_address(str(request.url), request.headers, request.request.scope.get("root_path", ""))

@@ -2,6 +2,7 @@
 
 import gradio as gr
 from PIL import Image
+from starlette.requests import Request
 
 from catvae.errors import ImageError
 from catvae.mixing import METHODS
@@ -9,7 +10,7 @@ from catvae.model import CatVAE
 from catvae.page.components import Picture
 from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
-from catvae.serving.links import MAX_STEPS, MIN_STEPS, example_face, example_name
+from catvae.serving.links import MAX_STEPS, MIN_STEPS, app_address, example_face, example_name
 from catvae.serving.texts import TEXTS, language_of
 from catvae.serving.weights import WeightSet
 
@@ -23,6 +24,12 @@ def chosen_language(request: gr.Request) -> str | None:
 def language_for(request: gr.Request) -> str:
     """The visitor's language: as `?lang=` of the address says, else as the browser does."""
     return chosen_language(request) or language_of(request.headers)
+
+
+def address_of(request: gr.Request | Request) -> str:
+    """Where this visitor reaches the app."""
+    asked: Request = getattr(request, "request", request)  # Gradio's is around one
+    return app_address(str(asked.base_url), asked.headers, asked.scope.get("root_path", ""))
 
 
 def words_of(request: gr.Request) -> dict[str, str]:

@@ -126,7 +126,7 @@ def web_component(address: str) -> str:
 
 
 def app_address(url: str, headers: Mapping[str, str], root_path: str = "") -> str:
-    """Where visitors reach the app, without a slash at the end, from the address and headers of a request.
+    """Where visitors reach the app, without a slash at the end, from its address in a request and the headers.
 
     `root_path` is the subpath that a proxy in front strips (`GRADIO_ROOT_PATH`), or a whole address.
     """
@@ -137,7 +137,7 @@ def app_address(url: str, headers: Mapping[str, str], root_path: str = "") -> st
     parts = urlsplit(url)
     host = headers.get("x-forwarded-host", parts.netloc).split(",")[0].strip()
     scheme = headers.get("x-forwarded-proto", parts.scheme).split(",")[0].strip()
-    path = parts.path.partition("/gradio_api/")[0].rstrip("/")
+    path = parts.path.rstrip("/")
     prefix = root_path.strip("/")
     if prefix and not f"{path}/".startswith(f"/{prefix}/"):
         path = f"/{prefix}{path}"

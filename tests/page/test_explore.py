@@ -152,7 +152,7 @@ def test_sums_of_cats_change_with_each_click(open_page):
 def test_a_phone_shows_both_tabs_in_spanish_without_sideways_scrolling(open_page, theme):
     page = open_page(360, 740, "es-AR", f"/?__theme={theme}")
     explore(page, "Explorar")
-    expect(page.locator("#map .turn")).to_have_text("Toca un gato: será el gato A.")
+    expect(page.locator("#map .turn")).to_have_text("Tocá un gato: va a ser el gato A.")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     for selector in ("#map button", "#sum button"):
         sizes = page.evaluate(

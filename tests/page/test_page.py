@@ -52,12 +52,12 @@ def test_the_mix_follows_model_steps_and_cats(open_page):
 
 
 def test_a_broken_photo_is_a_message_and_loses_nothing(open_page, tmp_path):
-    page = open_page(locale="es-ES")
-    before = frames(page)
+    page = open_page(360, 740, "es-ES")
+    before, place = frames(page), page.locator("#morph").bounding_box()
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
     page.locator(".cat input[type=file]").first.set_input_files(tmp_path / "broken.jpg")
     expect(page.get_by_text("No se puede leer la foto del gato A").first).to_be_visible(timeout=30_000)
-    assert frames(page) == before
+    assert frames(page) == before and page.locator("#morph").bounding_box() == place  # nor does anything jump
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -302,7 +302,7 @@ def test_a_server_that_does_not_answer_is_said_and_the_card_goes_on(browser, app
     expect(page.locator("#mix img")).to_have_count(11, timeout=30_000)
     page.route("**/queue/join*", lambda route: route.fulfill(status=429, json={"error": "busy"}))
     choose_cat(page, "kitten-02")
-    refusal = card_of(page).locator(".about + .face + .refusal")
+    refusal = card_of(page).locator(".seen .refusal")
     expect(refusal).to_have_text(TEXTS["en"]["no_answer"], timeout=30_000)
     expect(card_of(page).locator(".waits")).to_have_count(0)
     page.unroute("**/queue/join*")

@@ -199,7 +199,9 @@ def test_without_a_share_sheet_the_file_is_saved(open_page):
     page = open_page(init="delete Navigator.prototype.canShare")
     with page.expect_download() as download:
         page.get_by_role("button", name="Send", exact=True).click()
-    assert download.value.suggested_filename == "playing-kitten-posing-kitten-v6.mp4"
+    name = "playing-kitten-posing-kitten-v6.mp4"
+    assert download.value.suggested_filename == name
+    expect(page.locator("#mix .note")).to_have_text(f"Saved, to attach to a message: {name}")
 
 
 def test_a_busy_server_is_asked_again(browser, app_url):

@@ -80,13 +80,13 @@ def test_only_an_example_by_name_and_content_has_a_name(tmp_path):
 @pytest.mark.parametrize(
     ("url", "headers", "root", "address"),
     [
-        ("http://127.0.0.1:7860/gradio_api/queue/join", {}, "", "http://127.0.0.1:7860"),
-        ("http://host/cats/gradio_api/run/predict", {}, "", "http://host/cats"),
-        ("http://10.0.0.1/gradio_api/queue/join", PROXY, "", "https://cats.example"),
-        ("http://10.0.0.1/gradio_api/queue/join", PROXY, "/cats", "https://cats.example/cats"),
-        ("http://10.0.0.1/cats/gradio_api/queue/join", PROXY, "/cats/", "https://cats.example/cats"),
-        ("http://10.0.0.1/catsup/gradio_api/queue/join", PROXY, "/cats", "https://cats.example/cats/catsup"),
-        ("http://10.0.0.1/gradio_api/queue/join", {}, "https://cats.example/cats", "https://cats.example/cats"),
+        ("http://127.0.0.1:7860/", {}, "", "http://127.0.0.1:7860"),
+        ("http://host/cats/", {}, "", "http://host/cats"),
+        ("http://10.0.0.1/", PROXY, "", "https://cats.example"),
+        ("http://10.0.0.1/", PROXY, "/cats", "https://cats.example/cats"),
+        ("http://10.0.0.1/cats/", PROXY, "/cats/", "https://cats.example/cats"),
+        ("http://10.0.0.1/catsup/", PROXY, "/cats", "https://cats.example/cats/catsup"),
+        ("http://10.0.0.1/", {}, "https://cats.example/cats", "https://cats.example/cats"),
     ],
 )
 def test_the_address_is_the_one_visitors_use(url, headers, root, address, monkeypatch):
@@ -144,7 +144,7 @@ def test_an_uploaded_photo_is_in_no_link(open_page, tmp_path):
     draw_cat(1).save(tmp_path / "kitten-01.png")  # named as an example
     page.locator(".cat input[type=file]").first.set_input_files(tmp_path / "kitten-01.png")
     page.get_by_role("button", name="Compartir e insertar").click()
-    expect(page.locator("#share")).to_contain_text("tus fotos son privadas. Se queda fuera: Gato A.", timeout=30_000)
+    expect(page.locator("#share")).to_contain_text("tus fotos son privadas. Fuera del enlace: Gato A.", timeout=30_000)
     expect(page.locator("#share textarea").first).to_have_value(
         re.compile(r"/\?b=posing-kitten&model=v6&steps=9&lang=es$")
     )

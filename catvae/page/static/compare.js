@@ -2,13 +2,7 @@ let share = 500, strips = new Map();  // the slider's place outlives a new drawi
 
 function draw() {
   for (const [canvas, strip] of strips) {
-    const pen = canvas.getContext('2d'), count = Number(canvas.dataset.count), side = strip.height;
-    const place = share / 1000 * (count - 1), first = Math.min(Math.floor(place), count - 2);
-    pen.imageSmoothingQuality = 'high';
-    for (const [frame, alpha] of [[first, 1], [first + 1, place - first]]) {
-      pen.globalAlpha = alpha;
-      pen.drawImage(strip, frame * side + 0.5, 0.5, side - 1, side - 1, 0, 0, canvas.width, canvas.height);
-    }
+    drawBetween(canvas, strip, Number(canvas.dataset.count), share);
     canvas.dataset.shown = share;
   }
   const slider = element.querySelector('.way input'), stage = element.querySelector('.stage');
@@ -35,11 +29,10 @@ element.addEventListener('input', event => {
   share = Number(event.target.value);
   draw();
 });
-element.addEventListener('keydown', event => {  // 5 % a press, as a hand would
-  const step = {ArrowRight: 50, ArrowUp: 50, ArrowLeft: -50, ArrowDown: -50}[event.key];
-  if (!step || !event.target.closest('.way')) return;
-  event.preventDefault();
-  share = Math.max(0, Math.min(1000, share + step));
+element.addEventListener('keydown', event => {
+  const moved = event.target.closest('.way') ? slideTo(event, share) : null;
+  if (moved === null) return;
+  share = moved;
   draw();
 });
 element.addEventListener('click', event => {

@@ -1,18 +1,12 @@
-const canvas = element.querySelector('canvas'), pen = canvas.getContext('2d');
+const canvas = element.querySelector('canvas');
 const slider = element.querySelector('input'), play = element.querySelector('.play');
 const output = element.querySelector('output');
 let strip = null, morph = null, playing = false, direction = 1, last = 0;
 
 function draw() {
   if (!strip) return;
-  const share = slider.value / 1000, place = share * (morph.count - 1);
-  const first = Math.min(Math.floor(place), morph.count - 2), side = strip.height;
-  pen.imageSmoothingQuality = 'high';
-  for (const [frame, alpha] of [[first, 1], [first + 1, place - first]]) {
-    pen.globalAlpha = alpha;
-    pen.drawImage(strip, frame * side + 0.5, 0.5, side - 1, side - 1, 0, 0, canvas.width, canvas.height);
-  }
-  output.textContent = morph.share.replace('{percent}', Math.round(100 * share));
+  drawBetween(canvas, strip, morph.count, slider.value);
+  output.textContent = morph.share.replace('{percent}', Math.round(slider.value / 10));
   slider.setAttribute('aria-valuetext', output.textContent);
 }
 function tick(now) {
@@ -41,11 +35,10 @@ function update() {
   image.onload = () => { strip = image; canvas.dataset.ready = morph.count; draw(); };
   image.src = morph.strip;
 }
-slider.addEventListener('keydown', event => {  // 5 % a press, as a hand would; a page is a fifth; Home and End are the browser's
-  const step = {ArrowRight: 50, ArrowUp: 50, ArrowLeft: -50, ArrowDown: -50, PageUp: 200, PageDown: -200}[event.key];
-  if (!step) return;
-  event.preventDefault();
-  slider.value = Math.max(0, Math.min(1000, Number(slider.value) + step));
+slider.addEventListener('keydown', event => {
+  const share = slideTo(event, slider.value);
+  if (share === null) return;
+  slider.value = share;
   setPlaying(false);
   draw();
 });

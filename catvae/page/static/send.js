@@ -62,25 +62,25 @@ async function makeFile(kind, button) {
   }
   return animate(name, kind);
 }
-function download(file) {
+function download(file, how = 'saved') {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(file);
   link.download = file.name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-  say(told().words.saved.replace('{name}', file.name));
+  say(told().words[how].replace('{name}', file.name));
 }
 const shares = kind => navigator.canShare?.({files: [new File(['?'], `cat.${kind}`, {type: MIME[kind]})]});
 async function send() {
   const {title, link, words} = told(), kind = shares('mp4') || !shares('jpg') ? 'mp4' : 'card';
   const file = await makeFile(kind);
-  if (!shares(kind === 'card' ? 'jpg' : kind)) return download(file);
+  if (!shares(kind === 'card' ? 'jpg' : kind)) return download(file, 'attach');
   try {
     await navigator.share({files: [file], title, text: `${title}: ${address(link)}`});
     say(link ? '' : words.own);
   } catch (error) {
     if (error.name === 'NotAllowedError') say(words.ready);  // the click was too long ago; the file is kept
-    else if (error.name !== 'AbortError') download(file);
+    else if (error.name !== 'AbortError') download(file, 'attach');
   }
 }
 async function act(button) {

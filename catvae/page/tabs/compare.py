@@ -44,7 +44,7 @@ def compare_tab(
     view = gr.HTML(
         html_template="${value || ''}",
         css_template=static("compare.css"),
-        js_on_load=static("compare.js"),
+        js_on_load=static("slide.js") + static("compare.js"),
         elem_id="compare",
     )
     page, pictures = ComparePage(weights), [cat_a.face, cat_b.face, cat_a.photo, cat_b.photo]

@@ -19,7 +19,7 @@ from catvae.serving.weights import WeightSet
 
 MORPH_FRAMES = 17  # the browser fades between neighbours, which is within 54 dB of the true picture
 PER_ROW = {"wide": 13, "middle": 9, "narrow": 6}  # at most, of frames and parents, by the width of the gallery
-QUICK = {"kind": "WEBP", "quality": 95, "method": 0}  # a third of the time of the default method, a tenth larger
+QUICK = {"kind": "JPEG", "quality": 95, "subsampling": 0}  # a tenth of the time of WebP, half again as large
 MIXING = Semaphore(RUNNING_AT_ONCE)  # the page's mix does not go through the queue, which takes twice the time
 SAVES = ("card", "png", "gif", "webp", "mp4")  # in the menu, each with its word "save_…"
 MORPH_SCRIPT = static("slide.js") + static("morph.js")

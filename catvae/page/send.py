@@ -14,7 +14,7 @@ from PIL import Image
 from catvae.images import save_frames
 from catvae.model import IMAGE_SIZE
 from catvae.page.components import bytes_within
-from catvae.page.morph import MORPH_FRAMES
+from catvae.page.morph import MORPH_FRAMES, QUICK
 from catvae.page.theme import static
 from catvae.page.visitor import refuse, told, words_of
 
@@ -62,7 +62,7 @@ def read_morph(value: str | None) -> list[Image.Image]:
     """The frames, each 64×64, in what `morph_value` made and a browser sent back; none where that is anything else."""
     try:
         content = bytes_within(json.loads(value or "")["strip"])
-        with Image.open(BytesIO(content), formats=["WEBP"]) as strip:
+        with Image.open(BytesIO(content), formats=[QUICK["kind"]]) as strip:
             if strip.size != (MORPH_FRAMES * IMAGE_SIZE, IMAGE_SIZE):
                 return []
             whole = strip.convert("RGB")

@@ -30,7 +30,7 @@ def tiny_set() -> WeightSet:
 
 
 def pictures(html: str) -> list[np.ndarray]:
-    sources = re.findall('src="data:image/webp;base64,([^"]+)"', html)
+    sources = re.findall('src="data:image/jpeg;base64,([^"]+)"', html)
     return [np.asarray(Image.open(BytesIO(b64decode(source))).convert("RGB"), np.float32) for source in sources]
 
 

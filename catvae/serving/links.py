@@ -17,6 +17,7 @@ from catvae.files import example_cats
 from catvae.mixing import METHODS
 from catvae.model import VARIANTS
 from catvae.photos.decode import open_image
+from catvae.serving.texts import TEXTS
 
 MIN_STEPS, MAX_STEPS, DEFAULT_STEPS = 2, 24, 9
 SAME = 2  # of 255, on average: CPUs differ in the last digits of where they find a face
@@ -109,10 +110,10 @@ def app_link(address: str, state: State, page: str = "", lang: str | None = None
 
 
 def iframe(address: str, state: State, lang: str | None = None) -> str:
-    """HTML that shows the small page in a blog post."""
+    """HTML that shows the small page in a blog post, its title in that language or in English."""
     source = app_link(address, state, "embed", lang).replace("&", "&amp;")
     return (
-        f'<iframe src="{source}" title="Kitten Mixer" width="700" height="420"\n'
+        f'<iframe src="{source}" title="{TEXTS[lang or "en"]["card_title"]}" width="700" height="420"\n'
         '  style="border: 0; max-width: 100%" loading="lazy"></iframe>'
     )
 

@@ -248,6 +248,7 @@ def test_one_slider_moves_all_models_and_a_face_opens_its_model(open_page):
     rows.nth(models.index("v4")).press("Enter")  # by keyboard
     expect(page.locator("#model input")).to_have_value(re.compile("v4"))
     expect(page.locator("#mix")).to_be_visible()
+    expect(page.locator("#morph output")).to_have_text("25 % B")  # the face that was clicked
 
 
 def test_surprises_are_other_cats(open_page):

@@ -135,6 +135,7 @@ def test_frames_and_pictures_are_saved_without_the_server(open_page, tmp_path):
     name, picture = save(page, "Save 13 % B as PNG", tmp_path)
     assert (name, picture.size) == ("playing-kitten-posing-kitten-v6-13.png", (512, 512))
     page.locator("#mix summary").click()
+    expect(page.locator("#mix .menu")).to_be_in_viewport(ratio=1)  # though it opens at the foot of a laptop's screen
     page.locator("#mix select").select_option("64")
     name, picture = save(page, "Save 25 % B as PNG", tmp_path)
     shown = BytesIO(b64decode(page.locator("#mix .show img").nth(2).get_attribute("src").partition(",")[2]))

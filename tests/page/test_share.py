@@ -97,7 +97,8 @@ def test_the_address_is_the_one_visitors_use(url, headers, root, address, monkey
 
 def test_the_iframe_carries_the_state_in_valid_html():
     address = "http://x/embed?a=playing-kitten&amp;b=posing-kitten&amp;model=v6&amp;steps=9"
-    assert f'src="{address}"' in iframe("http://x", State())
+    assert f'src="{address}" title="Kitten Mixer"' in iframe("http://x", State())
+    assert 'title="Mezclador de Gatitos"' in iframe("http://x", State(), "es")
 
 
 def test_the_link_reopens_what_the_page_shows(open_page):

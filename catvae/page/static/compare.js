@@ -37,7 +37,11 @@ element.addEventListener('keydown', event => {
 });
 element.addEventListener('click', event => {
   const row = event.target.closest('[data-model]');
-  if (row) trigger('click', {model: row.dataset.model});
+  if (!row) return;
+  const morph = element.getRootNode().querySelector('#morph input');  // it opens where the face stood
+  morph.value = share;
+  morph.dispatchEvent(new Event('input'));
+  trigger('click', {model: row.dataset.model});
 });
 watch('value', () => requestAnimationFrame(update));  // when the new ones stand
 update();

@@ -156,7 +156,7 @@ def test_the_preview_is_the_picture_of_the_mix(app_url):
 def test_mixes_that_are_not_here_are_no_other_mix(app_url):
     for query in ("a=chelsea&b=nobody&model=v6", "a=chelsea&b=kitten-02&model=v9", ""):
         answer = httpx.get(f"{app_url}/embed/mix?{query}&lang=es")
-        assert answer.status_code == 404 and "recarga la página" in answer.json()["error"]
+        assert answer.status_code == 404 and "recargá la página" in answer.json()["error"]
 
 
 def test_the_other_data_of_the_page_are_left_alone():

@@ -96,7 +96,11 @@ async function act(button) {
     say(told().words.failed);
   } finally {
     setMaking(null);
-    if (!document.activeElement || document.activeElement === document.body) button.focus({preventScroll: true});
+    const menu = button.closest('details[open]');  // it lies over the controls
+    if (menu) menu.open = false;
+    if (!document.activeElement || document.activeElement === document.body || menu?.contains(document.activeElement)) {
+      (menu?.querySelector('summary') ?? button).focus({preventScroll: true});
+    }
   }
 }
 element.addEventListener('click', event => {

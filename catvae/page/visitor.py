@@ -28,7 +28,7 @@ def language_for(request: gr.Request) -> str:
 
 def address_of(request: gr.Request | Request) -> str:
     """Where this visitor reaches the app."""
-    asked: Request = getattr(request, "request", request)  # Gradio's is around one
+    asked = request.request if isinstance(request, gr.Request) else request
     return app_address(str(asked.base_url), asked.headers, asked.scope.get("root_path", ""))
 
 

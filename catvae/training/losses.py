@@ -1,6 +1,6 @@
-"""What pulls a painter: two discriminators, LPIPS with AlexNet, and the spectrum of real pictures."""
+"""What pulls a painter: two discriminators, what other networks see, and the spectrum of real pictures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,15 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-TAPS = (64, 192, 384, 256, 256)  # channels of AlexNet's layers
-
 
 @dataclass(frozen=True)
-class AlexNet:
-    """LPIPS's AlexNet."""
+class Eyes:
+    """Networks trained on photos."""
 
     taps: Callable[[Tensor], list[Tensor]]  # images (N, 3, H, W) in [0, 1] to features (N, C, h, w) of norm 1
-    weights: list[Tensor]  # (C, 1, 1) for each tap: LPIPS's, to multiply features by before their squared distance
+    weights: list[Tensor]  # (C, 1, 1) for each tap, to multiply features by before their squared distance
 
 
 class Discriminator(nn.Module):
@@ -65,23 +63,23 @@ def change(x: Tensor, chance: Tensor) -> Tensor:
 
 
 class FeatureDiscriminator(nn.Module):
-    """What AlexNet sees, five taps (N, C, h, w) of norm 1, to a score each, (N, 5).
+    """What eyes see, T taps (N, C, h, w) of norm 1 with so many `channels`, to a score each, (N, T).
 
     A network that knows pictures already learns in hundreds of steps what one that begins with noise
     learns in tens of thousands (Projected GANs, Sauer et al. 2021, https://arxiv.org/abs/2111.01007).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
         self.heads = nn.ModuleList(
             nn.Sequential(
-                spectral_norm(nn.Conv2d(channels, 64, 1)),
+                spectral_norm(nn.Conv2d(width, 64, 1)),
                 nn.LeakyReLU(0.2),
                 spectral_norm(nn.Conv2d(64, 64, 3, padding=1)),
                 nn.LeakyReLU(0.2),
                 spectral_norm(nn.Conv2d(64, 1, 1)),
             )
-            for channels in TAPS
+            for width in channels
         )
 
     def forward(self, taps: list[Tensor]) -> Tensor:
@@ -96,11 +94,10 @@ def enlarge(image: Tensor, shift: tuple[int, int]) -> Tensor:
     return F.pad(image, (3, 0, 3, 0), mode="replicate")[:, :, shift[0] : shift[0] + 128, shift[1] : shift[1] + 128]
 
 
-def lpips(alexnet: AlexNet, taps: list[Tensor], others: list[Tensor]) -> Tensor:
-    """LPIPS of pairs, (N,), from their taps."""
+def distance(eyes: Eyes, taps: list[Tensor], others: list[Tensor]) -> Tensor:
+    """How far pairs are apart, (N,), from their taps: of AlexNet's it is LPIPS."""
     distances = [
-        (weight * (a - b)).square().sum(1).mean((1, 2))
-        for a, b, weight in zip(taps, others, alexnet.weights, strict=True)
+        (weight * (a - b)).square().sum(1).mean((1, 2)) for a, b, weight in zip(taps, others, eyes.weights, strict=True)
     ]
     return torch.stack(distances).sum(0)
 

@@ -15,7 +15,7 @@ from catvae.machine import pick_precision
 from catvae.metrics import psnr, sharpness, spectrum
 from catvae.model import PAINTED, CatVAE, load_checkpoint, save_checkpoint
 from catvae.training.data import Faces, FaceStream
-from catvae.training.losses import AlexNet
+from catvae.training.losses import Eyes
 from catvae.training.painting import PainterConfig, Studio, make_studio, take_step
 from catvae.training.progress import STATE, finish, read_progress, save_progress, saving
 from catvae.training.split import save_trained_on
@@ -37,7 +37,7 @@ def train_painter(
     validation: Tensor,
     folder: Path,
     run: dict[str, Any],
-    alexnet: AlexNet,
+    eyes: Eyes,
     config: PainterConfig = PainterConfig(),
     *,
     device: torch.device = torch.device("cpu"),
@@ -49,12 +49,12 @@ def train_painter(
     `folder` gets `history.csv`, a row every 8,192 faces, `sheet-*.png` of the same 16 faces and 16
     midpoints, and `training.pt` with all that is needed to go on, the record `run` among it; with
     `state`, what that file held, the run continues there. All chance in a step follows from its number.
-    `alexnet` is what `load_alexnet` gives.
+    `eyes` are what `load_eyes` gives.
 
     Raises TrainingError when the state does not fit, when the loss is no longer finite, or when the
     folder cannot be written.
     """
-    studio, seen, history = make_studio(vae, alexnet, train, config, device), 0, []
+    studio, seen, history = make_studio(vae, eyes, train, config, device), 0, []
     if state:
         seen, history = restore(studio, state)
     started, first = time.monotonic(), seen
@@ -82,7 +82,7 @@ def train_v7(
     faces: Faces,
     start: Path,
     out: Path,
-    alexnet: AlexNet,
+    eyes: Eyes,
     config: PainterConfig,
     *,
     device: torch.device,
@@ -111,9 +111,7 @@ def train_v7(
         return finished
     with saving(folder):
         save_trained_on(folder, faces.trained_on, start / "v6")
-    painter = train_painter(
-        vae, faces.train, faces.validation, folder, run, alexnet, config, device=device, state=state
-    )
+    painter = train_painter(vae, faces.train, faces.validation, folder, run, eyes, config, device=device, state=state)
     assert vae.painter is not None  # add_painter gave it one
     vae.painter.load_state_dict(painter.state_dict())
     with saving(folder):

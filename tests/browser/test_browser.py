@@ -390,7 +390,7 @@ def test_what_cannot_run_is_a_sentence_and_a_picture(browser, site, file, fault,
     assert picture.evaluate("image => image.complete && image.naturalWidth > 0 && image.offsetWidth > 200")
     if file:  # and once it is mended
         site.faults.clear()
-        page.get_by_role("button", name="Intentar otra vez").click()
+        page.get_by_role("button", name="Probar otra vez").click()
         if "mjs" not in file:  # a module that failed stays failed until the page is loaded again
             expect_ready(page)
     page.close()

@@ -102,6 +102,11 @@ def distance(eyes: Eyes, taps: list[Tensor], others: list[Tensor]) -> Tensor:
     return torch.stack(distances).sum(0)
 
 
+def pooled(taps: list[Tensor]) -> Tensor:
+    """Means over places of all taps, side by side: (N, sum of channels)."""
+    return torch.cat([tap.mean((2, 3)) for tap in taps], 1)
+
+
 def penalty(discriminator: Discriminator, x: Tensor) -> Tensor:
     """Squared norm of the score's gradient by the picture scaled to [-2, 2], mean over pictures."""
     x = x.detach().requires_grad_(True)

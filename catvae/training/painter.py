@@ -126,6 +126,7 @@ def state_of(studio: Studio) -> dict[str, Any]:
         "ema": studio.ema.state_dict(),
         "discriminators": [judge.state_dict() for judge in (studio.discriminator, studio.feature_discriminator)],
         "optimizers": [adam.state_dict() for adam in (studio.painter_adam, studio.discriminators_adam)],
+        "drift": studio.drift,
     }
 
 
@@ -137,6 +138,7 @@ def restore(studio: Studio, state: dict[str, Any]) -> tuple[int, list[dict]]:
         studio.ema.load_state_dict(state["ema"])
         for part, saved in zip(parts, [*state["discriminators"], *state["optimizers"]], strict=True):
             part.load_state_dict(saved)
+        studio.drift.copy_(state["drift"])
         return state["seen"], state["history"]
     except (KeyError, ValueError, RuntimeError, TypeError) as error:
         raise TrainingError(f"{STATE}: holds no run of a painter ({error}); drop --resume to train anew") from error

@@ -33,6 +33,7 @@ from catvae.training.losses import (
     enlarge,
     mean_log_power,
     penalty,
+    pooled,
     spectral_distance,
 )
 
@@ -60,6 +61,7 @@ class PainterConfig:
     features_mixes: float = 1.33
     spectrum: float = 0.1
     spectrum_mixes: float = 0.4
+    drift_mixes: float = 4.0  # of the mean of what the eyes see in mixes from that of real faces
     grow: int = 10_000  # images over which the discriminators' share comes in
     gamma: float = 0.05  # of the gradient penalties
     ema: float = 0.998
@@ -78,6 +80,8 @@ class Studio:
     discriminators_adam: torch.optim.Optimizer
     eyes: Eyes
     log_power: tuple[Tensor, Tensor]  # of real faces, in batches of as many as faces and mixes
+    seen: tuple[Tensor, Tensor]  # mean and standard deviation of what the eyes see in real faces, `pooled`
+    drift: Tensor  # running mean of how many deviations what they see in mixes is from that mean
     autocast: Callable[[], torch.autocast]
 
 
@@ -107,6 +111,12 @@ def make_studio(vae: CatVAE, eyes: Eyes, train: Tensor, config: PainterConfig, d
     feature_discriminator = FeatureDiscriminator([len(weight) for weight in eyes.weights]).to(device)
     both = [*discriminator.parameters(), *feature_discriminator.parameters()]
     real = train[:4096].to(device).float() / 255
+    with torch.no_grad(), autocast(device, pick_precision("auto", device)):
+        views = [
+            enlarge(vary(x, torch.randn(len(x), 5).to(device), torch.tensor([2, 2]), config.jitter), (0, 0))
+            for x in real[:2048].split(64)
+        ]
+        seen = torch.cat([pooled(eyes.taps(view)) for view in views])
     adam = partial(torch.optim.Adam, betas=(0.0, 0.99), fused=device.type != "mps")
     return Studio(
         vae=vae,
@@ -118,6 +128,8 @@ def make_studio(vae: CatVAE, eyes: Eyes, train: Tensor, config: PainterConfig, d
         discriminators_adam=adam(both, lr=3 * config.lr),
         eyes=eyes,
         log_power=(mean_log_power(real, config.batch_size), mean_log_power(real, config.mixes)),
+        seen=(seen.mean(0), seen.std(0) + 1e-6),
+        drift=torch.zeros(seen.shape[1], device=device),
         autocast=partial(autocast, device, pick_precision("auto", device)),
     )
 
@@ -198,18 +210,22 @@ def pull(studio: Studio, sitting: Sitting, painted: Tensor, taps: list[Tensor], 
     features = F.softplus(gap).mean(1)
     for judge in judges:
         judge.requires_grad_(True)
-    seen = distance(studio.eyes, taps, sitting.target_taps)
+    apart = distance(studio.eyes, taps, sitting.target_taps)
+    off = ((pooled(taps)[n:] - studio.seen[0]) / studio.seen[1]).mean(0)
+    studio.drift.lerp_(off.detach(), 0.05)
     return {
         "l1": F.l1_loss(painted[:n], sitting.target[:n]),
         "coarse": F.l1_loss(F.avg_pool2d(painted, 4), F.avg_pool2d(sitting.soft, 4)),
-        "lpips": seen[:n].mean(),
-        "lpips_mixes": seen[n:].mean(),
+        "lpips": apart[:n].mean(),
+        "lpips_mixes": apart[n:].mean(),
         "adversarial": adversarial[:n].mean(),
         "adversarial_mixes": adversarial[n:].mean(),
         "features": features[:n].mean(),
         "features_mixes": features[n:].mean(),
         "spectrum": spectral_distance(painted[:n], studio.log_power[0]),
         "spectrum_mixes": spectral_distance(painted[n:], studio.log_power[1]),
+        "drift_mixes": 2
+        * (studio.drift * off).mean(),  # the gradient of its square, without that of the batch's spread
     }
 
 

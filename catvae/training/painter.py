@@ -63,7 +63,7 @@ def train_painter(
         batch = train[torch.randint(len(train), (config.batch_size,))]
         parts = take_step(studio, batch, config, seen)
         seen += config.batch_size
-        if seen % EPOCH and seen < config.images:
+        if seen % EPOCH >= config.batch_size and seen < config.images:
             continue
         if not all(torch.isfinite(value) for value in parts.values()):
             raise TrainingError(f"the painter's loss is no longer finite after {seen} faces; try another --seed")

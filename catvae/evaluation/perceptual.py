@@ -82,7 +82,7 @@ def load_eyes(device: torch.device) -> Eyes:
 
 
 def _unit(x: Tensor) -> Tensor:
-    return x.float() / (x.float().norm(dim=1, keepdim=True) + 1e-6)
+    return x.float() / (x.float().norm(dim=1, keepdim=True) + 1e-10)
 
 
 def _load_alexnet(device: torch.device) -> tuple[Callable[[Tensor], list[Tensor]], list[Tensor]]:

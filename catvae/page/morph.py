@@ -51,7 +51,7 @@ def frames_view() -> gr.HTML:
     """Where the frames stand, with what sends and saves them; its value is what `frames_html` gives."""
     return gr.HTML(
         css_template=static("frames.css") + static("send.css"),
-        js_on_load=static("frames.js") + static("card.js") + static("send.js"),
+        js_on_load=static("slide.js") + static("frames.js") + static("card.js") + static("send.js"),
         elem_id="mix",
         min_height=110,
         apply_default_css=False,

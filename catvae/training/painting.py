@@ -1,13 +1,14 @@
 """One step of a painter's training, and what pulls it.
 
 Of every batch of faces the painter paints v6's reconstructions, and mixes of pairs of them. A face is
-pulled to the real one (L1, and what eyes see: LPIPS with AlexNet, and the like with EfficientNet-Lite1), a mix to
-the cross-fade of its parents (eyes alone), both stay
-close to v6's picture at a quarter of the size and to the spectrum of real faces, and two discriminators
-pull both to what real faces look like: one sees pictures, under small changes alike for real and painted
-ones (DiffAugment, Zhao et al. 2020, https://arxiv.org/abs/2006.10738), with penalties on its gradient;
-one sees what the eyes see (Sauer et al. 2021, https://arxiv.org/abs/2111.01007). Both compare pairs
-(R3GAN, Huang et al. 2024, https://arxiv.org/abs/2501.05441).
+pulled to the real one (L1, and what eyes see: LPIPS with AlexNet, and the like with EfficientNet-Lite1),
+a mix to the cross-fade of its parents (eyes alone), to the colours of v6's picture and to the mean of what
+the eyes see in real faces. Both stay close to v6's picture at a quarter of the size and to the spectrum of
+real faces, and two discriminators pull both to what real faces look like: one sees pictures, under small
+changes alike for real and painted ones (DiffAugment, Zhao et al. 2020, https://arxiv.org/abs/2006.10738),
+with penalties on its gradient; one sees what the eyes see (Sauer et al. 2021,
+https://arxiv.org/abs/2111.01007). Both compare pairs (R3GAN, Huang et al. 2024,
+https://arxiv.org/abs/2501.05441).
 """
 
 import math
@@ -38,6 +39,7 @@ from catvae.training.losses import (
 )
 
 PENALTY_EVERY = 8  # steps
+CENTRED = torch.tensor([2, 2])  # the move of `vary` that is none
 GROWING = {"adversarial", "adversarial_mixes", "features", "features_mixes"}
 
 
@@ -54,7 +56,7 @@ class PainterConfig:
     l1: float = 2.0  # to the real face
     coarse: float = 2.0  # to v6's picture, as 4×4 means
     colour_mixes: float = 100.0  # to v6's picture, as 2×2 means without their grey: no red or green is invented
-    lpips: float = 28.0  # to the real face
+    lpips: float = 28.0  # of what the eyes see, to the real face
     lpips_mixes: float = 2.0  # to the cross-fade of the parents
     adversarial: float = 0.05
     adversarial_mixes: float = 0.2
@@ -111,13 +113,11 @@ def make_studio(vae: CatVAE, eyes: Eyes, train: Tensor, config: PainterConfig, d
     discriminator = Discriminator().to(device, memory_format=torch.channels_last)
     feature_discriminator = FeatureDiscriminator([len(weight) for weight in eyes.weights]).to(device)
     both = [*discriminator.parameters(), *feature_discriminator.parameters()]
+    cast = partial(autocast, device, pick_precision("auto", device))
     real = train[:4096].to(device).float() / 255
-    with torch.no_grad(), autocast(device, pick_precision("auto", device)):
-        views = [
-            enlarge(vary(x, torch.randn(len(x), 5).to(device), torch.tensor([2, 2]), config.jitter), (0, 0))
-            for x in real[:2048].split(64)
-        ]
-        seen = torch.cat([pooled(eyes.taps(view)) for view in views])
+    with torch.no_grad(), cast():
+        varied = (vary(x, torch.randn(len(x), 5).to(device), CENTRED, config.jitter) for x in real[:2048].split(64))
+        seen = torch.cat([pooled(eyes.taps(enlarge(x, (0, 0)))) for x in varied])
     adam = partial(torch.optim.Adam, betas=(0.0, 0.99), fused=device.type != "mps")
     return Studio(
         vae=vae,
@@ -131,7 +131,7 @@ def make_studio(vae: CatVAE, eyes: Eyes, train: Tensor, config: PainterConfig, d
         log_power=(mean_log_power(real, config.batch_size), mean_log_power(real, config.mixes)),
         seen=(seen.mean(0), seen.std(0) + 1e-6),
         drift=torch.zeros(seen.shape[1], device=device),
-        autocast=partial(autocast, device, pick_precision("auto", device)),
+        autocast=cast,
     )
 
 
@@ -199,7 +199,7 @@ def learn(adam: torch.optim.Optimizer, loss: Tensor, largest: float = math.inf) 
 
 def pull(studio: Studio, sitting: Sitting, painted: Tensor, taps: list[Tensor], n: int) -> dict[str, Tensor]:
     """What pulls the painter, by names of `PainterConfig`, of N faces and M mixes painted (N + M, 3, 64, 64), in
-    which the eyes see `taps`."""
+    which the eyes see `taps`. The running mean of mixes in `studio` takes a step to theirs."""
     judges = (studio.discriminator, studio.feature_discriminator)
     for judge in judges:
         judge.requires_grad_(False)
@@ -226,8 +226,8 @@ def pull(studio: Studio, sitting: Sitting, painted: Tensor, taps: list[Tensor], 
         "features_mixes": features[n:].mean(),
         "spectrum": spectral_distance(painted[:n], studio.log_power[0]),
         "spectrum_mixes": spectral_distance(painted[n:], studio.log_power[1]),
-        "drift_mixes": 2
-        * (studio.drift * off).mean(),  # the gradient of its square, without that of the batch's spread
+        # against the running mean, which pulls the mean and leaves the mixes' spread: a batch's own square would not
+        "drift_mixes": 2 * (studio.drift * off).mean(),
     }
 
 

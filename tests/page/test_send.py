@@ -156,6 +156,7 @@ def test_files_are_of_the_mix_that_is_shown_though_cat_a_is_another(open_page, t
     )
     first = save(page, "GIF", tmp_path)[1].convert("RGB")
     assert page.evaluate("window.busy") == ["Making…", True]
+    expect(page.locator("#mix [data-save=gif]")).to_be_enabled()
     expect(page.locator("#mix summary")).to_be_focused()  # the menu is closed: it lies over the model
     page.locator("#model input").click()
     page.get_by_role("option", name="v2").click()

@@ -38,9 +38,7 @@ element.addEventListener('keydown', event => {
 element.addEventListener('click', event => {
   const row = event.target.closest('[data-model]');
   if (!row) return;
-  const morph = element.getRootNode().querySelector('#morph input');  // it opens where the face stood
-  morph.value = share;
-  morph.dispatchEvent(new Event('input'));
+  moveMorph(element, share);  // it opens where the face stood
   trigger('click', {model: row.dataset.model});
 });
 watch('value', () => requestAnimationFrame(update));  // when the new ones stand

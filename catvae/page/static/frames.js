@@ -4,10 +4,8 @@ const morphView = () => element.getRootNode().querySelector('#morph');
 const percent = share => Math.round(100 * share);
 
 element.addEventListener('click', event => {
-  const frame = event.target.closest('.show'), slider = morphView()?.querySelector('input');
-  if (!frame || !slider) return;
-  slider.value = 1000 * frame.dataset.share;
-  slider.dispatchEvent(new Event('input'));
+  const frame = event.target.closest('.show');
+  if (!frame || !moveMorph(element, 1000 * frame.dataset.share)) return;
   const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
   morphView().scrollIntoView({block: 'nearest', behavior: still ? 'instant' : 'smooth'});
 });

@@ -1,4 +1,4 @@
-// Sliders of 0 to 1000 through a strip of frames: what the morph and Compare draw, and how the keys move them.
+// Sliders of 0 to 1000 through a strip of frames: what the morph and Compare draw, how the keys move them, and others too.
 function drawBetween(canvas, strip, count, share) {  // a fade of the two frames beside it
   const pen = canvas.getContext('2d'), side = strip.height, place = share / 1000 * (count - 1);
   const first = Math.min(Math.floor(place), count - 2);
@@ -13,4 +13,11 @@ function slideTo(event, share) {  // 5 % a press, as a hand would; a page is a f
   if (!step) return null;
   event.preventDefault();
   return Math.max(0, Math.min(1000, Number(share) + step));
+}
+function moveMorph(element, share) {  // from elsewhere on the page; where there is a morph, its slider
+  const slider = element.getRootNode().querySelector('#morph input');
+  if (!slider) return null;
+  slider.value = share;
+  slider.dispatchEvent(new Event('input'));
+  return slider;
 }

@@ -14,6 +14,7 @@ from catvae.model import CatVAE, by_beta
 from catvae.photos.decode import open_image
 
 CELL, MARGIN, LARGE = 96, 64, 176  # pixels; the margin is wider for longer names
+INK = "#7b746f"  # of names, on white and on dark pages: 4.6 and 3.8 to 1
 SOFT = ("v2", "v6")  # shown above a painting: the softest, and what it is painted on
 
 
@@ -65,10 +66,10 @@ def _grid(rows: dict[str, list[Image.Image]], cell: int = CELL) -> Image.Image:
     font = ImageFont.load_default(20)
     margin = max(MARGIN, *(16 + math.ceil(font.getlength(label)) for label in rows))
     width = margin + cell * max(map(len, rows.values()))
-    figure = Image.new("RGB", (width, cell * len(rows)), "white")
+    figure = Image.new("RGBA", (width, cell * len(rows)), "#0000")
     draw = ImageDraw.Draw(figure)
     for i, (label, frames) in enumerate(rows.items()):
-        draw.text((8, cell * (i + 0.5)), label, fill="black", font=font, anchor="lm")
+        draw.text((8, cell * (i + 0.5)), label, fill=INK, font=font, anchor="lm")
         large = [frame.resize((cell, cell), Image.Resampling.BICUBIC) for frame in frames]
         figure.paste(make_strip(large), (margin, cell * i))
     return figure

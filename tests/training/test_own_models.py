@@ -59,6 +59,7 @@ def test_tables_and_figures_show_what_is_there_by_beta(cheap_networks, own_set, 
     assert make_plots(report, own_set).keys() == {"rate_distortion", "training_curves"}
     narrow, wide = (make_figures({name: load_variant(name, own_set)}) for name in ("mine", "a-rather-long-name"))
     assert wide["reconstruction"].width > narrow["reconstruction"].width  # room for the name
+    assert wide["reconstruction"].getpixel((0, 0))[3] == 0  # on a dark page too
 
 
 @pytest.mark.parametrize("content", ["epoch,loss\n1,2\n", "epoch,loss,val_loss\n1,2\n", "epoch,loss,val_loss\n1,x,2\n"])

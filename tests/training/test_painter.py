@@ -13,6 +13,7 @@ from catvae.errors import CheckpointError, MissingPackageError, TrainingError
 from catvae.latents import load_latents
 from catvae.metrics import psnr, spectrum
 from catvae.model import by_beta, save_checkpoint
+from catvae.painter import Painter
 from catvae.training import painter
 from catvae.training.data import DataReport, Faces
 from catvae.training.losses import Eyes, mean_log_power, spectral_distance
@@ -53,6 +54,14 @@ def test_it_begins_as_the_identity_and_encodes_as_before():
     assert torch.equal(mu, v6.encode(x)[0]) and torch.equal(logvar, v6.encode(x)[1])
     assert torch.equal(v7.decode(mu), v6.decode(mu))
     assert 300_000 < sum(p.numel() for p in v7.painter.parameters()) < 400_000
+
+
+def test_no_pixel_is_painted_beyond_what_real_faces_have():
+    painter, picture = Painter(6, 4), torch.rand(2, 3, 64, 64)
+    torch.nn.init.normal_(painter.last.weight, std=10)
+    paint = painter(picture, torch.randn(2, 6)).detach() - picture
+    assert paint.abs().max() == pytest.approx(0.19, abs=1e-5)  # 0.16 in light, and 0.03 in a colour
+    assert (paint.amax(1) - paint.amin(1)).max() == pytest.approx(0.06, abs=1e-5)
 
 
 def test_it_is_saved_and_loaded_with_its_model_and_older_models_have_none(tmp_path):

@@ -32,7 +32,7 @@ class Residual(nn.Module):
 class Painter(nn.Module):
     """Pictures in [0, 1], (N, 3, 64, 64), and their latents (N, latent_dim) to painted pictures of the same shape.
 
-    `width` is the number of channels at 32×32; at 16×16 there are twice as many. 32 makes 0.36 million
+    `width` is the number of channels at 32×32; at 16×16 there are twice as many. 32 makes 0.34 million
     parameters with 500 latents. No pixel changes by more than `LIGHT` and `COLOUR`; what is painted may leave [0, 1].
     """
 

@@ -52,5 +52,5 @@ def understand_tab() -> None:
 def figure(name: str, text: str) -> None:
     """One of the project's figures, with the texts `text` as caption and `text`_alt as description."""
     with Image.open(FIGURES / f"{name}.png") as image:
-        source = data_uri(image.convert("RGBA"), "WEBP", quality=75, method=6)
+        source = data_uri(image, "WEBP", quality=75, method=6)
     gr.HTML(i18n(text), label=i18n(f"{text}_alt"), html_template=static("lesson_figure.html"), source=source)

@@ -87,11 +87,11 @@ class FeatureDiscriminator(nn.Module):
         return torch.stack(scores, 1).float()
 
 
-def enlarge(image: Tensor, shift: tuple[int, int]) -> Tensor:
-    """Pictures doubled and moved by up to three pixels: AlexNet begins with a stride of 4, and would not see
-    what is painted between."""
-    image = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
-    return F.pad(image, (3, 0, 3, 0), mode="replicate")[:, :, shift[0] : shift[0] + 128, shift[1] : shift[1] + 128]
+def enlarge(image: Tensor, side: int, shift: tuple[int, int]) -> Tensor:
+    """Pictures as squares of `side` pixels, moved by up to three: AlexNet begins with a stride of 4, and would not
+    see what is painted between."""
+    image = F.interpolate(image, (side, side), mode="bilinear", align_corners=False)
+    return F.pad(image, (3, 0, 3, 0), mode="replicate")[:, :, shift[0] : shift[0] + side, shift[1] : shift[1] + side]
 
 
 def distance(eyes: Eyes, taps: list[Tensor], others: list[Tensor]) -> Tensor:

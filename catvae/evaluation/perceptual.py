@@ -116,7 +116,7 @@ def _load_alexnet(device: torch.device) -> tuple[Callable[[Tensor], list[Tensor]
 
 class Thinned(nn.Module):
     """A depthwise convolution with a stride as one without, of whose rows and columns all but every `stride`-th are
-    left out: with a stride, its gradient takes up to 200 times as long in bfloat16 on a CPU."""
+    left out: with a stride, its gradient can take a hundred times as long in bfloat16 on a CPU."""
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()

@@ -140,10 +140,9 @@ def _load_lite1(device: torch.device) -> Callable[[Tensor], list[Tensor]]:
     for block in blocks:  # the normalisations go into the convolutions
         for convolution, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
             if hasattr(block, convolution):
-                setattr(block, convolution, fuse_conv_bn_eval(getattr(block, convolution), getattr(block, norm)))
+                fused = fuse_conv_bn_eval(getattr(block, convolution), getattr(block, norm))
+                setattr(block, convolution, Thinned(fused) if fused.stride[0] > 1 else fused)
                 setattr(block, norm, nn.Identity())
-        if block._block_args.stride != 1:
-            block._depthwise_conv = Thinned(block._depthwise_conv)
 
     def taps(images: Tensor) -> list[Tensor]:
         x = F.relu6(stem(((255 * images - 127) / 128).contiguous(memory_format=torch.channels_last)))

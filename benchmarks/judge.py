@@ -65,7 +65,7 @@ def measure(vae: CatVAE, faces: Tensor, judge: Eyes) -> list[float]:
     rows = []
     for batch in faces.split(BATCH):
         x = batch.float() / 255
-        y = vae.decode(vae.encode(x)[0]).clamp(0, 1)
+        y = vae.decode(vae.encode(x)[0])
         rows.append(
             torch.stack([distance(judge, judge.taps(y), judge.taps(x)), psnr(x, y), sharpness(y) / sharpness(x)], 1)
         )

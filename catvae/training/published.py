@@ -56,7 +56,7 @@ def import_published(path: Path, out: Path, activation: str = "leaky_relu") -> C
     if wrong:
         raise CheckpointError(f"{path}: shapes do not fit each other: {_some(wrong)}")
     if broken := [name for name, tensor in weights.items() if not tensor.isfinite().all()]:
-        raise CheckpointError(f"{path}: NaN, infinite or larger than float32 takes: {_some(broken)}; train it anew")
+        raise CheckpointError(f"{path}: NaN or infinite weights in {_some(broken)}, as float32; train it anew")
 
     model.load_state_dict({ours: weights[name] for ours, name in names.items()}, assign=True)
     with writing(out):

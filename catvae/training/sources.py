@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from warnings import warn
 from zipfile import BadZipFile, ZipFile
 
@@ -75,7 +75,7 @@ def _walk(folder: Path) -> Iterator[Path]:
     """All that is no folder under a folder, and under those to which links in it lead, but for hidden ones."""
     seen, todo = set(Path(os.path.realpath(folder)).parents), [folder]  # a link upwards would bring in its neighbours
     for top in todo:  # what is there itself comes before links to it
-        for place, folders, names in os.walk(top, onerror=lambda error: warn(f"left out: {describe(error)}")):
+        for place, folders, names in os.walk(top, onerror=_leave_out):
             if (real := Path(os.path.realpath(place))) in seen:
                 folders.clear()
                 continue
@@ -83,6 +83,10 @@ def _walk(folder: Path) -> Iterator[Path]:
             folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
             todo += [link for name in folders if (link := Path(place, name)).is_symlink()]
             yield from (Path(place, name) for name in names if not name.startswith(HIDDEN))
+
+
+def _leave_out(error: OSError) -> None:
+    warn(f"left out: {describe(error, doing='read')}", stacklevel=4)
 
 
 def describe_kinds(images: list[Path], others: list[Path]) -> str:
@@ -123,22 +127,28 @@ def _read_rows(rows: Any, column: str) -> Rows:
 
 def read_content(row: Path | dict | None) -> Path | bytes | str | None:
     """The undecoded image of a row, or the path to it. Raises ImageError for one in a broken archive."""
-    if not row or isinstance(row, Path):
-        return row or None
+    if row is None or isinstance(row, Path):
+        return row
     if row["bytes"] or "://" not in (row["path"] or ""):
         return row["bytes"] or row["path"]
     inner, _, archive = row["path"].partition("::")
     try:
-        with _open_zip(archive).open(inner.removeprefix("zip://")) if archive else fsspec.open(inner) as file:
+        with _open_zip(archive).open(inner.removeprefix("zip://")) if archive else open_url(inner) as file:
             return file.read(int(MAX_MEGABYTES * 1e6) + 1)  # more than that `open_image` refuses
     except (BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError) as error:
         raise ImageError("unreadable", f"{row['path']}: not readable ({error})") from error
 
 
+def open_url(path: str) -> IO[bytes]:
+    """A file here or on the Hub, as `datasets` names it."""
+    filesystem, inner = fsspec.url_to_fs(path)
+    return filesystem.open(inner)
+
+
 @lru_cache(maxsize=4)
 def _open_zip(path: str) -> ZipFile:
     """An archive here or on the Hub, whose list of contents is read once. Raises DataError for an encrypted one."""
-    archive = ZipFile(fsspec.open(path).open())
+    archive = ZipFile(open_url(path))
     if any(entry.flag_bits & 1 for entry in archive.infolist()):
         raise DataError(f"{path}: has a password; unpack it and name the folder")
     return archive

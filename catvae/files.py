@@ -86,7 +86,11 @@ def check_writable(path: Path) -> None:
     this stays. Raises SettingError."""
     with writing(path):
         there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-        tempfile.TemporaryFile(dir=there).close()
+        try:
+            tempfile.TemporaryFile(dir=there).close()
+        except OSError as error:
+            error.filename = str(there)  # that file is ours
+            raise
 
 
 def read_json(path: Path) -> dict:

@@ -35,12 +35,15 @@ if not find_spec("catvae"):
         sys.exit("train_space.py: no package catvae; run this in a clone, or let CATVAE_SPACE name a Space that has it")
     from huggingface_hub import snapshot_download
 
-    sys.path.insert(0, snapshot_download(space, repo_type="space", ignore_patterns="checkpoints/*"))
+    try:
+        sys.path.insert(0, snapshot_download(space, repo_type="space", ignore_patterns="checkpoints/*"))
+    except Exception as error:  # the client has no common base for its errors
+        sys.exit(f"train_space.py: CATVAE_SPACE: cannot get catvae from the Space {space} ({error})")
 
 import torch
 
-from catvae.errors import DataError, SettingError, TrainingError, UserError
-from catvae.files import BUNDLED
+from catvae.errors import Arguments, DataError, SettingError, TrainingError, command_line, number, whole_number
+from catvae.files import BUNDLED, check_writable
 from catvae.machine import (
     from_first,
     join_processes,
@@ -54,7 +57,7 @@ from catvae.model import ACTIVATIONS, PAINTED, VARIANTS, VAEConfig, Variant
 from catvae.training.cut import cut_source
 from catvae.training.data import PUBLISHED_DATASET, Faces, load_faces, stream_faces
 from catvae.training.progress import check_free
-from catvae.training.start import TrainConfig, load_start, pick_variant
+from catvae.training.start import MAX_SEED, TrainConfig, load_start, pick_variant
 from catvae.training.track import import_trackio, tracked
 from catvae.training.train import train_variant
 
@@ -62,7 +65,8 @@ RUNS = Path("runs")  # where --out is by default: in a new folder of a number
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Train v1 to v6, or a model of your own, on cat faces.")
+    positive = whole_number(1)
+    parser = Arguments(description="Train v1 to v6, or a model of your own, on cat faces.")
     parser.add_argument(
         "--data",
         default=PUBLISHED_DATASET,
@@ -83,18 +87,18 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--name", help="train a model of your own instead, under this name")
     parser.add_argument("--beta", type=float, help="of --name: weight of the KL term; small keeps detail, 1 is soft")
-    parser.add_argument("--channels", type=int, nargs="+", metavar="N", help="of --name: 3, then a width a layer")
-    parser.add_argument("--latents", type=int, metavar="N", help="of --name: how many numbers describe a face")
+    parser.add_argument("--channels", type=positive, nargs="+", metavar="N", help="of --name: 3, then a width a layer")
+    parser.add_argument("--latents", type=positive, metavar="N", help="of --name: how many numbers describe a face")
     parser.add_argument("--activation", choices=sorted(ACTIVATIONS), help="of --name")
-    parser.add_argument("--epochs", type=int, default=TrainConfig.epochs)
-    parser.add_argument("--batch-size", type=int, help="default: 32 up to 1,000 faces, else 128")
+    parser.add_argument("--epochs", type=positive, default=TrainConfig.epochs)
+    parser.add_argument("--batch-size", type=positive, help="default: 32 up to 1,000 faces, else 128")
     parser.add_argument(
         "--lr",
-        type=float,
+        type=number(0, 10),
         default=TrainConfig.lr,
         help="peak rate of Adam, Muon's is 10×; default: by the number of steps",
     )
-    parser.add_argument("--seed", type=int, default=TrainConfig.seed)
+    parser.add_argument("--seed", type=whole_number(0, MAX_SEED), default=TrainConfig.seed)
     parser.add_argument(
         "--start-from",
         default=TrainConfig.start_from,
@@ -103,7 +107,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--jitter",
-        type=float,
+        type=number(0, 10),
         default=TrainConfig.jitter,
         help="move, turn and recolour faces; default: 1 up to 1,000 of them, else 0",
     )
@@ -112,7 +116,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--out", type=Path, help="folder that gets a folder for each model; default: runs/1, runs/2 …")
-    parser.add_argument("--limit", type=int, help="read only this many images, to try things out")
+    parser.add_argument("--limit", type=whole_number(2), help="read only this many images, to try things out")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run, skip finished variants")
     parser.add_argument(
         "--track", action="store_true", help="follow each epoch of v1 to v6 in trackio (pip install trackio)"
@@ -129,12 +133,13 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
 def train(args: argparse.Namespace) -> None:
     config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter, args.precision)
     own = own_variant(args)
-    names = [args.name] if own else args.variants or list(VARIANTS)
+    names = [args.name] if own else list(dict.fromkeys(args.variants or VARIANTS))
     if args.track:
         import_trackio()  # now, not after the faces are read
     device = pick_device(args.device)
     join_processes(device)
     args.out = args.out or from_first(lambda: pick_folder(args.resume))
+    from_first(lambda: check_writable(args.out))  # now, not after the faces are read
     for name in names if not args.resume else ():  # now, not after hours
         check_free(args.out / name, force=args.force)
     if args.push_to_hub and rank() == 0:
@@ -213,14 +218,11 @@ def paint(args: argparse.Namespace, faces: Faces, device: torch.device) -> dict[
 
 
 def main() -> None:
-    args = parse()
-    prepare_training()
-    try:
+    stopped = "stopped. Every finished epoch is saved: the same command with --resume goes on from there."
+    with command_line("train_space.py", stopped):
+        args = parse()
+        prepare_training()
         train(args)
-    except UserError as error:
-        sys.exit(f"train_space.py: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nStopped. Every finished epoch is saved: the same command with --resume goes on from there.")
 
 
 if __name__ == "__main__":

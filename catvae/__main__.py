@@ -6,17 +6,16 @@ What is slow to import, or an extra, is imported by the command that needs it.
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
-from catvae.errors import MissingPackageError, SettingError, UserError
+from catvae.errors import Arguments, MissingPackageError, SettingError, command_line, whole_number
 from catvae.evaluation.figures import make_figures, save_figures
 from catvae.evaluation.measure import evaluate_fully, evaluate_variants
 from catvae.evaluation.report import format_summary, format_table, insert_table, split_page, write_report
 from catvae.evaluation.unseen import describe_seen
-from catvae.files import BUNDLED, writing
+from catvae.files import BUNDLED, check_writable, writing
 from catvae.images import is_cut, save_frames, to_face
 from catvae.machine import keep_freed_memory
 from catvae.mixing import METHODS, interpolate
@@ -63,6 +62,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
             from catvae.evaluation.plots import make_plots
         except ModuleNotFoundError as error:
             raise MissingPackageError(f"--out draws plots ({error}): pip install matplotlib") from error
+        check_writable(args.out)
         if args.split != "validation":
             raise SettingError("--out measures the validation split against training faces; drop --split")
     elif args.readme or args.also:
@@ -173,25 +173,13 @@ def run_publish_web(args: argparse.Namespace) -> None:
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m catvae", description="Mix cats and measure the models.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Arguments)
     add_mixing(commands)
     add_cut(commands)
     add_measuring(commands)
     add_publishing(commands)
     add_web(commands)
     return parser.parse_args(words)
-
-
-def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
-    """A type for argparse, with a sentence instead of a list of all choices."""
-
-    def read(word: str) -> int:
-        if not word.isdecimal() or int(word) < low or (high is not None and int(word) > high):
-            span = f"from {low} to {high}" if high is not None else f"of at least {low}"
-            raise argparse.ArgumentTypeError(f"must be a whole number {span}, not {word!r}")
-        return int(word)
-
-    return read
 
 
 def add_checkpoints(command: argparse.ArgumentParser) -> None:
@@ -306,13 +294,9 @@ def add_web(commands: argparse._SubParsersAction) -> None:
 
 
 def main() -> None:
-    args = parse()
-    try:
+    with command_line("catvae"):
+        args = parse()
         args.run(args)
-    except UserError as error:
-        sys.exit(f"catvae: {error}")
-    except KeyboardInterrupt:
-        sys.exit("catvae: stopped")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """One variant's files from the Hugging Face Hub, and the guard around calls of its client."""
 
+import errno
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
-from huggingface_hub import hf_hub_download, try_to_load_from_cache
+from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError
 
 from catvae.errors import HubError
@@ -26,6 +28,7 @@ WHAT_TO_DO = {  # about an answer of the Hub, by its status
     429: "the Hub asks for a pause: try again in some minutes",
 }
 
+REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EEXIST, errno.ENOTDIR}
 # the client raises its own errors, raw httpx2 ones, OSError and, for a page that is no JSON, ValueError
 HUB_ERRORS = (httpx2.HTTPError, OSError, ValueError, RuntimeError)
 
@@ -40,7 +43,18 @@ def hub_calls(doing: str) -> Iterator[None]:
         raise
     except HUB_ERRORS as error:
         advice = WHAT_TO_DO.get(status(error) or 0)
-        raise HubError(f"{doing} ({first_line(error)})" + (f"; {advice}" if advice else "")) from error
+        advice = f"; {advice}" if advice else cache_advice(error)
+        raise HubError(f"{doing} ({first_line(error)}){advice}") from error
+
+
+def cache_advice(error: BaseException | None) -> str:
+    """What to do about an error, or one behind it, of a cache that cannot be written; "" about others."""
+    caches = [Path(constants.HF_HOME), Path(constants.HF_HUB_CACHE)]
+    while error and not (isinstance(error, OSError) and error.errno in REFUSED and error.filename):
+        error = error.__cause__ or error.__context__
+    path = Path(os.fsdecode(error.filename)) if isinstance(error, OSError) else Path()
+    here = any(path.is_relative_to(cache) or cache.is_relative_to(path) for cache in caches if path.is_absolute())
+    return "; its cache cannot be written: let HF_HOME name a folder that can" if here else ""
 
 
 def status(error: BaseException | None) -> int | None:

@@ -29,12 +29,13 @@ def pick_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
         if device == torch.device("cuda"):
-            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-        torch.empty(1, device=device)
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK") or 0))
+        torch.ones(1, device=device).item()  # which one without memory, "meta", cannot
         if device.type == "cuda":
             torch.cuda.set_device(device)  # NCCL asks for it
-    except (RuntimeError, AssertionError) as error:
-        raise TrainingError(f"device {name!r} cannot be used here ({error}); try --device cpu") from error
+    except (RuntimeError, AssertionError, ValueError, ImportError) as error:
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(f"device {name!r} cannot be used here ({reason}); try --device cpu") from error
     return device
 
 
@@ -74,9 +75,21 @@ def prepare_training() -> None:
 
 
 def join_processes(device: torch.device) -> None:
-    """Meet the other processes that the launcher announces in the environment: NCCL between GPUs, else Gloo."""
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
+    """Meet the other processes that the launcher announces in the environment: NCCL between GPUs, else Gloo.
+
+    Raises TrainingError where what it announces is incomplete, or the others cannot be met.
+    """
+    announced = os.environ.get("WORLD_SIZE") or "1"
+    if announced == "1" or dist.is_initialized():
+        return
+    try:
+        if not 0 <= int(os.environ.get("RANK") or -1) < int(announced):
+            raise ValueError(f"RANK is {os.environ.get('RANK')!r}")
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        advice = "start all processes by torchrun or accelerate, or unset WORLD_SIZE to train in one"
+        raise TrainingError(f"WORLD_SIZE is {announced!r}, but there is no meeting ({reason}); {advice}") from error
 
 
 def leave_processes() -> None:

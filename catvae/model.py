@@ -22,6 +22,7 @@ from catvae.files import ADVICE, PACKAGE, find_checkpoints, read_json, replacing
 from catvae.painter import Painter
 
 IMAGE_SIZE = 64
+MAX_PARAMETERS = 10**9  # of a model: 4 GB; v6 has 7 million
 WEIGHTS = "model.safetensors"  # in a model's folder
 OVER, SHA256 = "over", "sha256"  # in the metadata of a painter alone: the name and weights of what it paints over
 ACTIVATIONS = {"leaky_relu": nn.LeakyReLU, "relu": nn.ReLU}
@@ -53,6 +54,10 @@ class VAEConfig:
             raise SettingError(f"activation must be one of {sorted(ACTIVATIONS)}, not {self.activation!r}")
         if self.painter is not None and (type(self.painter) is not int or self.painter < 1):
             raise SettingError(f"painter must be a width of at least 1, or null for none, not {self.painter!r}")
+        convolutions = sum(32 * wide * narrow for wide, narrow in pairwise(self.channels))
+        linear = 3 * self.channels[-1] * (IMAGE_SIZE >> layers) ** 2 * self.latent_dim
+        if convolutions + linear + 350 * (self.painter or 0) ** 2 > MAX_PARAMETERS:
+            raise SettingError(f"a model of over {MAX_PARAMETERS:,} weights is too large: fewer latents or channels")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from torch import Tensor
 from catvae.browser.graphs import WEIGHTS, Decoder, Encoder, open_graph, save_graph
 from catvae.browser.packages import copy_packages
 from catvae.errors import CheckpointError, SettingError
-from catvae.files import COLOURS, MANIFEST, ROOT
+from catvae.files import COLOURS, LICENSE, MANIFEST, check_writable
 from catvae.images import make_strip, to_bytes, to_tensor
 from catvae.mixing import interpolate
 from catvae.model import IMAGE_SIZE, PAINTED, VARIANTS, CatVAE, beta_of, by_beta, find_models, load_variant
@@ -94,10 +94,15 @@ def export_web(
         raise SettingError(f"variants must be some of {', '.join(found)}, not {', '.join(variants) or 'none'}")
     if out.exists() and not (out / MANIFEST).exists() and (not out.is_dir() or any(out.iterdir())):
         raise SettingError(f"{out} holds something else: name a new folder")
+    out = out.resolve()  # "." has a name too
+    check_writable(out.parent)
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(STATIC, partial)
+    partial.mkdir(parents=True)
     try:
+        for path in STATIC.iterdir():
+            if path.is_file():
+                (partial / path.name).write_bytes(path.read_bytes())  # no modes, which some disks refuse to take over
         cats = {name: example_face(name) for name in CATS}
         for name, face in cats.items():
             path = partial / "cats" / f"{name}.webp"
@@ -105,7 +110,7 @@ def export_web(
             path.write_bytes(to_bytes(face, "WEBP", quality=92, method=6))
         seen = to_tensor(list(cats.values()))
         checks = {}
-        models = {name: load_variant(name, checkpoints) for name in set(variants)}
+        models = {name: load_variant(name, checkpoints) for name in variants}
         for name in by_beta(models, models):
             model = models[name].to(memory_format=torch.contiguous_format)
             checks[name] = _export_variant(model, partial / name, seen, faces, weights)
@@ -115,7 +120,7 @@ def export_web(
         for name in STYLED:
             (partial / name).write_text(COLOURS.read_text("utf-8") + (STATIC / name).read_text("utf-8"), "utf-8")
         copy_packages(partial)
-        shutil.copy(ROOT / "LICENSE", partial / "LICENSE")
+        (partial / "LICENSE").write_bytes(LICENSE.read_bytes())
         _write_preview(partial, models[next(iter(checks))], cats)
         _write_words(partial / "words.js")
         _write_manifest(partial, {name: models[name] for name in checks}, list(cats), weights)
@@ -192,7 +197,7 @@ def _write_manifest(out: Path, models: dict[str, CatVAE], cats: list[str], weigh
         }
     version = hashlib.sha256(json.dumps([files, list(models), cats]).encode()).hexdigest()[:12]
     worker = out / "sw.js"
-    worker.write_text(worker.read_text().replace("VERSION", version, 1))
+    worker.write_text(worker.read_text("utf-8").replace("VERSION", version, 1), "utf-8")
     content = {
         "version": version,
         "weights": weights,

@@ -68,7 +68,7 @@ def copy_packages(out: Path) -> None:
                     lines = content.splitlines(keepends=True)
                     (folder / name).write_bytes(b"".join(line for line in lines if not line.startswith(b"//# source")))
     for name in ("LICENSE", "ThirdPartyNotices.txt"):  # the npm package names them only; Python's holds them
-        shutil.copy(Path(onnxruntime.__path__[0], name), out / "onnxruntime-web" / name)
+        shutil.copyfile(Path(onnxruntime.__path__[0], name), out / "onnxruntime-web" / name)
 
 
 def cache_folder() -> Path:

@@ -60,6 +60,8 @@ def open_image(source: Image.Image | bytes | str | Path | None) -> Image.Image:
     try:
         if isinstance(source, Image.Image):
             return _decode(source, name)
+        if not isinstance(source, bytes) and not Path(source).is_file():  # a device would be read for ever
+            raise FileNotFoundError(name)
         size = len(source) if isinstance(source, bytes) else Path(source).stat().st_size
         if size > MAX_MEGABYTES * 1e6:
             raise ImageError("too_heavy", f"{name}: {size / 1e6:.0f} MB is over {MAX_MEGABYTES} MB")

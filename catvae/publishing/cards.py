@@ -15,7 +15,7 @@ def make_model_card(repo_id: str, models: dict[str, CatVAE], metrics: dict[str, 
     metrics = {name: metrics[name] for name in models}
     runs = {name: figures["training"] for name, figures in metrics.items() if figures.get("training")}
     sources = sorted({run["data"]["source"] for run in runs.values()})
-    hub_sets = [source for source in sources if re.fullmatch(r"[\w.-]+/[\w.-]+(@\w+)?", source)]
+    hub_sets = [source for source in sources if re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", source)]
     results = [
         EvalResult(
             task_type="image-to-image",

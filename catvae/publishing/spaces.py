@@ -69,8 +69,8 @@ def publish_space(
     if model_repo:
         with hub_calls(f"cannot look at {model_repo}"):
             model = api.model_info(model_repo, timeout=30)
-    card = make_space_card(repo_id, hardware, model, api.endpoint)
-    files = {**collect_files(hardware), "README.md": str(card).encode()}
+    files = collect_files(hardware)
+    files["README.md"] = str(make_space_card(repo_id, hardware, model, api.endpoint)).encode()
     create_space(api, repo_id, hardware, private, CHOICES.format(hardware=hardware, repo=repo_id))
     with hub_calls(f"publishing {repo_id} failed"):
         if model_repo:
@@ -96,11 +96,11 @@ def publish_trainer(repo_id: str, arguments: list[str], *, hardware: str, token:
     """
     if "--push-to-hub" not in arguments:
         raise HubError("the training Space loses its disk at the end: add --push-to-hub OWNER/NAME")
-    token = find_token(token)
+    token, files = find_token(token), collect_files(hardware)
     card = RepoCard.load(ROOT / "README.md")
     card.data.title, card.data.app_file = "Kitten Mixer training", "train_space.py"
     card.text = f"\n# Kitten Mixer training\n\n`train_space.py {shlex.join(arguments)}` runs here once.\n"
-    files = {**collect_files(hardware), "README.md": str(card).encode()}
+    files["README.md"] = str(card).encode()
     api = HfApi(token=token)
     create_space(api, repo_id, None, True, JOB_INSTEAD.format(hardware=hardware, arguments=shlex.join(arguments)))
     with hub_calls(f"publishing {repo_id} failed"):

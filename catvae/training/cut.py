@@ -1,6 +1,7 @@
 """A folder of photos to a folder of faces, 64×64, and a page to look at them all before training."""
 
 import argparse
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from catvae.errors import DataError, ImageError
-from catvae.files import read_json, replacing, write_json, writing
+from catvae.files import read_json, replacing, sweep, write_json, writing
 from catvae.images import data_uri, is_cut
 from catvae.model import IMAGE_SIZE
 from catvae.photos.decode import open_image
@@ -32,6 +33,7 @@ SURE = 0.5  # score from which on a photo's second face is taken
 MIN_SIDE = 32  # pixels of a face in its photo: smaller ones would teach blur
 SHOWN = 96  # pixels of a photo that is left out, on the page
 SAVE_EVERY_S = 10
+MAX_NAME = 229  # bytes of a photo's name; its faces' names, unfinished, are up to 26 longer, and 255 is the most
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,13 @@ def cut_source(source: str, how: str = "auto", out: Path | None = None) -> str:
 
 
 def cut_folder(folder: Path, out: Path, how: str = "auto") -> CutReport:
-    """Find, align and cut every cat's face under `folder`: PNGs of 64×64 pixels in `out`, named as their photos.
+    """Find, align and cut every cat's face under `folder`: PNGs of 64×64 pixels in `out`, named as their photos, but
+    for names that are too long for that.
 
     Pictures of 64×64 stay as they are, or with how "always" are searched too. `out/faces.html` shows all
     cuts, the doubtful ones first, and the photos that were left out. What was done is kept, so that the
     same call goes on after Ctrl-C, does new photos alone, drops the cuts of photos that are gone, and does
-    not bring back cuts that were deleted by hand.
+    not bring back cuts that were deleted by hand; damaged ones are cut anew.
 
     Raises DataError for a folder without pictures, or an `out` that holds something else, CheckpointError
     when the networks' weights are missing, SettingError when `out` cannot be written.
@@ -110,7 +113,12 @@ def cut_folder(folder: Path, out: Path, how: str = "auto") -> CutReport:
     files = {str(path.relative_to(folder)): path for path in images}
     record = _read_record(folder, out, how)
     photos: dict[str, dict] = record["photos"]
-    for name in [name for name in photos if name not in files or photos[name]["stamp"] != _stamp(files[name])]:
+    sweep(out)
+    for name in [
+        name
+        for name, photo in photos.items()
+        if name not in files or photo["stamp"] != _stamp(files[name]) or _is_damaged(photo, out)
+    ]:
         for face in photos.pop(name)["faces"]:
             (out / face["file"]).unlink(missing_ok=True)
     todo = {name: path for name, path in files.items() if name not in photos}
@@ -182,6 +190,8 @@ def _cut_one(item: tuple[str, Path], out: Path, how: str) -> dict[str, Any]:
         image = open_image(path)
     except ImageError as error:
         return photo | {"error": str(error)}
+    if len(os.fsencode(path.name)) > MAX_NAME:
+        name = str(Path(name).with_name(hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]))
     if is_cut(image) and how == "auto":
         cuts = [(image, {"score": 1.0, "already": True})]
     else:
@@ -224,12 +234,25 @@ def write_sheet(out: Path, photos: dict[str, dict], report: CutReport) -> None:
     faces = sorted((face for photo in photos.values() for face in photo["faces"]), key=lambda face: face["score"])
     shown = []
     for face in faces:
-        with suppress(FileNotFoundError), Image.open(out / face["file"]) as picture:
+        with suppress(ImageError):  # deleted by hand
+            picture = open_image(out / face["file"])
             shown.append({**face, "uri": data_uri(picture, "JPEG", quality=90)})
     left_out = {name: photo for name, photo in sorted(photos.items()) if not photo["faces"]}
     page = Template(TEMPLATE.read_text(encoding="utf-8"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     with writing(out / SHEET), replacing(out / SHEET) as unfinished:
-        unfinished.write_text(page.render(report=report, faces=shown, left_out=left_out), encoding="utf-8")
+        rendered = page.render(report=report, faces=shown, left_out=left_out)
+        unfinished.write_text(rendered, encoding="utf-8", errors="backslashreplace")  # names that are not UTF-8
+
+
+def _is_damaged(photo: dict, out: Path) -> bool:
+    """Whether a face of a photo is there, but cannot be read."""
+    try:
+        for path in (out / face["file"] for face in photo["faces"]):
+            if path.exists():
+                open_image(path)
+    except ImageError:
+        return True
+    return False
 
 
 def _stamp(path: Path) -> list[int]:

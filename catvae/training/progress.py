@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from catvae.errors import TrainingError, UserError
-from catvae.files import read_json, replacing, write_json
+from catvae.files import read_json, replacing, sweep, write_json, writing
 from catvae.latents import LATENTS, fit_latents, save_latents
 from catvae.metrics import evaluate_model
 from catvae.model import WEIGHTS, load_checkpoint
@@ -38,6 +37,7 @@ def read_progress(
     Raises TrainingError when what is there comes from other settings or data, cannot be read, or would be
     written over without `force`.
     """
+    sweep(folder)
     if resume and (folder / STATE).exists():
         state = read_state(folder / STATE)
         if not same_run(state["run"], run):
@@ -60,16 +60,14 @@ def same_run(record: Any, run: dict[str, Any]) -> bool:
 @contextmanager
 def saving(folder: Path) -> Iterator[None]:
     """Around writes to a run's folder: a full or read-only disk becomes a TrainingError."""
+    hint = "; what was saved before is kept. Once that is mended, go on with --resume"
     try:
-        yield
+        with writing(folder, TrainingError, hint):
+            yield
     except UserError:
         raise
-    except (OSError, RuntimeError, SafetensorError) as error:  # the writers of weights have errors of their own
-        full = "" if isinstance(error, OSError) else "is the disk full? "  # those do not tell what happened
-        raise TrainingError(
-            f"{folder}: cannot be written ({full}{error}); what was saved before is kept. "
-            "Once that is mended, go on with --resume"
-        ) from error
+    except RuntimeError as error:  # torch's writer has no error of its own
+        raise TrainingError(f"{folder}: cannot be written (is the disk full? {error}){hint}") from error
 
 
 def read_state(path: Path) -> dict[str, Any]:

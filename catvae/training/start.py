@@ -16,6 +16,7 @@ PEAK_LR = 1.5e-3  # of Adam, in runs of at least so many steps, by their start:
 FULL_STEPS = {"random": 1, "linear": 256, "trained": 2048}
 SMALL = 1000  # faces, at most, of a set that is jittered and taken in small batches by default
 SMALL_BATCH, BATCH = 32, 128
+MAX_SEED = 2**32 - 1  # of which torch, numpy and each epoch's own one (`train_epoch`) take any
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class TrainConfig:
             or not (self.lr is None or 0 < self.lr < math.inf)
         ):
             raise SettingError(f"epochs, batch size and learning rate must be positive: {self}")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise SettingError(f"seed must be a whole number from 0 to {MAX_SEED}, not {self.seed}")
         if self.jitter is not None and not 0 <= self.jitter < math.inf:
             raise SettingError(f"jitter must not be negative: {self}")
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from jinja2 import Template
@@ -41,7 +42,8 @@ class CutReport:
     folder: str
     files: str  # how many of which kind
     photos: int
-    already_cut: int
+    new: int  # of them, that an earlier call had not looked at, or that have changed
+    already_cut: int  # faces that came as pictures of 64×64
     faces: int
     deleted: int  # by hand, since they were cut
     too_small: int  # faces under 32 pixels
@@ -52,9 +54,10 @@ class CutReport:
     def __str__(self) -> str:
         speed = f", {self.per_second:.1f} photos/s" if self.per_second else ""
         return (
-            f"{self.folder}: {self.photos} photos ({self.files}): {self.faces} faces, {self.already_cut} of them cut "
-            f"before, {self.deleted} deleted by hand; left out: {self.without_cat} without a cat, "
-            f"{self.too_small} faces under {MIN_SIDE} pixels, {self.unreadable} unreadable{speed}"
+            f"{self.folder}: {self.photos} photos ({self.files}), {self.new} of them new: {self.faces} faces, "
+            f"{self.already_cut} of them 64×64 already, {self.deleted} deleted by hand; "
+            f"left out: {self.without_cat} without a cat, {self.too_small} faces under {MIN_SIDE} pixels, "
+            f"{self.unreadable} unreadable{speed}"
         )
 
 
@@ -69,10 +72,16 @@ def add_cut(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(run=lambda args: cut_and_tell(args.folder, args.out, args.cut))
 
 
-def cut_and_tell(folder: Path, out: Path, how: str) -> None:
-    """`cut_folder`, and its report in words."""
+def add_cutting(command: argparse.ArgumentParser) -> None:
+    """The options of a command that takes photos too, as training does: `cut_source` is called with them."""
+    command.add_argument("--cut", default="auto", choices=["auto", "never", "always"], help="as for train_space.py")
+    command.add_argument("--faces", type=Path, help="where cut faces go, or lie already; default: FOLDER-faces")
+
+
+def cut_and_tell(folder: Path, out: Path, how: str, file: TextIO | None = None) -> None:
+    """`cut_folder`, and its report in words, to standard output or another file."""
     report = cut_folder(folder, out, how)
-    print(f"{report}\nto look at: {out / SHEET}", flush=True)
+    print(f"{report}\nto look at: {out / SHEET}", file=file, flush=True)
 
 
 def cut_source(source: str, how: str = "auto", out: Path | None = None) -> str:
@@ -88,7 +97,7 @@ def cut_source(source: str, how: str = "auto", out: Path | None = None) -> str:
     if how == "auto" and all(_size(path) == (IMAGE_SIZE, IMAGE_SIZE) for path in images):
         return source
     out = out or folder.resolve().with_name(f"{folder.resolve().name}-faces")
-    cut_and_tell(folder, out, how)
+    cut_and_tell(folder, out, how, sys.stderr)  # what a command prints may be a table
     return str(out)
 
 
@@ -127,8 +136,8 @@ def cut_folder(folder: Path, out: Path, how: str = "auto") -> CutReport:
                     saved = time.monotonic()
         finally:
             write_json(out / RECORD, record)
-    per_second = len(todo) / (time.monotonic() - started) if todo else None
-    report = _summarize(folder, out, photos, describe_kinds(images, others), per_second)
+    seconds = time.monotonic() - started
+    report = _summarize(folder, out, photos, describe_kinds(images, others), len(todo), seconds)
     write_sheet(out, photos, report)
     return report
 
@@ -202,20 +211,21 @@ def _cut_one(item: tuple[str, Path], out: Path, how: str) -> dict[str, Any]:
     return photo
 
 
-def _summarize(folder: Path, out: Path, photos: dict[str, dict], files: str, per_second: float | None) -> CutReport:
+def _summarize(folder: Path, out: Path, photos: dict[str, dict], files: str, new: int, seconds: float) -> CutReport:
     faces = [face for photo in photos.values() for face in photo["faces"]]
     present = [face for face in faces if (out / face["file"]).exists()]
     return CutReport(
         folder=folder.name,
         files=files,
         photos=len(photos),
+        new=new,
         already_cut=sum(face.get("already", False) for face in present),
         faces=len(present),
         deleted=len(faces) - len(present),
         too_small=sum(photo.get("too_small", 0) for photo in photos.values()),
         without_cat=sum(not photo["faces"] and "error" not in photo for photo in photos.values()),
         unreadable=sum("error" in photo for photo in photos.values()),
-        per_second=per_second,
+        per_second=new / seconds if new else None,
     )
 
 

@@ -16,6 +16,8 @@ PEAK_LR = 1.5e-3  # of Adam, in runs of at least so many steps, by their start:
 FULL_STEPS = {"random": 1, "linear": 256, "trained": 2048}
 SMALL = 1000  # faces, at most, of a set that is jittered and taken in small batches by default
 SMALL_BATCH, BATCH = 32, 128
+FEW = 25  # faces, below which what is held out tells little
+OWN_PHOTOS = "For your own photos let v7's painter go on: --name mine --start-from checkpoints/v7"
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,41 @@ class TrainConfig:
         if self.jitter is not None and not 0 <= self.jitter < math.inf:
             raise SettingError(f"jitter must not be negative: {self}")
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it begins with trained weights."""
+        return self.start_from not in ("linear", "random")
+
 
 def count_steps(config: TrainConfig, faces: int) -> int:
     """Steps of a whole run over so many training faces."""
     return config.epochs * math.ceil(faces / (config.batch_size or BATCH))
+
+
+def prospects(config: TrainConfig, faces: int, *, paints: bool) -> str:
+    """What to expect of a run over so many training faces, with or without a painter; "" for more than 1,000 of them.
+
+    The figures are those of docs/training.md.
+    """
+    if faces > SMALL:
+        return ""
+    few = f"{faces} faces are too few to tell from those held out whether it helps: {FEW} or more would do. "
+    if paints and config.goes_on:
+        said = (
+            "Expect pictures as sharp as your photos, in minutes: with 112 faces LPIPS of unseen ones went from .186 "
+            "to .168, PSNR from 25.4 to 26.3 dB. It learns how cuts of photos look, not each cat."
+        )
+    elif config.goes_on:
+        said = (
+            "Expect nothing where photos look like the faces that v1 to v6 learned from: with 112 of them unseen ones "
+            f"gained at most 0.004 dB. {OWN_PHOTOS}"
+        )
+    else:
+        said = (
+            "Expect much less than v6, which has 28.1 dB on unseen cuts of photos: from the start 110 faces reached "
+            f"20.3 dB and 1,000 faces 24.0 dB. {OWN_PHOTOS}"
+        )
+    return few * (faces < FEW) + said
 
 
 def settle(config: TrainConfig, faces: int) -> TrainConfig:

@@ -23,7 +23,7 @@ from catvae.mixing import METHODS, interpolate
 from catvae.model import ACTIVATIONS, IMAGE_SIZE, find_models, load_models, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
-from catvae.training.cut import add_cut, add_cutting, cut_source
+from catvae.training.cut import add_cut, add_reading, cut_source
 from catvae.training.data import PUBLISHED_DATASET, load_faces
 
 MAX_STEPS, MAX_SCALE = 1000, 16
@@ -127,8 +127,7 @@ def run_push(args: argparse.Namespace) -> None:
 def run_push_data(args: argparse.Namespace) -> None:
     from catvae.publishing.faces import push_faces
 
-    source = cut_source(args.source, args.cut, args.faces)
-    faces = load_faces(source, column=args.column, limit=args.limit)
+    faces = load_faces(cut_source(args.source, args.cut, args.faces), column=args.column, limit=args.limit)
     print(faces.report)
     print(push_faces(faces, args.repo, license=args.license, private=args.private))
 
@@ -228,8 +227,7 @@ def add_mixing(commands: argparse._SubParsersAction) -> None:
 def add_measuring(commands: argparse._SubParsersAction) -> None:
     evaluation = commands.add_parser("evaluate", help="measure all variants on real faces")
     evaluation.add_argument("--data", default=PUBLISHED_DATASET, help="as for train_space.py")
-    evaluation.add_argument("--column", default="image")
-    add_cutting(evaluation)
+    add_reading(evaluation)
     evaluation.add_argument("--split", default="validation", choices=["train", "validation", "all"])
     evaluation.add_argument("--limit", type=whole_number(2), metavar="N", help="read only this many images")
     evaluation.add_argument("--out", type=Path, help="folder for much more: tables, JSON, plots and pictures; minutes")
@@ -265,8 +263,7 @@ def add_publishing(commands: argparse._SubParsersAction) -> None:
     push_data = commands.add_parser("push-data", help="push faces, without copies and split, to a dataset repo")
     push_data.add_argument("source", help="as --data of train_space.py")
     push_data.add_argument("repo", metavar="OWNER/NAME")
-    push_data.add_argument("--column", default="image")
-    add_cutting(push_data)
+    add_reading(push_data)
     push_data.add_argument("--limit", type=whole_number(2), metavar="N", help="read only this many images")
     push_data.add_argument("--license", default="unknown", help="identifier for the card, such as cc-by-4.0")
     push_data.add_argument("--private", action="store_true", help="when the repo is created")

@@ -72,8 +72,9 @@ def add_cut(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(run=lambda args: cut_and_tell(args.folder, args.out, args.cut))
 
 
-def add_cutting(command: argparse.ArgumentParser) -> None:
-    """The options of a command that takes photos too, as training does: `cut_source` is called with them."""
+def add_reading(command: argparse.ArgumentParser) -> None:
+    """The options of a command that takes faces, or photos, as training does: for `cut_source` and `load_faces`."""
+    command.add_argument("--column", default="image", help="image column of a parquet file or Hub dataset")
     command.add_argument("--cut", default="auto", choices=["auto", "never", "always"], help="as for train_space.py")
     command.add_argument("--faces", type=Path, help="where cut faces go, or lie already; default: FOLDER-faces")
 

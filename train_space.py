@@ -100,7 +100,8 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         "--start-from",
         default=TrainConfig.start_from,
         metavar="START",
-        help="weights to begin with: linear, random, or trained ones: a folder, or OWNER/NAME[/MODEL] on the Hub",
+        help="weights to begin with: linear, random, or trained ones: a folder, or OWNER/NAME[/MODEL] on the Hub; of "
+        "one with a painter, as checkpoints/v7, the painter goes on, which is the way for your own photos",
     )
     parser.add_argument(
         "--jitter",

@@ -79,17 +79,19 @@ def add_reading(command: argparse.ArgumentParser) -> None:
     command.add_argument("--faces", type=Path, help="where cut faces go, or lie already; default: FOLDER-faces")
 
 
-def cut_and_tell(folder: Path, out: Path, how: str, file: TextIO | None = None) -> None:
+def cut_and_tell(folder: Path, out: Path, how: str, file: TextIO | None = None) -> CutReport:
     """`cut_folder`, and its report in words, to standard output or another file."""
     report = cut_folder(folder, out, how)
     print(f"{report}\nto look at: {out / SHEET}", file=file, flush=True)
+    return report
 
 
 def cut_source(source: str, how: str = "auto", out: Path | None = None) -> str:
     """Where the faces of a source lie, as `load_faces` takes it: of a folder of photos the folder with their faces, cut
     now, beside it if `out` does not say where.
 
-    `how` is "never", "always", or "auto": only where a picture is not 64×64. Raises as `cut_folder` does.
+    `how` is "never", "always", or "auto": only where a picture is not 64×64. Raises as `cut_folder` does, and DataError
+    where there is no face.
     """
     folder = Path(source)
     if how == "never" or not folder.is_dir():
@@ -98,7 +100,9 @@ def cut_source(source: str, how: str = "auto", out: Path | None = None) -> str:
     if how == "auto" and all(_size(path) == (IMAGE_SIZE, IMAGE_SIZE) for path in images):
         return source
     out = out or folder.resolve().with_name(f"{folder.resolve().name}-faces")
-    cut_and_tell(folder, out, how, sys.stderr)  # what a command prints may be a table
+    report = cut_and_tell(folder, out, how, sys.stderr)  # what a command prints may be a table
+    if not report.faces:
+        raise DataError(f"{folder}: no cat's face was cut; {out / SHEET} shows what was left out, and why")
     return str(out)
 
 

@@ -60,7 +60,7 @@ def prospects(config: TrainConfig, faces: int, *, paints: bool) -> str:
     """
     if faces > SMALL:
         return ""
-    few = f"{faces} faces are too few to tell from those held out whether it helps: {FEW} or more would do. "
+    few = f"Learning from {faces} is little, and too few are held out to tell whether it helps: {FEW} would do. "
     if paints and config.goes_on:
         said = (
             "Expect pictures as sharp as your photos, in minutes: with 112 faces LPIPS of unseen ones went from .186 "
@@ -100,7 +100,7 @@ def pick_variant(name: str, variant: Variant | None = None) -> Variant:
         return VARIANTS[name]
     if variant is None:
         raise SettingError(f"unknown variant {name!r}: choose one of {', '.join(VARIANTS)}, or tell its beta")
-    if name in (*VARIANTS, PAINTED):
+    if name.lower() in (*VARIANTS, PAINTED):  # some disks do not tell V6 from v6
         raise SettingError(f"{name} is the name of another variant: choose one of your own")
     if not re.fullmatch(r"\w[\w.-]{0,39}", name):
         raise SettingError(f"a name has up to 40 letters, digits, hyphens and dots, unlike {name!r}")

@@ -132,3 +132,10 @@ def test_every_command_with_photos_takes_the_faces_that_training_cuts(words, pho
         args.run(args)
     assert taken == [tmp_path / "other" if "OTHER" in words else tmp_path / "photos-faces"]
     assert len(list(taken[0].rglob("*.png"))) == 4
+
+
+def test_photos_without_a_cat_are_said_in_place_of_an_empty_folder(tmp_path):
+    (tmp_path / "photos").mkdir()
+    shutil.copy(PHONE, tmp_path / "photos" / "IMG_1.HEIC")
+    with pytest.raises(DataError, match="photos: no cat's face was cut; .*photos-faces/faces.html shows"):
+        cut_source(str(tmp_path / "photos"))

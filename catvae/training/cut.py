@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
 from catvae.photos.networks import load_classifier, load_networks
 from catvae.training.sources import describe_kinds, list_files
+from catvae.training.start import ON_PHOTOS
 
 RECORD = ".cut.json"  # what was found in each photo; hidden, so that no folder of images shows it
 SHEET = "faces.html"
@@ -69,7 +71,13 @@ def add_cut(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--cut", default="auto", choices=["auto", "always"], help="auto (default) leaves pictures of 64×64 alone"
     )
-    command.set_defaults(run=lambda args: cut_and_tell(args.folder, args.out, args.cut))
+    command.set_defaults(run=run_cut)
+
+
+def run_cut(args: argparse.Namespace) -> None:
+    """`cut`, and what one does next."""
+    cut_and_tell(args.folder, args.out, args.cut)
+    print(f"to train on them: python train_space.py --data {shlex.quote(str(args.out))} {ON_PHOTOS}", flush=True)
 
 
 def add_reading(command: argparse.ArgumentParser) -> None:

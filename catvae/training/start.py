@@ -17,7 +17,8 @@ FULL_STEPS = {"random": 1, "linear": 256, "trained": 2048}
 SMALL = 1000  # faces, at most, of a set that is jittered and taken in small batches by default
 SMALL_BATCH, BATCH = 32, 128
 FEW = 25  # faces, below which what is held out tells little
-OWN_PHOTOS = "For your own photos let v7's painter go on: --name mine --start-from checkpoints/v7"
+ON_PHOTOS = "--name mine --start-from checkpoints/v7 --epochs 10"  # what gains with photos of one's own
+OWN_PHOTOS = f"For your own photos let v7's painter go on: {ON_PHOTOS}"
 
 
 @dataclass(frozen=True)

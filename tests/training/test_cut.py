@@ -1,11 +1,13 @@
 """A folder of photos to a folder of faces: what is found, left alone, left out and listed; what a second call does."""
 
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+import train_space
 from catvae import __main__ as command
 from catvae.errors import DataError
 from catvae.photos.faces import find_faces
@@ -139,3 +141,12 @@ def test_photos_without_a_cat_are_said_in_place_of_an_empty_folder(tmp_path):
     shutil.copy(PHONE, tmp_path / "photos" / "IMG_1.HEIC")
     with pytest.raises(DataError, match="photos: no cat's face was cut; .*photos-faces/faces.html shows"):
         cut_source(str(tmp_path / "photos"))
+
+
+def test_the_command_names_the_next_one(photos, tmp_path, capsys):
+    args = command.parse(["cut", str(photos), str(tmp_path / "my faces")])
+    args.run(args)
+    last = capsys.readouterr().out.splitlines()[-1]
+    words = shlex.split(last.partition("python train_space.py ")[2])
+    options = train_space.parse(words)
+    assert options.data == str(tmp_path / "my faces") and options.start_from == "checkpoints/v7"

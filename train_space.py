@@ -56,8 +56,9 @@ from catvae.machine import (
 from catvae.model import ACTIVATIONS, PAINTED, VARIANTS, VAEConfig, Variant
 from catvae.training.cut import cut_source
 from catvae.training.data import PUBLISHED_DATASET, Faces, load_faces, stream_faces
-from catvae.training.progress import check_free
-from catvae.training.start import MAX_SEED, TrainConfig, load_start, pick_variant
+from catvae.training.losses import Eyes
+from catvae.training.progress import SHEET, check_free
+from catvae.training.start import MAX_SEED, TrainConfig, load_start, pick_variant, prospects
 from catvae.training.track import import_trackio, tracked
 from catvae.training.train import train_variant
 
@@ -103,7 +104,8 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         "--start-from",
         default=TrainConfig.start_from,
         metavar="START",
-        help="weights to begin with: linear, random, or trained ones: a folder, or OWNER/NAME[/MODEL] on the Hub",
+        help="weights to begin with: linear, random, or trained ones: a folder, or OWNER/NAME[/MODEL] on the Hub; of "
+        "one with a painter, as checkpoints/v7, the painter goes on, which is the way for your own photos",
     )
     parser.add_argument(
         "--jitter",
@@ -133,11 +135,14 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
 def train(args: argparse.Namespace) -> None:
     config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter, args.precision)
     own = own_variant(args)
+    paints = own is not None and own.config.painter is not None
     names = [args.name] if own else list(dict.fromkeys(args.variants or VARIANTS))
     if args.track:
         import_trackio()  # now, not after the faces are read
     device = pick_device(args.device)
     join_processes(device)
+    if paints or PAINTED in names:
+        load_painting(device)  # now, not after the faces are cut
     args.out = args.out or from_first(lambda: pick_folder(args.resume))
     from_first(lambda: check_writable(args.out))  # now, not after the faces are read
     for name in names if not args.resume else ():  # now, not after hours
@@ -157,11 +162,13 @@ def train(args: argparse.Namespace) -> None:
         faces = from_first(lambda: load_faces(source, column=args.column, limit=args.limit))
     if rank() == 0:
         print(f"{faces.report}; device {device}, {world_size()} process(es), to {args.out}", flush=True)
+        if said := prospects(config, len(faces.train), paints=paints or PAINTED in names):
+            print(said, flush=True)
     finished, settings = [], {"data": args.data, **asdict(config)}
     try:
         for name in names:
-            if name == PAINTED:
-                metrics = paint(args, faces, device)
+            if paints or name == PAINTED:
+                metrics = paint(args, name, faces, device)
             else:
                 how = {"variant": own, "device": device, "resume": args.resume, "force": args.force}
                 with tracked(name, settings, resume=args.resume, on=args.track and rank() == 0) as track:
@@ -169,6 +176,9 @@ def train(args: argparse.Namespace) -> None:
             finished.append(name)
             if rank() == 0:
                 print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
+                print(f"to look at: {args.out / name / SHEET}, rows of faces, reconstructions and mixes", flush=True)
+        if rank() == 0:
+            print(f"to mix with it: {app_command(args.out)}", flush=True)
     finally:  # a rented machine takes its disk along, whatever ends the training
         if finished and args.push_to_hub and rank() == 0:
             from catvae.publishing.weights import push_trained
@@ -191,6 +201,10 @@ def own_variant(args: argparse.Namespace) -> Variant | None:
         None if args.start_from in ("linear", "random") else from_first(lambda: load_start(args.start_from, args.name))
     )
     beta = args.beta if args.beta is not None else start and start.beta
+    if start and start.config.painter and (given or args.beta is not None):
+        raise SettingError(
+            f"{args.start_from} has a painter, which alone learns: no --beta, --channels, --latents or --activation"
+        )
     if beta is None:
         raise SettingError(f"{args.name} needs a --beta: 1 is a classic VAE, 0.005 keeps most detail")
     return pick_variant(args.name, Variant(beta, replace(start.config if start else VAEConfig(), **given)))
@@ -203,18 +217,35 @@ def pick_folder(resume: bool) -> Path:
     return RUNS / str(newest if resume and newest else newest + 1)
 
 
-def paint(args: argparse.Namespace, faces: Faces, device: torch.device) -> dict[str, float]:
-    from catvae.evaluation.perceptual import load_eyes  # networks of the loss, which nothing else needs here
-    from catvae.training.painter import train_v7
-    from catvae.training.painting import PainterConfig
+def app_command(out: Path) -> str:
+    """What shows the models of a folder in the app."""
+    bundled = out.resolve() == BUNDLED.resolve()
+    return "make app" if bundled else f"CATVAE_CHECKPOINTS={shlex.quote(str(out.resolve()))} make app"
+
+
+def load_painting(device: torch.device) -> Eyes:
+    """The networks of a painter's losses, which nothing else needs here."""
+    from catvae.evaluation.perceptual import load_eyes
 
     if world_size() > 1:
-        raise TrainingError("v7 trains in one process")
+        raise TrainingError("a painter trains in one process")
+    return load_eyes(device)
+
+
+def paint(args: argparse.Namespace, name: str, faces: Faces, device: torch.device) -> dict[str, float]:
+    from catvae.training.painter import train_own_painter, train_v7
+    from catvae.training.painting import OWN_LR, PainterConfig
+
     config = PainterConfig(images=args.epochs * len(faces.train), seed=args.seed)
+    how = {"device": device, "resume": args.resume, "force": args.force}
+    if name != PAINTED:
+        config = replace(config, lr=args.lr or OWN_LR)
+        return train_own_painter(name, faces, args.start_from, args.out, load_painting(device), config, **how)
     beside = args.out if (args.out / "v6").is_dir() else BUNDLED
     start = beside if args.start_from in ("linear", "random") else Path(args.start_from)
-    how = {"device": device, "resume": args.resume, "force": args.force}
-    return train_v7(faces, start, args.out, load_eyes(device), config, **how)
+    if not (start / "v6").is_dir():
+        raise SettingError(f"--start-from {start}: holds no v6; a painter goes on under a name of your own: add --name")
+    return train_v7(faces, start, args.out, load_painting(device), config, **how)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from catvae.mixing import METHODS, interpolate
 from catvae.model import ACTIVATIONS, IMAGE_SIZE, find_models, load_models, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
-from catvae.training.cut import add_cut
+from catvae.training.cut import add_cut, add_reading, cut_source
 from catvae.training.data import PUBLISHED_DATASET, load_faces
 
 MAX_STEPS, MAX_SCALE = 1000, 16
@@ -70,7 +70,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
     if args.readme:
         split_page(args.readme)  # whether it has a place for the table is known before minutes of measuring
     keep_freed_memory()
-    faces = load_faces(args.data, column=args.column, limit=args.limit)
+    faces = load_faces(cut_source(args.data, args.cut, args.faces), column=args.column, limit=args.limit)
     print(faces.report, file=sys.stderr)
     if said := describe_seen(find_models(args.checkpoints), faces.split(args.split)):
         print(said, file=sys.stderr)
@@ -100,7 +100,7 @@ def draw_figures(checkpoints: Path | None) -> dict[str, Image.Image]:
 def run_evaluate_faces(args: argparse.Namespace) -> None:
     from catvae.evaluation.faces import evaluate_faces
 
-    validation = load_faces(args.data).validation if args.data else None
+    validation = load_faces(cut_source(args.data)).validation if args.data else None
     variant = args.variant or first_choice(args.checkpoints)
     report = evaluate_faces(args.folder, args.out, variant=variant, checkpoints=args.checkpoints, validation=validation)
     for key, value in report.items():
@@ -127,7 +127,7 @@ def run_push(args: argparse.Namespace) -> None:
 def run_push_data(args: argparse.Namespace) -> None:
     from catvae.publishing.faces import push_faces
 
-    faces = load_faces(args.source, column=args.column, limit=args.limit)
+    faces = load_faces(cut_source(args.source, args.cut, args.faces), column=args.column, limit=args.limit)
     print(faces.report)
     print(push_faces(faces, args.repo, license=args.license, private=args.private))
 
@@ -155,7 +155,7 @@ def run_publish_trainer(args: argparse.Namespace) -> None:
 def run_export_web(args: argparse.Namespace) -> None:
     from catvae.browser.export import export_web
 
-    faces = load_faces(args.data).validation[:32] if args.data else None
+    faces = load_faces(cut_source(args.data)).validation[:32] if args.data else None
     export_web(args.out, checkpoints=args.checkpoints, variants=args.variants, weights=args.weights, faces=faces)
     print(f"To look at it: python -m http.server --directory {args.out}")
 
@@ -215,7 +215,7 @@ def add_mixing(commands: argparse._SubParsersAction) -> None:
 def add_measuring(commands: argparse._SubParsersAction) -> None:
     evaluation = commands.add_parser("evaluate", help="measure all variants on real faces")
     evaluation.add_argument("--data", default=PUBLISHED_DATASET, help="as for train_space.py")
-    evaluation.add_argument("--column", default="image")
+    add_reading(evaluation)
     evaluation.add_argument("--split", default="validation", choices=["train", "validation", "all"])
     evaluation.add_argument("--limit", type=whole_number(2), metavar="N", help="read only this many images")
     evaluation.add_argument("--out", type=Path, help="folder for much more: tables, JSON, plots and pictures; minutes")
@@ -251,7 +251,7 @@ def add_publishing(commands: argparse._SubParsersAction) -> None:
     push_data = commands.add_parser("push-data", help="push faces, without copies and split, to a dataset repo")
     push_data.add_argument("source", help="as --data of train_space.py")
     push_data.add_argument("repo", metavar="OWNER/NAME")
-    push_data.add_argument("--column", default="image")
+    add_reading(push_data)
     push_data.add_argument("--limit", type=whole_number(2), metavar="N", help="read only this many images")
     push_data.add_argument("--license", default="unknown", help="identifier for the card, such as cc-by-4.0")
     push_data.add_argument("--private", action="store_true", help="when the repo is created")

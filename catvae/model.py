@@ -86,15 +86,18 @@ PAINTED = "v7"  # v6 with a painter: not one of the steps of β, and shown where
 
 
 def is_told(name: str, model: "CatVAE") -> bool:
-    """Whether our texts tell about this model: v1 to v6, and v7."""
-    return name in VARIANTS or (name == PAINTED and model.painter is not None)
+    """Whether our texts tell about this model: v1 to v6, and v7; not about another one that was given their name."""
+    if name == PAINTED:
+        return model.painter is not None
+    variant = VARIANTS.get(name)
+    return variant is not None and model.config == variant.config and model.beta in (None, variant.beta)
 
 
 def beta_of(name: str, model: "CatVAE | None" = None) -> float | None:
-    """β of the variant of that name, else of the model as its config.json says; None where that says nothing."""
-    if name in VARIANTS:
-        return VARIANTS[name].beta
-    return None if model is None else model.beta
+    """β of the model as its config.json says, else of the variant of that name; None where neither is known."""
+    if model is not None and model.beta is not None:
+        return model.beta
+    return VARIANTS[name].beta if name in VARIANTS else None
 
 
 def by_beta(names: Iterable[str], models: Mapping[str, "CatVAE"] | None = None) -> list[str]:

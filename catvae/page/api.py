@@ -57,7 +57,7 @@ class Api:
         """Turn cat A into cat B.
 
         Args:
-            model: "v1" to "v6", of other weight β of the KL term, v3 of other size; "v7", if there: v6 and a painter.
+            model: The name of one, such as "v6"; /compare has them all, with the weight β of the KL term of each.
             image_a: First cat; its best face is cut out, 64×64 pixels are taken as they are, else the centre square.
             image_b: Second cat, likewise.
             steps: Number of frames, 2 to 24.
@@ -94,7 +94,7 @@ class Api:
         """Show a cat as a model sees it.
 
         Args:
-            model: "v1" to "v6".
+            model: The name of one, as for /mix.
             image: Picture of a cat, cut as for /mix.
 
         Returns:
@@ -109,7 +109,7 @@ class Api:
         """Draw a kitten that no one has seen.
 
         Args:
-            model: "v1" to "v6".
+            model: The name of one, as for /mix.
 
         Returns:
             A face at 64×64, decoded from a latent drawn where the model's faces lie.

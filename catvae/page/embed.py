@@ -81,7 +81,7 @@ class Embed:
             exported=exported,
             cats={name: told(name, words) for name in CATS},
             faces=faces_strip(),
-            models={name: words.get(f"model_{name}", name) for name in current.models},
+            models={name: current.title(name, words) for name in current.models},
             state=state,
             language=language,
             theme=theme if theme in ("light", "dark") else None,

@@ -59,10 +59,16 @@ def frames_view() -> gr.HTML:
 
 
 def frames_html(
-    frames: Sequence[Image.Image], faces: Sequence[Image.Image], name: str, method: str, words: dict[str, str]
+    frames: Sequence[Image.Image],
+    faces: Sequence[Image.Image],
+    name: str,
+    model: str,
+    method: str,
+    words: dict[str, str],
 ) -> str:
-    """The frames of a model between the faces they were made of, and what is said of them elsewhere: in the names
-    of files, on the card, in the link (none where a face is no example's) and to those who do not see."""
+    """The frames of the model of a name, called `model`, between the faces they were made of, and what is said of them
+    elsewhere: in the names of files, on the card, in the link (none where a face is no example's) and to those who do
+    not see."""
     cats = [example_of_face(face) for face in faces]
     both = words["cat_a"], words["cat_b"]
     titles = [cat_title(cat, words) if cat else both[i] for i, cat in enumerate(cats)]
@@ -72,7 +78,7 @@ def frames_html(
         "link": link.removeprefix("/"),
         "titles": titles,
         "notes": [words["cats_painted"] if cat and is_painted(cat) else "" for cat in cats],
-        "model": words.get(f"model_{name}", name),
+        "model": model,
         "title": words["card_title"],
         "words": {key.removeprefix("send_"): words[key] for key in words if key.startswith("send_")},
         "news": words["new_mix"].format(count=len(frames), a=titles[0], b=titles[1], model=name),
@@ -129,7 +135,8 @@ def draw_mix(
 
     def draw_frames() -> str:
         each, rest = divmod(MORPH_FRAMES - 1, count - 1)  # some numbers of frames are among the morph's
-        return frames_html(way(count) if rest else way(MORPH_FRAMES)[::each], faces, name, method, words)
+        chosen = way(count) if rest else way(MORPH_FRAMES)[::each]
+        return frames_html(chosen, faces, name, current.title(name, words), method, words)
 
     def draw_morph() -> str:
         return morph_value(way(MORPH_FRAMES), words)

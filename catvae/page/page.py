@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from html import escape
 
 import gradio as gr
 from PIL import Image
@@ -64,7 +65,7 @@ def build(weights: Weights) -> gr.Blocks:
             with gr.Tab(i18n("tab_explore"), id="explore", elem_id="tab-explore"):
                 explore_tab(weights, model, cats, cat_a, cat_b)
             with gr.Tab(i18n("tab_understand"), id="understand", elem_id="tab-understand"):
-                understand_tab()
+                understand_tab(weights)
         share_tools(demo, weights, model, steps, path, cat_a, cat_b)
         gr.Markdown(i18n("credits"), elem_id="credits")
         running = gr.Markdown(elem_id="weights")
@@ -184,6 +185,8 @@ class Mixer:
         """Which weights run, in words."""
         words, source = words_of(request), self.weights.current.source
         repo, _, commit = source.partition("@")
+        if self.weights.from_folder:
+            return words["weights_folder"].format(source=escape(source))
         return words["weights"].format(source=source, repo=repo, commit=commit) if commit else words["weights_bundled"]
 
 

@@ -62,7 +62,7 @@ def preview_tags(request: Request, current: WeightSet, page: str = "") -> str:
     named = {
         "a": cat_title(state.a, words),
         "b": cat_title(state.b, words),
-        "model": words.get(f"model_{state.model}", state.model),
+        "model": current.title(state.model, words),
     }
     return render(
         "link_preview.html",

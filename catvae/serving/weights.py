@@ -6,6 +6,7 @@ A set is always of one training: all models of one folder or of one commit, repl
 import os
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from catvae.download import HUB_ERRORS, download_variant, hub_calls
 from catvae.errors import CheckpointError, HubError
 from catvae.files import BUNDLED, read_json
 from catvae.latents import LATENTS, load_latents
-from catvae.model import VARIANTS, CatVAE, by_beta, find_models, load_checkpoint
+from catvae.model import VARIANTS, CatVAE, by_beta, find_models, is_told, load_checkpoint
 from catvae.serving.recent import Recent
 
 POLL_SECONDS = 300
@@ -37,6 +38,10 @@ class WeightSet:
     latents: dict[str, dict[str, Tensor]]
     recent: Recent = field(default_factory=Recent)  # what these models drew
 
+    def title(self, name: str, words: Mapping[str, str]) -> str:
+        """What a model is called: in our words where it is one of ours, else by its name."""
+        return words[f"model_{name}"] if is_told(name, self.models[name]) else name
+
 
 class Weights:
     """The set in use, in `current`; requests take it once and keep it to their end.
@@ -52,6 +57,7 @@ class Weights:
     def __init__(self) -> None:
         folder = os.environ.get("CATVAE_CHECKPOINTS")
         self.current = load_set(Path(folder) if folder else BUNDLED)
+        self.from_folder = bool(folder) and Path(folder).resolve() != BUNDLED.resolve()
         repo = os.environ.get("CATVAE_REPO")
         if not repo and (author := os.environ.get("SPACE_AUTHOR_NAME")):
             repo = f"{author}/catvae"

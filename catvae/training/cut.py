@@ -3,6 +3,8 @@
 import argparse
 import hashlib
 import os
+import shlex
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from jinja2 import Template
@@ -25,6 +27,7 @@ from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
 from catvae.photos.networks import load_classifier, load_networks
 from catvae.training.sources import describe_kinds, list_files
+from catvae.training.start import ON_PHOTOS
 
 RECORD = ".cut.json"  # what was found in each photo; hidden, so that no folder of images shows it
 SHEET = "faces.html"
@@ -43,7 +46,8 @@ class CutReport:
     folder: str
     files: str  # how many of which kind
     photos: int
-    already_cut: int
+    new: int  # of them, that an earlier call had not looked at, or that have changed
+    already_cut: int  # faces that came as pictures of 64×64
     faces: int
     deleted: int  # by hand, since they were cut
     too_small: int  # faces under 32 pixels
@@ -54,9 +58,10 @@ class CutReport:
     def __str__(self) -> str:
         speed = f", {self.per_second:.1f} photos/s" if self.per_second else ""
         return (
-            f"{self.folder}: {self.photos} photos ({self.files}): {self.faces} faces, {self.already_cut} of them cut "
-            f"before, {self.deleted} deleted by hand; left out: {self.without_cat} without a cat, "
-            f"{self.too_small} faces under {MIN_SIDE} pixels, {self.unreadable} unreadable{speed}"
+            f"{self.folder}: {self.photos} photos ({self.files}), {self.new} of them new: {self.faces} faces, "
+            f"{self.already_cut} of them 64×64 already, {self.deleted} deleted by hand; "
+            f"left out: {self.without_cat} without a cat, {self.too_small} faces under {MIN_SIDE} pixels, "
+            f"{self.unreadable} unreadable{speed}"
         )
 
 
@@ -68,20 +73,35 @@ def add_cut(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--cut", default="auto", choices=["auto", "always"], help="auto (default) leaves pictures of 64×64 alone"
     )
-    command.set_defaults(run=lambda args: cut_and_tell(args.folder, args.out, args.cut))
+    command.set_defaults(run=run_cut)
 
 
-def cut_and_tell(folder: Path, out: Path, how: str) -> None:
-    """`cut_folder`, and its report in words."""
+def run_cut(args: argparse.Namespace) -> None:
+    """`cut`, and what one does next."""
+    cut_and_tell(args.folder, args.out, args.cut)
+    print(f"to train on them: python train_space.py --data {shlex.quote(str(args.out))} {ON_PHOTOS}", flush=True)
+
+
+def add_reading(command: argparse.ArgumentParser) -> None:
+    """The options of a command that takes faces, or photos, as training does: for `cut_source` and `load_faces`."""
+    command.add_argument("--column", default="image", help="image column of a parquet file or Hub dataset")
+    command.add_argument("--cut", default="auto", choices=["auto", "never", "always"], help="as for train_space.py")
+    command.add_argument("--faces", type=Path, help="where cut faces go, or lie already; default: FOLDER-faces")
+
+
+def cut_and_tell(folder: Path, out: Path, how: str, file: TextIO | None = None) -> CutReport:
+    """`cut_folder`, and its report in words, to standard output or another file."""
     report = cut_folder(folder, out, how)
-    print(f"{report}\nto look at: {out / SHEET}", flush=True)
+    print(f"{report}\nto look at: {out / SHEET}", file=file, flush=True)
+    return report
 
 
 def cut_source(source: str, how: str = "auto", out: Path | None = None) -> str:
     """Where the faces of a source lie, as `load_faces` takes it: of a folder of photos the folder with their faces, cut
     now, beside it if `out` does not say where.
 
-    `how` is "never", "always", or "auto": only where a picture is not 64×64. Raises as `cut_folder` does.
+    `how` is "never", "always", or "auto": only where a picture is not 64×64. Raises as `cut_folder` does, and DataError
+    where there is no face.
     """
     folder = Path(source)
     if how == "never" or not folder.is_dir():
@@ -90,7 +110,9 @@ def cut_source(source: str, how: str = "auto", out: Path | None = None) -> str:
     if how == "auto" and all(_size(path) == (IMAGE_SIZE, IMAGE_SIZE) for path in images):
         return source
     out = out or folder.resolve().with_name(f"{folder.resolve().name}-faces")
-    cut_and_tell(folder, out, how)
+    report = cut_and_tell(folder, out, how, sys.stderr)  # what a command prints may be a table
+    if not report.faces:
+        raise DataError(f"{folder}: no cat's face was cut; {out / SHEET} shows what was left out, and why")
     return str(out)
 
 
@@ -135,8 +157,8 @@ def cut_folder(folder: Path, out: Path, how: str = "auto") -> CutReport:
                     saved = time.monotonic()
         finally:
             write_json(out / RECORD, record)
-    per_second = len(todo) / (time.monotonic() - started) if todo else None
-    report = _summarize(folder, out, photos, describe_kinds(images, others), per_second)
+    seconds = time.monotonic() - started
+    report = _summarize(folder, out, photos, describe_kinds(images, others), len(todo), seconds)
     write_sheet(out, photos, report)
     return report
 
@@ -212,20 +234,21 @@ def _cut_one(item: tuple[str, Path], out: Path, how: str) -> dict[str, Any]:
     return photo
 
 
-def _summarize(folder: Path, out: Path, photos: dict[str, dict], files: str, per_second: float | None) -> CutReport:
+def _summarize(folder: Path, out: Path, photos: dict[str, dict], files: str, new: int, seconds: float) -> CutReport:
     faces = [face for photo in photos.values() for face in photo["faces"]]
     present = [face for face in faces if (out / face["file"]).exists()]
     return CutReport(
         folder=folder.name,
         files=files,
         photos=len(photos),
+        new=new,
         already_cut=sum(face.get("already", False) for face in present),
         faces=len(present),
         deleted=len(faces) - len(present),
         too_small=sum(photo.get("too_small", 0) for photo in photos.values()),
         without_cat=sum(not photo["faces"] and "error" not in photo for photo in photos.values()),
         unreadable=sum("error" in photo for photo in photos.values()),
-        per_second=per_second,
+        per_second=new / seconds if new else None,
     )
 
 

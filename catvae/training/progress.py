@@ -7,15 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
+from torch import Tensor
 
 from catvae.errors import TrainingError, UserError
 from catvae.files import read_json, replacing, sweep, write_json, writing
+from catvae.images import make_sheet, to_pil
 from catvae.latents import LATENTS, fit_latents, save_latents
 from catvae.metrics import evaluate_model
-from catvae.model import WEIGHTS, load_checkpoint
+from catvae.mixing import lerp
+from catvae.model import WEIGHTS, CatVAE, load_checkpoint
 from catvae.training.data import Faces, sample
 
 STATE = "training.pt"
+SHEET = "sheet.png"  # what a person looks at when a run has ended
+SHOWN = 12  # faces in a row of it
 ANEW = "; without --resume train into another --out, or here with --force"
 OURS = {"run": dict, "model": dict, "ema": dict, "optimizers": list, "history": list}  # what STATE holds
 
@@ -86,10 +92,10 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def begin(folder: Path, state: dict[str, Any]) -> None:
-    """Make the folder that of a run before its first step; then what another one left of its figures is deleted."""
+    """Make the folder that of a run before its first step; then what another one left of its model is deleted."""
     folder.mkdir(parents=True, exist_ok=True)
     save_progress(folder, state)
-    for file in ("metrics.json", LATENTS):
+    for file in ("config.json", WEIGHTS, "metrics.json", LATENTS, SHEET):
         (folder / file).unlink(missing_ok=True)
 
 
@@ -116,5 +122,18 @@ def finish(folder: Path, faces: Faces, run: dict[str, Any]) -> dict:
     with saving(folder):
         write_json(folder / "metrics.json", metrics)
         save_latents(folder, latents)
+        with replacing(folder / SHEET) as partial:
+            draw_sheet(model, faces.validation[:SHOWN]).save(partial, "PNG")
     (folder / STATE).unlink(missing_ok=True)
     return metrics
+
+
+@torch.inference_mode()
+def draw_sheet(model: CatVAE, images: Tensor) -> Image.Image:
+    """Rows of pictures to look at, of uint8 faces (N, 3, 64, 64): the faces, their reconstructions, the mixes half way
+    from each to the next, and the whole way from the first to the last."""
+    x = images.float() / 255
+    mu = model.encode(x)[0]
+    way = lerp(mu[0], mu[-1], torch.linspace(0, 1, len(x)))
+    pictures = (x, *(model.decode(z) for z in (mu, (mu + mu.roll(-1, 0)) / 2, way)))
+    return make_sheet([to_pil(row) for row in pictures])

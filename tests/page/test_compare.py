@@ -57,7 +57,7 @@ def page_of(rows, models, metrics, language="en", kinds=("real", "own")):
 
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_the_comparison_shows_every_model_in_order_of_beta_and_a_cross_fade(language):
-    models = {name: CatVAE(TINY).eval() for name in VARIANTS}
+    models = {name: CatVAE(variant.config).eval() for name, variant in VARIANTS.items()}
     rows = compare(models, [A, B], 9)
     metrics = {
         name: {"psnr": 20.0 + i, "kl": 50.0 * 2**i, "active_units": 7} for i, name in enumerate(by_beta(VARIANTS))
@@ -84,7 +84,8 @@ def test_the_comparison_shows_the_models_there_are():
     page = page_of(compare(painted, [A, B], 9), painted, {})
     assert re.findall(r'data-model="(v\d)"', page) == ["v7", "v5"]
     assert TEXTS["en"]["painted_story"] in page and page.count(TEXTS["en"]["with_painter"]) == 1
-    models["v3"] = CatVAE(TINY).eval()
+    models["v3"] = CatVAE(TINY).eval()  # another network by that name
+    assert TEXTS["en"]["v3_story"] not in page_of(compare(models, [A, B], 9), models, {})
     assert "<svg" not in page_of(compare(models, [A, B], 9), models, {})  # weights without figures
 
 

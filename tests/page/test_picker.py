@@ -255,7 +255,7 @@ def test_photos_are_dropped_on_the_card_and_pasted(open_page, cat):
     expect_other_frames(page, before)
     for letter in "BA":  # where the focus is
         choose_cat(page, "kitten-02", letter)
-        expect(card_of(page, letter).locator(".about")).to_contain_text("painted by v6", timeout=30_000)
+        expect(card_of(page, letter).locator(".about")).to_contain_text("painted by a model", timeout=30_000)
         page.get_by_role("button", name=f"Use my photo as Cat {letter}").focus()
         page.evaluate(
             "clipboardData => document.activeElement.dispatchEvent("
@@ -340,6 +340,6 @@ def test_names_tell_a_from_b_and_the_strip_is_one_stop(open_page):
     page.keyboard.press("End")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="Choose Cat A from")).to_be_visible()
-    expect(page.get_by_text("Painted by v6: no such cats exist").first).to_be_visible()
+    expect(page.get_by_text("Painted by a model: no such cats exist").first).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from catvae.images import data_uri, make_strip
 from catvae.mixing import Comparison, compare
-from catvae.model import CatVAE, VAEConfig
+from catvae.model import CatVAE, VAEConfig, is_told
 from catvae.page.components import Picture
 from catvae.page.picker import CatPicker, kind_of_cat
 from catvae.page.theme import i18n, render, static, when_seen
@@ -119,6 +119,7 @@ def format_row(
         "active": f"{known['active_units']}/{model.config.latent_dim}" if known else "–",
         "own_faces": data.get("fingerprint", PUBLISHED_FINGERPRINT) != PUBLISHED_FINGERPRINT,
         "painted": model.painter is not None,
+        "told": is_told(name, model),
         "other": replace(model.config, painter=None) != VAEConfig(),
         "strip": data_uri(row.strip, "WEBP", quality=95),
     }

@@ -26,6 +26,7 @@ import argparse
 import os
 import shlex
 import sys
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,6 +43,7 @@ import torch
 from catvae.errors import DataError, SettingError, TrainingError, UserError
 from catvae.files import BUNDLED
 from catvae.machine import (
+    catch_stops,
     from_first,
     join_processes,
     leave_processes,
@@ -53,7 +55,7 @@ from catvae.machine import (
 from catvae.model import ACTIVATIONS, PAINTED, VARIANTS, VAEConfig, Variant
 from catvae.training.cut import cut_source
 from catvae.training.data import PUBLISHED_DATASET, Faces, load_faces, stream_faces
-from catvae.training.progress import check_free
+from catvae.training.progress import check_free, claimed, drop_empty, saving
 from catvae.training.start import TrainConfig, load_start, pick_variant
 from catvae.training.track import import_trackio, tracked
 from catvae.training.train import train_variant
@@ -126,7 +128,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def train(args: argparse.Namespace) -> None:
+def train(args: argparse.Namespace, held: ExitStack) -> None:
+    """What the command line asks for; `held` keeps the folders of the run from others."""
+    finish_what_is_begun = catch_stops()
     config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter, args.precision)
     own = own_variant(args)
     names = [args.name] if own else args.variants or list(VARIANTS)
@@ -134,8 +138,12 @@ def train(args: argparse.Namespace) -> None:
         import_trackio()  # now, not after the faces are read
     device = pick_device(args.device)
     join_processes(device)
-    args.out = args.out or from_first(lambda: pick_folder(args.resume))
-    for name in names if not args.resume else ():  # now, not after hours
+    if not args.out:
+        args.out = from_first(lambda: pick_folder(args.resume))
+        held.callback(drop_empty, args.out)
+    for name in names if rank() == 0 else ():  # now, not after hours
+        held.enter_context(claimed(args.out / name))
+    for name in names if not args.resume else ():
         check_free(args.out / name, force=args.force)
     if args.push_to_hub and rank() == 0:
         from catvae.publishing.weights import TRIAL, check_push  # slow to import, and only needed to push
@@ -165,9 +173,12 @@ def train(args: argparse.Namespace) -> None:
             if rank() == 0:
                 print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
     finally:  # a rented machine takes its disk along, whatever ends the training
+        finish_what_is_begun()
         if finished and args.push_to_hub and rank() == 0:
             from catvae.publishing.weights import push_trained
 
+            with suppress(OSError):  # whoever listened may be gone
+                print(f"pushing what is finished: {', '.join(finished)}", flush=True)
             print(push_trained(args.out, args.push_to_hub, **where), flush=True)
     leave_processes()
 
@@ -192,10 +203,19 @@ def own_variant(args: argparse.Namespace) -> Variant | None:
 
 
 def pick_folder(resume: bool) -> Path:
-    """A new folder under `runs`; with `resume` the newest one."""
-    numbers = [int(path.name) for path in RUNS.glob("*") if path.name.isdecimal()]
+    """A new folder under `runs`, made now, so that no other run gets it; with `resume` the newest that holds a run."""
+    numbers = sorted(int(path.name) for path in RUNS.glob("*") if path.name.isdecimal())
+    begun = [number for number in numbers if any((RUNS / str(number)).glob("*/*"))]
+    if resume and begun:
+        return RUNS / str(begun[-1])
     newest = max(numbers, default=0)
-    return RUNS / str(newest if resume and newest else newest + 1)
+    with saving(RUNS):
+        RUNS.mkdir(exist_ok=True)
+        while True:
+            newest += 1
+            with suppress(FileExistsError):
+                (RUNS / str(newest)).mkdir()
+                return RUNS / str(newest)
 
 
 def paint(args: argparse.Namespace, faces: Faces, device: torch.device) -> dict[str, float]:
@@ -216,11 +236,14 @@ def main() -> None:
     args = parse()
     prepare_training()
     try:
-        train(args)
+        with ExitStack() as held:
+            train(args, held)
     except UserError as error:
         sys.exit(f"train_space.py: {error}")
     except KeyboardInterrupt:
-        sys.exit("\nStopped. Every finished epoch is saved: the same command with --resume goes on from there.")
+        saved = args.out and any(args.out.glob("*/*"))
+        on = f"Every finished epoch is saved: the same command with --out {args.out} --resume goes on from there."
+        sys.exit(f"\nStopped. {on if saved else 'There was nothing to be saved yet.'}")
 
 
 if __name__ == "__main__":

@@ -95,8 +95,9 @@ def hub(tmp_path) -> Iterator[HubServer]:
 
 
 @pytest.fixture
-def client(hub, tmp_path) -> Iterator[HfApi]:
-    """The Hub's client of a user with a token that may write, on `hub`."""
+def client(hub, tmp_path, monkeypatch) -> Iterator[HfApi]:
+    """The Hub's client of a user with a token that may write, on `hub`; nothing waits long for that."""
+    monkeypatch.setattr("catvae.download.PAUSES", (0, 0))
     with hub.client(tmp_path / "home") as api:
         yield api
 

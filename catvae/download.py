@@ -42,8 +42,9 @@ WHAT_TO_DO = {  # about an answer of the Hub, by its status, or by the client's 
     429: "the Hub asks for a pause: try again in some minutes",
 }
 
-# the client raises its own errors, raw httpx2 ones, OSError and, for a page that is no JSON, ValueError
-HUB_ERRORS = (httpx2.HTTPError, OSError, ValueError, RuntimeError)
+# the client raises its own errors, raw httpx2 ones, OSError and, for a page that is none of the Hub's, the last two
+HUB_ERRORS = (httpx2.HTTPError, OSError, RuntimeError, ValueError, KeyError)
+PASSING = (httpx2.TransportError, LocalEntryNotFoundError, json.JSONDecodeError, KeyError)  # without a status
 
 
 @contextmanager
@@ -81,7 +82,7 @@ def may_pass(error: HubError) -> bool:
     """Whether the Hub was out of reach, busy or out of order, rather than against it."""
     code = status(error)
     if code is None:
-        return any(isinstance(cause, (httpx2.TransportError, LocalEntryNotFoundError)) for cause in causes(error))
+        return any(isinstance(cause, PASSING) for cause in causes(error))
     return code in (408, 412, 429) or code >= 500 or (code == 409 and "already" not in str(error.__cause__))
 
 
@@ -102,6 +103,8 @@ def first_line(error: BaseException) -> str:
     """What the Hub said, with its status, or the first line of an error's message that says something."""
     if said := getattr(error, "server_message", None):
         return f"{status(error)}: {said.splitlines()[0]}"
+    if isinstance(error, KeyError):
+        return f"the answer lacks {error}"
     line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     # what goes wrong with an upload is told by the cause alone
     return f"{line} {first_line(error.__cause__)}" if isinstance(error.__cause__, httpx2.HTTPError) else line

@@ -68,12 +68,12 @@ def push_checkpoints(
     def commit() -> str:
         with hub_calls(f"push to {repo_id} failed"):
             make_repo(api, repo_id, "model", files, private=private)
-            if revision:
-                api.create_branch(repo_id, branch=revision, exist_ok=True)
-            tags = {ref.name for ref in api.list_repo_refs(repo_id).tags} if tag else ()
+            refs = api.list_repo_refs(repo_id) if revision or tag else None
+            if revision and refs and revision not in [ref.name for ref in refs.branches]:
+                api.create_branch(repo_id, branch=revision)  # exist_ok takes a Hub that is busy for one that has it
             head = api.model_info(repo_id, revision=revision, timeout=30).sha
             there = published_metrics(repo_id, head, token) if guarded else {}
-            if tag in tags:
+            if tag and refs and tag in [ref.name for ref in refs.tags]:
                 raise HubError(f"{repo_id} has the tag {tag} already: take another")
             if guarded and (reason := why_refused(set(present), metrics, there)):
                 raise PushRefused(f"{repo_id} {reason}. Replace them with --force, or push to a --revision")

@@ -26,6 +26,7 @@ import argparse
 import os
 import shlex
 import sys
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,6 +46,7 @@ import torch
 from catvae.errors import Arguments, DataError, SettingError, TrainingError, command_line, number, whole_number
 from catvae.files import BUNDLED, check_writable
 from catvae.machine import (
+    catch_stops,
     from_first,
     join_processes,
     leave_processes,
@@ -57,7 +59,7 @@ from catvae.model import ACTIVATIONS, PAINTED, VARIANTS, VAEConfig, Variant
 from catvae.training.cut import cut_source
 from catvae.training.data import PUBLISHED_DATASET, Faces, load_faces, stream_faces
 from catvae.training.losses import Eyes
-from catvae.training.progress import SHEET, check_free
+from catvae.training.progress import SHEET, check_free, claimed, drop_empty, saving
 from catvae.training.start import MAX_SEED, TrainConfig, load_start, pick_variant, prospects
 from catvae.training.track import import_trackio, tracked
 from catvae.training.train import train_variant
@@ -132,7 +134,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def train(args: argparse.Namespace) -> None:
+def train(args: argparse.Namespace, held: ExitStack) -> None:
+    """What the command line asks for; `held` keeps the folders of the run from others."""
+    finish_what_is_begun = catch_stops()
     config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter, args.precision)
     own = own_variant(args)
     paints = own is not None and own.config.painter is not None
@@ -143,9 +147,13 @@ def train(args: argparse.Namespace) -> None:
     join_processes(device)
     if paints or PAINTED in names:
         load_painting(device)  # now, not after the faces are cut
-    args.out = args.out or from_first(lambda: pick_folder(args.resume))
+    if not args.out:
+        args.out = from_first(lambda: pick_folder(args.resume))
+        held.callback(drop_empty, args.out)
     from_first(lambda: check_writable(args.out))  # now, not after the faces are read
-    for name in names if not args.resume else ():  # now, not after hours
+    for name in names if rank() == 0 else ():  # now, not after hours
+        held.enter_context(claimed(args.out / name))
+    for name in names if not args.resume else ():
         check_free(args.out / name, force=args.force)
     if args.push_to_hub and rank() == 0:
         from catvae.publishing.weights import TRIAL, check_push  # slow to import, and only needed to push
@@ -180,9 +188,12 @@ def train(args: argparse.Namespace) -> None:
         if rank() == 0:
             print(f"to mix with it: {app_command(args.out)}", flush=True)
     finally:  # a rented machine takes its disk along, whatever ends the training
+        finish_what_is_begun()
         if finished and args.push_to_hub and rank() == 0:
             from catvae.publishing.weights import push_trained
 
+            with suppress(OSError):  # whoever listened may be gone
+                print(f"pushing what is finished: {', '.join(finished)}", flush=True)
             print(push_trained(args.out, args.push_to_hub, **where), flush=True)
     leave_processes()
 
@@ -211,10 +222,19 @@ def own_variant(args: argparse.Namespace) -> Variant | None:
 
 
 def pick_folder(resume: bool) -> Path:
-    """A new folder under `runs`; with `resume` the newest one."""
-    numbers = [int(path.name) for path in RUNS.glob("*") if path.name.isdecimal()]
+    """A new folder under `runs`, made now, so that no other run gets it; with `resume` the newest that holds a run."""
+    numbers = sorted(int(path.name) for path in RUNS.glob("*") if path.name.isdecimal())
+    begun = [number for number in numbers if any((RUNS / str(number)).glob("*/*"))]
+    if resume and begun:
+        return RUNS / str(begun[-1])
     newest = max(numbers, default=0)
-    return RUNS / str(newest if resume and newest else newest + 1)
+    with saving(RUNS):
+        RUNS.mkdir(exist_ok=True)
+        while True:
+            newest += 1
+            with suppress(FileExistsError):
+                (RUNS / str(newest)).mkdir()
+                return RUNS / str(newest)
 
 
 def app_command(out: Path) -> str:
@@ -249,11 +269,15 @@ def paint(args: argparse.Namespace, name: str, faces: Faces, device: torch.devic
 
 
 def main() -> None:
-    stopped = "stopped. Every finished epoch is saved: the same command with --resume goes on from there."
-    with command_line("train_space.py", stopped):
+    with command_line("train_space.py"), ExitStack() as held:
         args = parse()
         prepare_training()
-        train(args)
+        try:
+            train(args, held)
+        except KeyboardInterrupt:
+            saved = args.out and any(args.out.glob("*/*"))
+            on = f"Every finished epoch is saved: the same command with --out {args.out} --resume goes on from there."
+            sys.exit(f"\nStopped. {on if saved else 'There was nothing to be saved yet.'}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from catvae.download import check_repo
 from catvae.errors import Arguments, MissingPackageError, SettingError, command_line, whole_number
 from catvae.evaluation.figures import make_figures, save_figures
 from catvae.evaluation.measure import evaluate_fully, evaluate_variants
@@ -241,7 +242,7 @@ def add_measuring(commands: argparse._SubParsersAction) -> None:
 def add_publishing(commands: argparse._SubParsersAction) -> None:
     push = commands.add_parser("push", help="push the checkpoints to a model repo on the Hub")
     push.add_argument("checkpoints", type=Path)
-    push.add_argument("repo", metavar="OWNER/NAME")
+    push.add_argument("repo", type=check_repo, metavar="OWNER/NAME")
     push.add_argument("--private", action="store_true", help="when the repo is created")
     push.add_argument("--revision", metavar="BRANCH")
     push.add_argument("--tag", help="also make this release tag")
@@ -250,7 +251,7 @@ def add_publishing(commands: argparse._SubParsersAction) -> None:
 
     push_data = commands.add_parser("push-data", help="push faces, without copies and split, to a dataset repo")
     push_data.add_argument("source", help="as --data of train_space.py")
-    push_data.add_argument("repo", metavar="OWNER/NAME")
+    push_data.add_argument("repo", type=check_repo, metavar="OWNER/NAME")
     add_reading(push_data)
     push_data.add_argument("--limit", type=whole_number(2), metavar="N", help="read only this many images")
     push_data.add_argument("--license", default="unknown", help="identifier for the card, such as cc-by-4.0")
@@ -258,17 +259,19 @@ def add_publishing(commands: argparse._SubParsersAction) -> None:
     push_data.set_defaults(run=run_push_data)
 
     space = commands.add_parser("publish-space", help="create or update a Space that runs the app")
-    space.add_argument("repo", metavar="OWNER/NAME")
+    space.add_argument("repo", type=check_repo, metavar="OWNER/NAME")
     space.add_argument(
         "--hardware", default="zero-a10g", help="zero-a10g (default, free), cpu-basic, t4-small …, as the Hub names it"
     )
-    space.add_argument("--model-repo", metavar="OWNER/NAME", help="follow this model repo; default: OWNER/catvae")
+    space.add_argument(
+        "--model-repo", type=check_repo, metavar="OWNER/NAME", help="follow this model repo; default: OWNER/catvae"
+    )
     space.add_argument("--private", action="store_true", help="when the Space is created")
     space.add_argument("--with-token", action="store_true", help="for a private --model-repo: put your token there")
     space.set_defaults(run=run_publish_space)
 
     trainer = commands.add_parser("publish-trainer", help="create a private Space that trains, pushes and pauses")
-    trainer.add_argument("repo", metavar="OWNER/NAME")
+    trainer.add_argument("repo", type=check_repo, metavar="OWNER/NAME")
     trainer.add_argument("--hardware", default="t4-small", help="flavour to rent, such as t4-small or a10g-small")
     trainer.add_argument("arguments", nargs="+", help="of train_space.py, after --")
     trainer.set_defaults(run=run_publish_trainer)
@@ -281,7 +284,7 @@ def add_web(commands: argparse._SubParsersAction) -> None:
     export.set_defaults(run=run_export_web)
 
     publish = commands.add_parser("publish-web", help="create or update a static Space with the mixer")
-    publish.add_argument("repo", metavar="OWNER/NAME")
+    publish.add_argument("repo", type=check_repo, metavar="OWNER/NAME")
     publish.add_argument("--private", action="store_true", help="when the Space is created")
     publish.set_defaults(run=run_publish_web)
 

@@ -2,6 +2,9 @@
 
 import ctypes
 import os
+import signal
+import stat
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -15,6 +18,7 @@ from catvae.errors import TrainingError
 RUNNING_AT_ONCE = 2  # requests, and models of one comparison: as many as a free Space has cores
 # of glibc's mallopt(3); under other C libraries nothing changes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -3, -4, -8
+SAME_STOP = 1.0  # seconds in which launchers and terminals pass a stop on, often as another signal
 T = TypeVar("T")
 
 
@@ -148,3 +152,44 @@ def _mallopt(options: dict[int, int]) -> None:
         libc = ctypes.CDLL("libc.so.6")
         for option, value in options.items():
             libc.mallopt(option, value)
+
+
+def catch_stops() -> Callable[[], None]:
+    """From here on Ctrl-C, SIGTERM and SIGHUP, the last words of a machine that is taken back, are a KeyboardInterrupt;
+    one more ends the process at once. Call what is returned before work that goes on to its end after the first."""
+    first: float | None = None
+    finishing = False
+
+    def stop(number: int, _: object) -> None:
+        nonlocal first
+        if first is not None:
+            if time.monotonic() - first > SAME_STOP:
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
+            return
+        first = time.monotonic()
+        if number not in (signal.SIGINT, signal.SIGTERM):
+            leave_terminal()
+        if not finishing:
+            raise KeyboardInterrupt
+        with suppress(OSError):
+            os.write(2, b"\nfinishing this; once more to end at once\n")
+
+    def finish() -> None:
+        nonlocal finishing
+        finishing = True
+
+    for name in {"SIGINT", "SIGTERM", "SIGHUP"} & set(dir(signal)):
+        number = getattr(signal, name)
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, stop)
+    return finish
+
+
+def leave_terminal() -> None:
+    """Write to no terminal, and to no pipe into one, that has hung up: each word would be an OSError."""
+    for output in (1, 2):
+        if not stat.S_ISREG(os.fstat(output).st_mode):
+            nothing_hears = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing_hears, output)
+            os.close(nothing_hears)

@@ -254,7 +254,8 @@ def load_checkpoint(folder: Path) -> CatVAE:
     try:
         model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
     except RuntimeError as error:
-        raise CheckpointError(f"{path}: does not fit {folder / 'config.json'} ({error}); {ADVICE}") from error
+        reason = str(error).splitlines()[-1].strip()  # of a line for each tensor
+        raise CheckpointError(f"{path}: does not fit {folder / 'config.json'} ({reason}); {ADVICE}") from error
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise CheckpointError(f"{path}: holds NaN or infinite weights; {ADVICE}")
     # the order in which CPUs convolve: a tenth faster, same pictures

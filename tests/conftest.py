@@ -52,7 +52,19 @@ def draw_cat(seed: int, size: int = 64) -> Image.Image:
 # what `make quick` leaves out: tests with these fixtures, these files, and what is marked where it stands
 SLOW_FIXTURES = {"app_url", "browser", "node_modules"}
 SLOW_FILES = {
-    *("app", "browser", "browser_export", "faces", "hostile", "hub", "hub_server", "limits", "mcp", "own_files"),
+    *(
+        "app",
+        "browser",
+        "browser_export",
+        "faces",
+        "hostile",
+        "hub",
+        "hub_faults",
+        "hub_server",
+        "limits",
+        "mcp",
+        "own_files",
+    ),
     *("perceptual", "processes", "push_data", "serving", "space", "track", "train", "wheel"),
 }
 
@@ -95,8 +107,9 @@ def hub(tmp_path) -> Iterator[HubServer]:
 
 
 @pytest.fixture
-def client(hub, tmp_path) -> Iterator[HfApi]:
-    """The Hub's client of a user with a token that may write, on `hub`."""
+def client(hub, tmp_path, monkeypatch) -> Iterator[HfApi]:
+    """The Hub's client of a user with a token that may write, on `hub`; nothing waits long for that."""
+    monkeypatch.setattr("catvae.download.PAUSES", (0, 0))
     with hub.client(tmp_path / "home") as api:
         yield api
 

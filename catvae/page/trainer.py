@@ -3,15 +3,13 @@
 import os
 import subprocess
 import threading
-import time
 from collections import deque
 
 import gradio as gr
 from huggingface_hub import HfApi
 
-from catvae.download import hub_calls
+from catvae.download import PATIENT, hub_calls, persist
 from catvae.errors import HubError
-from catvae.publishing.weights import PAUSES, may_pass
 
 SHOWN_LINES = 200
 
@@ -52,18 +50,17 @@ def _train(command: list[str], log: deque[str]) -> None:
         pause(log)
 
 
-def pause(log: deque[str], pauses: tuple[float, ...] = PAUSES) -> None:
+def pause(log: deque[str], pauses: tuple[float, ...] = PATIENT) -> None:
     """Pause the Space this runs on, if it is one, trying again after each of `pauses` (s), and say so if that fails."""
+
+    def ask() -> None:
+        with hub_calls("could not pause this Space"):
+            HfApi().pause_space(space)
+
     if space := os.environ.get("SPACE_ID"):
-        for wait in (*pauses, None):
-            try:
-                with hub_calls("could not pause this Space"):
-                    HfApi().pause_space(space)
-                break
-            except HubError as error:
-                if wait is None or not may_pass(error):
-                    log.append(f"{error}: pause it yourself, it costs money")
-                    break
-                time.sleep(wait)
+        try:
+            persist(ask, pauses)
+        except HubError as error:
+            log.append(f"{error}: pause it yourself, it costs money")
     if log:
         print(log[-1], flush=True)

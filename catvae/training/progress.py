@@ -1,10 +1,17 @@
 """How far a run has come: its state on disk after every epoch, its history, and its end."""
 
 import csv
+import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None
 
 import torch
 from PIL import Image
@@ -35,6 +42,43 @@ def check_free(folder: Path, *, force: bool = False) -> None:
         )
 
 
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Within it no other run has the folder; it is made, and rid of what a killed run left half written.
+
+    The lock goes with the process, however that ends. A folder made here that nothing was written to goes again.
+    Raises TrainingError when another run has it, or when it cannot be written.
+    """
+    made = [path for path in (folder, folder.parent) if not path.exists()]
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY) if fcntl else None
+    try:
+        with saving(folder):
+            if fcntl and handle is not None:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise TrainingError(f"{folder} is in use by another run: name another --out") from error
+                except OSError:
+                    pass  # a disk of the network that has no locks
+            for partial in folder.glob("*.partial"):
+                partial.unlink()
+            tempfile.TemporaryFile(dir=folder).close()
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+        drop_empty(*made)
+
+
+def drop_empty(*folders: Path) -> None:
+    """Remove those folders that hold nothing."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
 def read_progress(
     folder: Path, run: dict[str, Any], *, resume: bool = False, force: bool = False
 ) -> tuple[dict | None, dict | None]:
@@ -46,21 +90,34 @@ def read_progress(
     sweep(folder)
     if resume and (folder / STATE).exists():
         state = read_state(folder / STATE)
-        if not same_run(state["run"], run):
-            raise TrainingError(f"{folder / STATE} comes from other settings or data{ANEW}")
+        if others := differences(state["run"], run):
+            raise TrainingError(f"{folder / STATE} comes from other settings or data ({others}){ANEW}")
         return None, state
     if resume and (folder / WEIGHTS).exists() and (folder / "metrics.json").exists():
         metrics = read_json(folder / "metrics.json")
-        if not same_run(metrics.get("training"), run):
-            raise TrainingError(f"{folder} was trained with other settings or data{ANEW}")
+        if others := differences(metrics.get("training"), run):
+            raise TrainingError(f"{folder} was trained with other settings or data ({others}){ANEW}")
         return metrics, None
     check_free(folder, force=force)
     return None, None
 
 
-def same_run(record: Any, run: dict[str, Any]) -> bool:
-    """Whether a record is of a run with these settings; older ones do not tell their precision."""
-    return isinstance(record, dict) and {"precision": run["precision"], **record} == run
+def differences(record: Any, run: dict[str, Any]) -> str:
+    """What a record of a run has otherwise than this one, as "epochs 30 there, 40 here"; older ones do not tell their
+    precision."""
+    if not isinstance(record, dict):
+        return "nothing is recorded there"
+    there, here = flat({"precision": run.get("precision"), **record}), flat(run)
+    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
+    return ", ".join(f"{name} {there.get(name, 'none')} there, {here.get(name, 'none')} here" for name in names)
+
+
+def flat(record: dict[str, Any]) -> dict[str, Any]:
+    """A record without records in it: those of "data" by their own names."""
+    found = {}
+    for name, value in record.items():
+        found |= {f"{name} {inner}": v for inner, v in value.items()} if isinstance(value, dict) else {name: value}
+    return found
 
 
 @contextmanager

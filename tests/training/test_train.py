@@ -4,9 +4,11 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +26,7 @@ from catvae.model import find_models, load_models, save_checkpoint
 from catvae.training.batches import augment
 from catvae.training.data import Faces
 from catvae.training.optim import Muon, lr_factor, make_optimizers, orthogonalize
-from catvae.training.progress import read_state, same_run
+from catvae.training.progress import differences, read_state
 from catvae.training.start import prospects, settle
 from tests.conftest import ROOT
 from train_space import app_command, own_variant, parse, pick_folder
@@ -373,11 +375,20 @@ def test_weights_of_another_run_are_not_written_over(cat_folder, tmp_path, monke
 
 def test_the_folder_is_a_new_one_by_default(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert pick_folder(resume=False) == pick_folder(resume=True) == Path("runs/1")
-    Path("runs/9").mkdir(parents=True)
-    Path("runs/10").mkdir()
+    assert pick_folder(resume=True) == Path("runs/1")  # there is none to go on with
+    assert pick_folder(resume=False) == Path("runs/2")
+    for number in ("9", "10"):
+        Path("runs", number, "v3").mkdir(parents=True)
+        Path("runs", number, "v3", "training.pt").touch()
     Path("runs/mine").mkdir()
     assert (pick_folder(resume=False), pick_folder(resume=True)) == (Path("runs/11"), Path("runs/10"))
+    with ThreadPoolExecutor(8) as pool:
+        folders = set(pool.map(pick_folder, [False] * 40))
+    assert len(folders) == 40 and all(folder.is_dir() for folder in folders)
+    shutil.rmtree("runs")
+    Path("runs").touch()
+    with pytest.raises(TrainingError, match="runs: cannot be written"):
+        pick_folder(resume=False)
 
 
 OWN = ["--name", "mine", "--beta", "0.02", "--channels", "3", "4", "8", "--latents", "6", "--activation", "relu"]
@@ -439,5 +450,7 @@ def test_the_next_command_names_the_folder_as_a_shell_reads_it(tmp_path, monkeyp
 
 def test_a_record_without_its_precision_is_of_any():
     run = {"lr": 1.0, "precision": "bf16"}
-    assert same_run({"lr": 1.0}, run) and same_run(run, run)
-    assert not same_run({"lr": 2.0}, run) and not same_run({"lr": 1.0, "precision": "fp32"}, run)
+    assert not differences({"lr": 1.0}, run) and not differences(run, run)
+    assert differences({"lr": 2.0}, run) == "lr 2.0 there, 1.0 here"
+    assert differences({"lr": 1.0, "precision": "fp32"}, run) == "precision fp32 there, bf16 here"
+    assert differences(None, run) == "nothing is recorded there"

@@ -11,6 +11,7 @@ from catvae.page.embed import embed_routes
 from catvae.page.preview import LinkPreview, preview_route
 from catvae.page.theme import THEME, i18n, static
 from catvae.serving.limits import Limits
+from catvae.serving.routes import OpenRoutes
 from catvae.serving.sweep import sweep_in_background
 from catvae.serving.weights import Weights
 
@@ -19,6 +20,7 @@ PORT = 7860
 
 def launch_options(weights: Weights) -> dict[str, Any]:
     """What `Blocks.launch` needs so that the page looks, speaks and keeps quiet as it should."""
+    own = [*embed_routes(weights), preview_route(weights)]
     return {
         "theme": THEME,
         "css": static("page.css"),
@@ -31,8 +33,12 @@ def launch_options(weights: Weights) -> dict[str, Any]:
         "ssr_mode": False,
         "state_session_capacity": 500,  # each holds the page's settings; ten thousand would be a gigabyte
         "app_kwargs": {
-            "middleware": [Middleware(Limits), Middleware(LinkPreview, weights=weights)],
-            "routes": [*embed_routes(weights), preview_route(weights)],
+            "middleware": [
+                Middleware(OpenRoutes, own=own),
+                Middleware(Limits),
+                Middleware(LinkPreview, weights=weights),
+            ],
+            "routes": own,
         },
     }
 

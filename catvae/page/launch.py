@@ -10,6 +10,7 @@ from catvae.errors import SettingError
 from catvae.page.embed import embed_routes
 from catvae.page.preview import LinkPreview, preview_route
 from catvae.page.theme import THEME, i18n, static
+from catvae.serving.decoders import LIGHT_ONES
 from catvae.serving.limits import Limits
 from catvae.serving.routes import OpenRoutes
 from catvae.serving.sweep import sweep_in_background
@@ -46,6 +47,7 @@ def launch_options(weights: Weights) -> dict[str, Any]:
 def launch(demo: gr.Blocks, weights: Weights) -> None:
     """Serve the page until it is stopped. Raises SettingError for a port that is none or is taken."""
     port = find_port()
+    LIGHT_ONES.restart()  # else the first visitor waits for it
     sweep_in_background(also=lambda: weights.current.recent.forget())
     try:
         demo.launch(server_port=port, **launch_options(weights))

@@ -21,7 +21,8 @@ class SettingError(UserError, ValueError):
 class ImageError(UserError, ValueError):
     """A picture that cannot be used.
 
-    `reason` is "missing", "unreadable", "too_large" (pixels), "too_heavy" (bytes) or "too_narrow".
+    `reason` is "missing", "unreadable", "too_large" (pixels), "too_heavy" (bytes) or "too_narrow"; where visitors share
+    a server also "too_much" (work) or "busy".
     """
 
     def __init__(self, reason: str, message: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
 from catvae.errors import SettingError
@@ -40,7 +40,20 @@ def embed_routes(weights: Weights) -> list[BaseRoute]:
     folder = find_mixer()
     page = Embed(weights, read_json(folder / MANIFEST) if folder else None)
     routes: list[BaseRoute] = [Route("/embed", page.show), Route("/embed/", no_slash), Route("/embed/mix", page.mix)]
-    return [*routes, Mount("/mixer", StaticFiles(directory=folder, html=True))] if folder else routes
+    return [*routes, *mixer_routes(folder)] if folder else routes
+
+
+def mixer_routes(folder: Path) -> list[BaseRoute]:
+    """The files of the exported mixer under /mixer/, also behind a proxy that strips a subpath (a mount finds none)."""
+    files = StaticFiles(directory=folder, html=True)
+
+    async def send_file(request: Request) -> Response:
+        return await files.get_response(os.path.normpath(request.path_params["path"]), request.scope)
+
+    def add_slash(request: Request) -> Response:
+        return RedirectResponse(f"mixer/?{request.url.query}")
+
+    return [Route("/mixer", add_slash), Route("/mixer/{path:path}", send_file)]
 
 
 def find_mixer() -> Path | None:

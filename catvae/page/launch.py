@@ -10,7 +10,9 @@ from catvae.errors import SettingError
 from catvae.page.embed import embed_routes
 from catvae.page.preview import LinkPreview, preview_route
 from catvae.page.theme import THEME, i18n, static
+from catvae.serving.decoders import LIGHT_ONES
 from catvae.serving.limits import Limits
+from catvae.serving.routes import OpenRoutes
 from catvae.serving.sweep import sweep_in_background
 from catvae.serving.weights import Weights
 
@@ -19,6 +21,7 @@ PORT = 7860
 
 def launch_options(weights: Weights) -> dict[str, Any]:
     """What `Blocks.launch` needs so that the page looks, speaks and keeps quiet as it should."""
+    own = [*embed_routes(weights), preview_route(weights)]
     return {
         "theme": THEME,
         "css": static("page.css"),
@@ -31,8 +34,12 @@ def launch_options(weights: Weights) -> dict[str, Any]:
         "ssr_mode": False,
         "state_session_capacity": 500,  # each holds the page's settings; ten thousand would be a gigabyte
         "app_kwargs": {
-            "middleware": [Middleware(Limits), Middleware(LinkPreview, weights=weights)],
-            "routes": [*embed_routes(weights), preview_route(weights)],
+            "middleware": [
+                Middleware(OpenRoutes, own=own),
+                Middleware(Limits),
+                Middleware(LinkPreview, weights=weights),
+            ],
+            "routes": own,
         },
     }
 
@@ -40,6 +47,7 @@ def launch_options(weights: Weights) -> dict[str, Any]:
 def launch(demo: gr.Blocks, weights: Weights) -> None:
     """Serve the page until it is stopped. Raises SettingError for a port that is none or is taken."""
     port = find_port()
+    LIGHT_ONES.restart()  # else the first visitor waits for it
     sweep_in_background(also=lambda: weights.current.recent.forget())
     try:
         demo.launch(server_port=port, **launch_options(weights))

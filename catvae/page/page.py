@@ -24,6 +24,7 @@ from catvae.page.tabs.explore import explore_tab
 from catvae.page.tabs.understand import understand_tab
 from catvae.page.theme import i18n, static
 from catvae.page.visitor import check_path, check_steps, known_model, language_for, two_faces, words_of
+from catvae.serving.decoders import WAITING
 from catvae.serving.links import (
     CATS,
     DEFAULT_PATH,
@@ -78,7 +79,7 @@ def build(weights: Weights) -> gr.Blocks:
         newborn.click(mixer.newborn, model, both, **QUIET)
         demo.load(mixer.source, None, running, api_name="weights", api_visibility="undocumented", queue=False)
         add_endpoints(weights, model, cat_a, cat_b, steps, path)
-    return demo.queue(max_size=MAX_WAITING, default_concurrency_limit=RUNNING_AT_ONCE, api_open=True)
+    return demo.queue(max_size=MAX_WAITING, default_concurrency_limit=RUNNING_AT_ONCE + WAITING, api_open=True)
 
 
 def mix_controls(weights: Weights) -> tuple[gr.Dropdown, gr.Slider, gr.Radio]:

@@ -14,8 +14,9 @@ from catvae.images import data_uri, is_cut
 from catvae.page.components import PhotoFile, PhotoInput, Picture, own_file
 from catvae.page.theme import i18n, static
 from catvae.page.visitor import read, refuse, told, words_of
-from catvae.photos.decode import MAX_MEGABYTES, open_image
+from catvae.photos.decode import MAX_MEGABYTES
 from catvae.photos.faces import Face, adjust, align, find_faces, whole_picture
+from catvae.serving.decoders import open_photo
 from catvae.serving.links import CATS, example_face, example_name, face_file, is_painted
 from catvae.serving.texts import TEXTS
 
@@ -253,6 +254,6 @@ def kind_of_cat(photo: Picture) -> str:
     if isinstance(photo, bytes):
         return "newborn"
     try:
-        return "cut" if is_cut(open_image(photo)) else "own"
+        return "cut" if is_cut(open_photo(photo)) else "own"
     except ImageError:  # it has left the server: its face is still here
         return "own"

@@ -12,7 +12,7 @@ from catvae.page.components import Picture, sent_photo
 from catvae.page.picker import CatPicker, show, unchanged
 from catvae.page.theme import i18n, static, when_seen
 from catvae.page.visitor import address_of, chosen_language, words_of
-from catvae.photos.decode import open_image
+from catvae.serving.decoders import open_photo
 from catvae.serving.links import CATS, app_link, example_name, iframe, read_state, web_component
 from catvae.serving.weights import Weights
 
@@ -108,7 +108,7 @@ def kept_photos(kept: str) -> list[str | Image.Image | None]:
 def kitten_in(content: bytes) -> Image.Image | None:
     """The newborn kitten in these bytes, 64×64; None for any other picture."""
     try:
-        image = open_image(content)
+        image = open_photo(content)
     except ImageError:
         return None
     return image if is_cut(image) else None

@@ -8,8 +8,8 @@ from catvae.errors import ImageError
 from catvae.mixing import METHODS
 from catvae.model import CatVAE
 from catvae.page.components import Picture
-from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
+from catvae.serving.decoders import open_photo
 from catvae.serving.links import MAX_STEPS, MIN_STEPS, app_address, example_face, example_name
 from catvae.serving.texts import TEXTS, language_of
 from catvae.serving.weights import WeightSet
@@ -45,7 +45,7 @@ def refuse(words: dict[str, str], key: str, **values: object) -> gr.Error:
 def read(picture: Picture, letter: str, words: dict[str, str]) -> Image.Image:
     """The picture of cat "A" or "B". Raises gr.Error in the visitor's words when it cannot be used."""
     try:
-        return open_image(picture)
+        return open_photo(picture)
     except ImageError as error:
         gone = picture and error.reason == "missing"  # it was there
         raise refuse(words, "expired" if gone else error.reason, cat=letter) from error

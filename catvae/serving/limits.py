@@ -1,7 +1,9 @@
 """So that one visitor cannot keep all others waiting: a rate per visitor, a bound on what one sends."""
 
+import asyncio
 import json
 import os
+import threading
 import time
 from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
@@ -11,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catvae.photos.decode import MAX_MEGABYTES
+from catvae.serving.decoders import LEFT
 from catvae.serving.texts import TEXTS, language_of
 
 RATE = 5.0  # requests a second, on average
@@ -55,11 +58,20 @@ class Limits:
         await self._pass_on(scope, receive, send, words)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send, words: dict[str, str]) -> None:
-        arrived, refused = 0, False
+        arrived, refused, watching = 0, False, None
+        left = threading.Event()
+        LEFT.set(left)
+
+        async def watch() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            left.set()
 
         async def count() -> Message:
-            nonlocal arrived, refused
+            nonlocal arrived, refused, watching
             message = await receive()
+            if answered_at_once(scope) and not message.get("more_body"):
+                watching = asyncio.create_task(watch())  # no one else looks whether the sender is still there
             arrived += len(message.get("body", b""))
             if arrived > MAX_BODY:
                 if not refused:
@@ -83,6 +95,9 @@ class Limits:
         except Exception:
             if not refused:  # what a route says of a body that broke off was answered already
                 raise
+        finally:
+            if watching:
+                watching.cancel()
 
     def _take_token(self, address: str) -> bool:
         now, burst = time.monotonic(), BURST * self.rate
@@ -92,6 +107,11 @@ class Limits:
         if len(self.buckets) > MAX_VISITORS:
             self.buckets.popitem(last=False)
         return tokens >= 1
+
+
+def answered_at_once(scope: Scope) -> bool:
+    """Whether the answer to a request is its work itself, and not its place in the queue."""
+    return scope["method"] == "POST" and any(part in scope["path"] for part in ("/run/", "/api/"))
 
 
 def spoken(scope: Scope, headers: Headers) -> str:

@@ -19,7 +19,16 @@ PREFIX = "/cats"
 def proxied(tmp_path_factory) -> Iterator[str]:
     """The address of the app as visitors know it."""
     temp: Path = tmp_path_factory.mktemp("app")
-    with running_app(temp, {**os.environ, "GRADIO_ROOT_PATH": PREFIX, "CATVAE_RATE": "1000"}) as app:
+    (temp / "mixer" / "faces").mkdir(parents=True)
+    (temp / "secret.txt").write_text("secret")
+    for name, text in (
+        ("mixer.json", '{"variants": {}, "cats": {}}'),
+        ("index.html", "<p>mixer"),
+        ("faces/a.txt", "a"),
+    ):
+        (temp / "mixer" / name).write_text(text)
+    env = {**os.environ, "GRADIO_ROOT_PATH": PREFIX, "CATVAE_RATE": "1000", "CATVAE_WEB": str(temp / "mixer")}
+    with running_app(temp, env) as app:
 
         class Proxy(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -70,3 +79,13 @@ def test_links_and_snippets_and_the_small_page_keep_the_subpath(browser: Browser
     assert f'property="og:image" content="{proxied}/preview.jpg?a=' in page.content()
     assert [url for url in lost if "favicon" not in url] == []
     page.close()
+
+
+def test_the_exported_mixer_keeps_the_subpath(proxied: str):
+    for path, text in (("", "<p>mixer"), ("index.html", "<p>mixer"), ("faces/a.txt", "a"), ("./faces//a.txt", "a")):
+        answer = httpx.get(f"{proxied}/mixer/{path}")
+        assert (answer.status_code, answer.text) == (200, text), path
+    for path in ("none.js", "faces", "%2e%2e/secret.txt", "%2fetc/hostname", "faces/%2e%2e/%2e%2e/secret.txt"):
+        assert httpx.get(f"{proxied}/mixer/{path}").status_code == 404, path
+    moved = httpx.get(f"{proxied}/mixer?a=kitten-05", follow_redirects=True)
+    assert str(moved.url) == f"{proxied}/mixer/?a=kitten-05" and moved.text == "<p>mixer"

@@ -20,8 +20,8 @@ from catvae.page.morph import with_shares
 from catvae.page.picker import CatPicker, show, unchanged
 from catvae.page.theme import i18n, render, static, when_seen
 from catvae.page.visitor import known_model, refuse, told, words_of
-from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
+from catvae.serving.decoders import open_photo
 from catvae.serving.links import cat_title, example_face
 from catvae.serving.weights import Weights
 
@@ -184,7 +184,7 @@ def mark(
 def face_in(picture: Picture) -> Image.Image | None:
     """The face in a picture; None where it cannot be used: the mix says what is wrong with it."""
     try:
-        return cut_face(open_image(picture)) if picture else None
+        return cut_face(open_photo(picture)) if picture else None
     except ImageError:
         return None
 

@@ -7,7 +7,8 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from catvae.errors import SettingError
-from catvae.page.embed import embed_routes
+from catvae.page.embed import embed_routes, find_mixer
+from catvae.page.front import front_routes
 from catvae.page.preview import LinkPreview, preview_route
 from catvae.page.theme import THEME, i18n, static
 from catvae.serving.limits import Limits
@@ -18,7 +19,11 @@ PORT = 7860
 
 
 def launch_options(weights: Weights) -> dict[str, Any]:
-    """What `Blocks.launch` needs so that the page looks, speaks and keeps quiet as it should."""
+    """What `Blocks.launch` needs so that the page looks, speaks and keeps quiet as it should.
+
+    Raises SettingError when `CATVAE_WEB` names a folder without a mixer.
+    """
+    mixer = find_mixer()
     return {
         "theme": THEME,
         "css": static("page.css"),
@@ -32,7 +37,11 @@ def launch_options(weights: Weights) -> dict[str, Any]:
         "state_session_capacity": 500,  # each holds the page's settings; ten thousand would be a gigabyte
         "app_kwargs": {
             "middleware": [Middleware(Limits), Middleware(LinkPreview, weights=weights)],
-            "routes": [*embed_routes(weights), preview_route(weights)],
+            "routes": [
+                *embed_routes(weights, mixer),
+                *front_routes(weights, beside=mixer is not None),
+                preview_route(weights),
+            ],
         },
     }
 

@@ -18,7 +18,6 @@ ROOT = PACKAGE.parent  # of a checkout; an installed package carries what it nee
 HOME = ROOT if (ROOT / "train_space.py").is_file() else PACKAGE
 BUNDLED, EXAMPLES, FIGURES = HOME / "checkpoints", HOME / "examples", HOME / "figures"
 LICENSE = next(ROOT.glob("catvae-*.dist-info/licenses/LICENSE"), ROOT / "LICENSE")  # of a package, of a checkout
-COLOURS = PACKAGE / "serving" / "colours.css"  # of the small page and of the mixer in the browser
 MANIFEST = "mixer.json"  # in a folder that `catvae export-web` wrote
 ADVICE = "restore it with git, copy it again, or train it with train_space.py"
 

@@ -54,9 +54,8 @@ class VAEConfig:
             raise SettingError(f"activation must be one of {sorted(ACTIVATIONS)}, not {self.activation!r}")
         if self.painter is not None and (type(self.painter) is not int or self.painter < 1):
             raise SettingError(f"painter must be a width of at least 1, or null for none, not {self.painter!r}")
-        convolutions = sum(32 * wide * narrow for wide, narrow in pairwise(self.channels))
-        linear = 3 * self.channels[-1] * (IMAGE_SIZE >> layers) ** 2 * self.latent_dim
-        if convolutions + linear + 350 * (self.painter or 0) ** 2 > MAX_PARAMETERS:
+        linear = 3 * self.channels[-1] * (IMAGE_SIZE >> layers) ** 2 * self.latent_dim + 350 * (self.painter or 0) ** 2
+        if linear + 32 * sum(wide * narrow for wide, narrow in pairwise(self.channels)) > MAX_PARAMETERS:
             raise SettingError(f"a model of over {MAX_PARAMETERS:,} weights is too large: fewer latents or channels")
 
 
@@ -95,9 +94,8 @@ def is_told(name: str, model: "CatVAE") -> bool:
 
 def beta_of(name: str, model: "CatVAE | None" = None) -> float | None:
     """β of the model as its config.json says, else of the variant of that name; None where neither is known."""
-    if model is not None and model.beta is not None:
-        return model.beta
-    return VARIANTS[name].beta if name in VARIANTS else None
+    known = None if model is None else model.beta
+    return VARIANTS[name].beta if known is None and name in VARIANTS else known
 
 
 def by_beta(names: Iterable[str], models: Mapping[str, "CatVAE"] | None = None) -> list[str]:
@@ -254,7 +252,7 @@ def load_checkpoint(folder: Path) -> CatVAE:
     try:
         model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
     except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()  # of a line for each tensor
+        reason = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"{path}: does not fit {folder / 'config.json'} ({reason}); {ADVICE}") from error
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise CheckpointError(f"{path}: holds NaN or infinite weights; {ADVICE}")

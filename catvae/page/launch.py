@@ -7,7 +7,8 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from catvae.errors import SettingError
-from catvae.page.embed import embed_routes
+from catvae.page.embed import embed_routes, find_mixer
+from catvae.page.front import front_routes
 from catvae.page.preview import LinkPreview, preview_route
 from catvae.page.theme import THEME, i18n, static
 from catvae.serving.decoders import LIGHT_ONES
@@ -20,8 +21,12 @@ PORT = 7860
 
 
 def launch_options(weights: Weights) -> dict[str, Any]:
-    """What `Blocks.launch` needs so that the page looks, speaks and keeps quiet as it should."""
-    own = [*embed_routes(weights), preview_route(weights)]
+    """What `Blocks.launch` needs so that the page looks, speaks and keeps quiet as it should.
+
+    Raises SettingError when `CATVAE_WEB` names a folder without a mixer.
+    """
+    mixer = find_mixer()
+    own = [*embed_routes(weights, mixer), *front_routes(weights, beside=mixer is not None), preview_route(weights)]
     return {
         "theme": THEME,
         "css": static("page.css"),

@@ -81,11 +81,3 @@ def check_path(path: str, words: dict[str, str]) -> str:
     if not isinstance(path, str) or path not in METHODS:
         raise refuse(words, "unknown_path", names=", ".join(METHODS))
     return path
-
-
-def told(event: gr.EventData, name: str) -> object:
-    """What the browser told under that name with an event; None where it told nothing."""
-    try:
-        return getattr(event, name, None)
-    except TypeError:  # an event without data
-        return None

@@ -21,7 +21,7 @@ BURST = 8  # seconds' worth at once: more than one who plays with every slider
 MAX_BODY = int(MAX_MEGABYTES * 1.4e6)  # a photo as base64, which programs may send inside JSON
 MAX_VISITORS = 10_000
 LIMITED = ("/queue/join", "/call/", "/run/", "/api/", "/upload", "/mcp")
-PAINTED = ("/preview.jpg", "/embed/mix")  # whatever the method
+PAINTED = ("/preview.jpg", "/web/ask/")  # whatever the method
 
 
 class Limits:
@@ -52,7 +52,7 @@ class Limits:
         if not length.isdecimal() or int(length) > MAX_BODY:
             return await _refuse(send, 413, words["too_heavy_body"])
         asks = scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        limited = scope["path"].endswith(PAINTED) or (asks and any(part in scope["path"] for part in LIMITED))
+        limited = any(part in scope["path"] for part in (*PAINTED, *(LIMITED if asks else ())))
         if limited and not self._take_token(visitor(scope, headers, self.behind_proxy)):
             return await _refuse(send, 429, words["busy"])
         await self._pass_on(scope, receive, send, words)
@@ -111,7 +111,7 @@ class Limits:
 
 def answered_at_once(scope: Scope) -> bool:
     """Whether the answer to a request is its work itself, and not its place in the queue."""
-    return scope["method"] == "POST" and any(part in scope["path"] for part in ("/run/", "/api/"))
+    return scope["method"] == "POST" and any(part in scope["path"] for part in ("/run/", "/api/", "/web/ask/"))
 
 
 def spoken(scope: Scope, headers: Headers) -> str:

@@ -11,6 +11,7 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
+from catvae.page.picker import kind_of_cat
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -24,7 +25,6 @@ from catvae.metrics import evaluate_model, psnr
 from catvae.mixing import compare, measure
 from catvae.model import VARIANTS, by_beta, load_models
 from catvae.page.morph import morph_value
-from catvae.page.picker import kind_of_cat
 from catvae.page.tabs.compare import ComparePage, format_page, is_free, label_box, place_dots
 from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS

@@ -9,11 +9,11 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
+from catvae.page.picker import cut_at, on_photo, show, to_shares
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from catvae.files import EXAMPLES
-from catvae.page.picker import cut_at, on_photo, show, to_shares
 from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, align, find_faces, whole_picture
 from catvae.serving.links import CATS

@@ -8,6 +8,7 @@ from io import BytesIO
 import av
 import numpy as np
 import pytest
+from catvae.page.send import FILE_KINDS, MAX_GIF_BYTES, between, make_file, read_morph
 from PIL import Image, ImageOps
 from playwright.sync_api import Page, expect
 
@@ -15,7 +16,6 @@ from catvae.images import enlarge
 from catvae.mixing import interpolate
 from catvae.model import load_variant
 from catvae.page.morph import MORPH_FRAMES, PER_ROW, columns, morph_value, shares
-from catvae.page.send import FILE_KINDS, MAX_GIF_BYTES, between, make_file, read_morph
 from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
 from catvae.serving.links import CATS, example_face, example_of_face

@@ -10,11 +10,11 @@ from pathlib import Path
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import BaseRoute, Route
 
 from catvae.errors import SettingError
 from catvae.files import HOME, MANIFEST, read_json
+from catvae.page.front import files_of
 from catvae.page.preview import PICTURE, preview_tags
 from catvae.page.theme import render
 from catvae.page.visitor import language_for
@@ -34,7 +34,9 @@ def embed_routes(weights: Weights, folder: Path | None) -> list[BaseRoute]:
     """
     page = Embed(weights, read_json(folder / MANIFEST) if folder else None)
     routes: list[BaseRoute] = [Route("/embed", page.show), Route("/embed/", no_slash)]
-    return [*routes, Mount("/mixer", StaticFiles(directory=folder, html=True))] if folder else routes
+    if folder:
+        routes += [Route("/mixer", slash), Route("/mixer/{path:path}", files_of(folder))]
+    return routes
 
 
 def find_mixer() -> Path | None:
@@ -54,6 +56,11 @@ def find_mixer() -> Path | None:
 def no_slash(request: Request) -> Response:
     """The page's address has no slash at its end: what it names beside itself would not be found."""
     return RedirectResponse(f"../embed?{request.url.query}")
+
+
+def slash(request: Request) -> Response:
+    """The mixer's folder has one, below a proxy's subpath too."""
+    return RedirectResponse(f"mixer/?{request.url.query}")
 
 
 @dataclass(frozen=True)

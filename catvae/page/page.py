@@ -6,6 +6,7 @@ Gradio's own components follow them, and they follow these.
 
 import gradio as gr
 
+from catvae.files import EXAMPLES
 from catvae.machine import RUNNING_AT_ONCE
 from catvae.mixing import METHODS
 from catvae.model import is_told
@@ -31,6 +32,7 @@ MIX = "<kitten-send></kitten-send><kitten-gallery ends></kitten-gallery>"
 
 def build(weights: Weights) -> gr.Blocks:
     """The page on the weights in use."""
+    gr.set_static_paths([EXAMPLES])  # else they lie among visitors' files, which are swept
     with gr.Blocks(title="Kitten Mixer · Mezclador de Gatitos", analytics_enabled=False) as demo:
         header_view(weights)
         element(CATS, elem_id="cats")

@@ -11,10 +11,10 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.staticfiles import StaticFiles
 
 from catvae.errors import SettingError
 from catvae.files import HOME, MANIFEST, read_json
+from catvae.page.front import files_of
 from catvae.page.preview import PICTURE, preview_tags
 from catvae.page.theme import render
 from catvae.page.visitor import language_for
@@ -34,20 +34,9 @@ def embed_routes(weights: Weights, folder: Path | None) -> list[BaseRoute]:
     """
     page = Embed(weights, read_json(folder / MANIFEST) if folder else None)
     routes: list[BaseRoute] = [Route("/embed", page.show), Route("/embed/", no_slash)]
-    return [*routes, *mixer_routes(folder)] if folder else routes
-
-
-def mixer_routes(folder: Path) -> list[BaseRoute]:
-    """The files of the exported mixer under /mixer/, also behind a proxy that strips a subpath (a mount finds none)."""
-    files = StaticFiles(directory=folder, html=True)
-
-    async def send_file(request: Request) -> Response:
-        return await files.get_response(os.path.normpath(request.path_params["path"]), request.scope)
-
-    def add_slash(request: Request) -> Response:
-        return RedirectResponse(f"mixer/?{request.url.query}")
-
-    return [Route("/mixer", add_slash), Route("/mixer/{path:path}", send_file)]
+    if folder:
+        routes += [Route("/mixer", slash), Route("/mixer/{path:path}", files_of(folder))]
+    return routes
 
 
 def find_mixer() -> Path | None:
@@ -67,6 +56,11 @@ def find_mixer() -> Path | None:
 def no_slash(request: Request) -> Response:
     """The page's address has no slash at its end: what it names beside itself would not be found."""
     return RedirectResponse(f"../embed?{request.url.query}")
+
+
+def slash(request: Request) -> Response:
+    """The mixer's folder has one, below a proxy's subpath too."""
+    return RedirectResponse(f"mixer/?{request.url.query}")
 
 
 @dataclass(frozen=True)

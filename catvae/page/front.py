@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
 from catvae.images import is_cut, to_bytes
@@ -55,25 +55,29 @@ def front_routes(weights: Weights, beside: bool) -> list[BaseRoute]:
         "sum": front.sum,
         "morph": front.morph,
     }
-    routes: list[BaseRoute] = [
-        Route("/mixer.json", front.manifest),
-        Route("/words.js", fixed(lambda: words_module("remote"), "text/javascript")),
-        Route("/cats.webp", fixed(sprite, "image/webp")),
-        *(Route(f"/{name}", fixed(partial(style, name), "text/css")) for name in STYLES),
-        Route("/ask/photo", front.photo),
-        *(Route(f"/ask/{name}", answering(act), methods=["GET", "POST"]) for name, act in asks.items()),
-        Mount("/", Modules(directory=WEB)),
-    ]
-    return [Mount("/web", routes=routes, middleware=[Middleware(GZipMiddleware, compresslevel=5)])]
+    answers: dict[str, Callable] = {
+        "mixer.json": front.manifest,
+        "words.js": fixed(lambda: words_module("remote"), "text/javascript"),
+        "cats.webp": fixed(sprite, "image/webp"),
+        **{name: fixed(partial(style, name), "text/css") for name in STYLES},
+        "ask/photo": front.photo,
+        **{f"ask/{name}": answering(act) for name, act in asks.items()},
+        "{path:path}": files_of(WEB),
+    }
+    small = [Middleware(GZipMiddleware, compresslevel=5)]
+    return [Route(f"/web/{path}", act, methods=["GET", "POST"], middleware=small) for path, act in answers.items()]
 
 
-class Modules(StaticFiles):
-    """The modules as files."""
+def files_of(folder: Path) -> Callable:
+    """A route that answers with the files of a folder: a mount would not, below a subpath that a proxy strips."""
+    files = StaticFiles(directory=folder, html=(folder / "mixer.json").is_file())
 
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
+    async def answer(request: Request) -> Response:
+        response = await files.get_response(request.path_params["path"] or ".", {**request.scope, "method": "GET"})
         response.headers.update(FRESH)
         return response
+
+    return answer
 
 
 def fixed(make: Callable[[], str | bytes], media_type: str) -> Callable[[Request], Response]:
@@ -147,7 +151,7 @@ class Front:
         known_model(current, model, words)
         named = {letter: {"cat": params.get(letter)} for letter in "ab"}
         content = draw_morph(current, model, both(parse(body) if body else named, words), path)
-        cache = {"cache-control": "public, max-age=300"} if not body else {}
+        cache = {"cache-control": "public, max-age=300", "vary": "origin"} if not body else {}
         return Response(content, media_type="image/jpeg", headers=cache)
 
     def film(self, body: bytes, request: Request, words: Words) -> Response:

@@ -8,6 +8,7 @@ from html import escape
 
 import gradio as gr
 
+from catvae.files import EXAMPLES
 from catvae.machine import RUNNING_AT_ONCE
 from catvae.mixing import METHODS
 from catvae.model import is_told
@@ -34,6 +35,7 @@ MIX = "<kitten-send></kitten-send><kitten-gallery ends></kitten-gallery>"
 
 def build(weights: Weights) -> gr.Blocks:
     """The page on the weights in use."""
+    gr.set_static_paths([EXAMPLES])  # else they lie among visitors' files, which are swept
     with gr.Blocks(title="Kitten Mixer · Mezclador de Gatitos", analytics_enabled=False) as demo:
         header_view(weights)
         element(CATS, elem_id="cats")

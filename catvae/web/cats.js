@@ -22,7 +22,7 @@ export function nameOf(name, words) {
 export const titleOf = (cat, words) => (cat.name ? nameOf(cat.name, words) : words.own_cat);
 
 /** Whether it is a real cat. @param {Cat} cat @param {Record<string, string>} words */
-export const kindOf = (cat, words) => words[`cats_${cat.kind}`];
+export const kindOf = (cat, words) => words[`cats_${cat.kind === "cut" ? "own" : cat.kind}`];
 
 /** What was found in its photo; "" where none was looked for. @param {Cat} cat @param {Record<string, string>} words */
 export function describe({photo, number, byHand}, words) {

@@ -14,7 +14,7 @@ export class MixerError extends Error {
 
 /** What any error is to a visitor. @param {any} error @returns {MixerError} */
 export function asMixerError(error) {
-  if (error instanceof MixerError) return error;
+  if (typeof error?.kind === "string") return error;
   const text = String(error?.message ?? error);
   if (error instanceof RangeError || /memory|bad_alloc|allocat/i.test(text)) return new MixerError("memory", text, error);
   if (/WebAssembly|wasm-unsafe-eval|unsafe-eval/i.test(text)) return new MixerError("unable", text, error);

@@ -44,11 +44,11 @@ export class Gallery extends Part {
     if (!state) return;
     const ends = this.hasAttribute("ends"), places = shares(frames.length);
     const shown = frames.map((picture, i) => {
-      const text = percentOf(places[i], words), canvas = newCanvas(FRAME), save = fill(words.save_frame, {share: text});
+      const text = percentOf(places[i], words), canvas = newCanvas(FRAME), label = fill(words.save_frame, {share: text});
       paint(canvas, picture);
       return h("div", {},
         h("button", {type: "button", className: "show", "aria-label": text, onclick: () => this.go(places[i])}, canvas, h("span", {"aria-hidden": "true"}, text)),
-        ends && h("button", {type: "button", className: "keep", "aria-label": save, title: save, onclick: () => save(store, "frame", i)}, drawing("0 0 24 24", ARROW)));
+        ends && h("button", {type: "button", className: "keep", "aria-label": label, title: label, onclick: () => save(store, "frame", i)}, drawing("0 0 24 24", ARROW)));
     });
     const parent = (/** @type {"a" | "b"} */ side) => {
       const canvas = newCanvas(FRAME, {role: "img", "aria-label": words[`cat_${side}`]});

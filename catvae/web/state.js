@@ -319,8 +319,9 @@ export class Store extends EventTarget {
   }
 }
 
-/** @type {WeakMap<Node, Store>} */
-const stores = new WeakMap();
+/** By root. A page may hold these modules twice, an app's and a folder's: whichever made the parts, they meet here.
+ * @type {WeakMap<Node, Store>} */
+const stores = (/** @type {any} */ (globalThis)[Symbol.for("kitten-mixer")] ??= new WeakMap());
 
 /** The mixer of a root. @param {Node} root */
 export function storeOf(root) {

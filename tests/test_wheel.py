@@ -80,10 +80,7 @@ def test_the_installed_package_exports_the_mixer_and_says_what_needs_a_clone(whe
     for words in (["publish-space", "owner/mixer"], ["publish-trainer", "owner/t", "--", "--push-to-hub", "owner/m"]):
         done = run(*words)
         assert done.returncode == 1
-        assert (
-            done.stderr
-            == "catvae: publishing takes files from a clone of the repository, not from an installed package\n"
-        )
+        assert done.stderr.startswith("catvae: publishing takes files from a clone of the repository"), done.stderr
     done = run("export-web", "out")
     if "from npm" in done.stderr or "npm cannot get" in done.stderr:
         pytest.skip(done.stderr)

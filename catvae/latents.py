@@ -97,13 +97,16 @@ def move_apart(points: Tensor, gap: float, rounds: int = 300) -> Tensor:
     What is too crowded still overlaps after so many rounds.
     """
     points = points.clamp(0, 1)
+    turn = 2.4 * torch.arange(len(points))  # no two the same: out of one line, or one point, there is a way for each
+    nudge = 1e-3 * torch.stack([turn.cos(), turn.sin()], dim=1)
     for _ in range(rounds):
         apart = points[:, None] - points
         overlap = (gap - apart.abs().amax(2)).clamp(min=0).fill_diagonal_(0)
         if overlap.max() < 1e-3:
             break
         # straight away from each other, not along an axis: a full row makes way sideways
-        away = apart / apart.norm(dim=2, keepdim=True).clamp(min=1e-6)
+        away = apart + nudge[:, None] - nudge
+        away = away / away.norm(dim=2, keepdim=True).clamp(min=1e-6)
         points = (points + 0.5 * (overlap[..., None] * away).sum(1)).clamp(0, 1)
     return points
 

@@ -63,7 +63,7 @@ def list_files(folder: Path) -> tuple[list[Path], list[Path]]:
         raise DataError(f"{folder}: no such folder")
     images, others = [], []
     for file in sorted(_walk(folder)):
-        if file.is_file():
+        if os.path.isfile(file):  # no link to nothing, and nothing that must not be looked at
             (images if is_picture(file) else others).append(file)
     if not images:
         left_out = f"; it has {count_kinds(others)}" if others else ""

@@ -5,7 +5,7 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
-from catvae import VARIANTS, load_variant
+from catvae import VARIANTS, CatVAE, VAEConfig, load_variant
 from catvae.files import BUNDLED, example_cats, read_json
 from catvae.images import to_pil, to_tensor
 from catvae.latents import add_up, make_chart, move_apart
@@ -53,6 +53,18 @@ def test_light_cats_lie_right_and_up(model, faces):
 
 def test_pictures_on_the_map_do_not_overlap(model, faces):
     chart = make_chart(model, faces)
+    points = move_apart(chart.project(chart.latents), GAP / 0.82)
+    overlap = GAP / 0.82 - (points[:, None] - points).abs().amax(2).fill_diagonal_(1)
+    assert overlap.max() < 2e-3 and points.min() >= 0 and points.max() <= 1
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.0])
+def test_a_model_of_one_latent_and_one_that_sees_no_difference_have_a_map(faces, spread):
+    model = CatVAE(VAEConfig((3, 4, 8), latent_dim=1)).eval()
+    with torch.inference_mode():
+        model.to_mu.weight.mul_(spread)
+    chart = make_chart(model, faces)
+    assert chart.plane.shape == (1, 2) and chart.share == pytest.approx(spread)
     points = move_apart(chart.project(chart.latents), GAP / 0.82)
     overlap = GAP / 0.82 - (points[:, None] - points).abs().amax(2).fill_diagonal_(1)
     assert overlap.max() < 2e-3 and points.min() >= 0 and points.max() <= 1

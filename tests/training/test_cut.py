@@ -92,6 +92,29 @@ def test_what_was_cut_survives_ctrl_c(photos, tmp_path, monkeypatch):
     assert cut_folder(photos, tmp_path / "faces").faces == 4
 
 
+def test_names_that_are_odd_and_faces_that_are_damaged_stop_nothing(tmp_path):
+    photos, out = tmp_path / "na\udcffme", tmp_path / "faces"
+    photos.mkdir()
+    names = ["cat \udcff.png", "n" * 251 + ".png", "m" * 225 + ".png", "é\n.png"]
+    for seed, name in enumerate(names):
+        draw_cat(seed).save(photos / name)
+    for _ in range(2):
+        report = cut_folder(photos, out)
+        assert (report.photos, report.faces, report.unreadable) == (4, 4, 0)
+    assert r"cat \udcff.png.1.png" in (out / cut.SHEET).read_text()
+    assert (out / "cat \udcff.png.1.png").exists() and (out / f"{'m' * 225}.png.1.png").exists()
+    empty, broken, deleted, whole = sorted(out.glob("*.png"))
+    empty.write_bytes(b"")
+    broken.write_bytes(whole.read_bytes()[:60])
+    deleted.unlink()
+    (out / "é\n.png.1.png.99.partial").write_bytes(whole.read_bytes())  # of a cut that was killed
+    report = cut_folder(photos, out)
+    assert (report.faces, report.deleted, report.unreadable) == (3, 1, 0)
+    faces = load_faces(out)
+    assert (faces.report.read, faces.report.broken) == (3, 0)
+    assert load_faces(photos).report.source == r"na\xffme"
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(photos, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear cat")

@@ -428,7 +428,7 @@ def test_a_model_of_ones_own_is_the_same_from_the_command_line_and_in_python(cat
         (["--name", "../v6", "--beta", "1"], "letters, digits"),
         (["--name", "mine"], "needs a --beta"),
         (["--name", "mine", "--beta", "0"], "positive"),
-        (["--name", "mine", "--beta", "nan"], "positive"),
+        (["--name", "mine", "--beta", "-1"], "positive"),
         (["--name", "mine", "--beta", "1", "--channels", "4", "8"], "must be 3 followed"),
         (["--name", "mine", "--beta", "1", "--variants", "v1"], "leave out --variants"),
         (["--name", "mine", "--start-from", str(ROOT / "checkpoints")], "holds v1, v2.*name one's folder"),

@@ -43,6 +43,7 @@ if not find_spec("catvae"):
 
 import torch
 
+from catvae.download import persist
 from catvae.errors import Arguments, DataError, SettingError, TrainingError, command_line, number, whole_number
 from catvae.files import BUNDLED, check_writable
 from catvae.machine import (
@@ -159,7 +160,8 @@ def train(args: argparse.Namespace, held: ExitStack) -> None:
         from catvae.publishing.weights import TRIAL, check_push  # slow to import, and only needed to push
 
         where = {"private": args.private, "revision": args.revision, "force": args.force}
-        if reason := check_push(args.push_to_hub, args.out, names, **where):  # now, not after hours of training
+        # now, not after hours of training
+        if reason := persist(lambda: check_push(args.push_to_hub, args.out, names, **where)):
             print(f"{reason}: the weights will go to the branch {TRIAL} (--force: to main)", flush=True)
     if args.streaming and args.limit:
         raise DataError("--limit is for a set in memory; leave out --streaming")

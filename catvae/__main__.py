@@ -263,9 +263,7 @@ def add_publishing(commands: argparse._SubParsersAction) -> None:
     space.add_argument(
         "--hardware", default="zero-a10g", help="zero-a10g (default, free), cpu-basic, t4-small …, as the Hub names it"
     )
-    space.add_argument(
-        "--model-repo", type=check_repo, metavar="OWNER/NAME", help="follow this model repo; default: OWNER/catvae"
-    )
+    space.add_argument("--model-repo", metavar="OWNER/NAME", help="follow this model repo; default: OWNER/catvae")
     space.add_argument("--private", action="store_true", help="when the Space is created")
     space.add_argument("--with-token", action="store_true", help="for a private --model-repo: put your token there")
     space.set_defaults(run=run_publish_space)

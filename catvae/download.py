@@ -157,7 +157,7 @@ def download_variant(repo_id: str, variant: str, revision: str | None = None, to
     try:
         check_repo(repo_id)
     except HubError as error:
-        raise HubError(f"{repo_id}: no folder that is here, and {error}") from None
+        raise HubError(f"{repo_id}: neither a folder that is here nor a repo OWNER/NAME") from error
     with hub_calls(f"{where}: cannot get {variant}"):
         config = Path(hf_hub_download(repo_id, f"{variant}/config.json", revision=revision, token=token))
         commit = config.parent.parent.name  # .../snapshots/COMMIT/v6/config.json

@@ -10,6 +10,7 @@ from huggingface_hub import HfApi
 
 from catvae.download import PATIENT, hub_calls, persist
 from catvae.errors import HubError
+from catvae.machine import catch_stops
 
 SHOWN_LINES = 200
 
@@ -17,17 +18,26 @@ SHOWN_LINES = 200
 def train_and_pause(command: list[str]) -> None:
     """Run the training `command` beside a page with its log, then pause the Space it runs on.
 
-    Paused Spaces cost nothing. The Space is SPACE_ID; without one the page stays up.
+    Paused Spaces cost nothing. The Space is SPACE_ID; without one the page stays up. When the machine is taken back
+    the training hears of it, and what it pushes then is waited for.
     """
+    catch_stops()
     log: deque[str] = deque(maxlen=SHOWN_LINES)
-    threading.Thread(target=_train, args=(command, log), daemon=True).start()
+    started: list[subprocess.Popen] = []
+    thread = threading.Thread(target=_train, args=(command, log, started), daemon=True)
+    thread.start()
     with gr.Blocks(title="Kitten Mixer training", analytics_enabled=False) as page:
         gr.Markdown("# Kitten Mixer training\nThe weights are pushed at the end, and this Space pauses itself.")
         gr.Textbox(lambda: "\n".join(log), every=2, lines=25, label="Log", autoscroll=True)
-    page.launch(server_name=os.environ.get("GRADIO_SERVER_NAME"), server_port=int(os.environ.get("PORT", 7860)))
+    try:
+        page.launch(server_name=os.environ.get("GRADIO_SERVER_NAME"), server_port=int(os.environ.get("PORT", 7860)))
+    finally:
+        for training in started:
+            training.terminate()
+        thread.join()
 
 
-def _train(command: list[str], log: deque[str]) -> None:
+def _train(command: list[str], log: deque[str], started: list[subprocess.Popen]) -> None:
     try:
         training = subprocess.Popen(
             command,
@@ -37,6 +47,7 @@ def _train(command: list[str], log: deque[str]) -> None:
             errors="replace",  # whatever it prints, the Space must come to its pause
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
+        started.append(training)
         for line in training.stdout:  # text mode ends a line at the progress bar's \r too
             if "img/s]" in line and log and "img/s]" in log[-1]:
                 log.pop()

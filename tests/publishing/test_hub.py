@@ -267,8 +267,9 @@ def test_training_is_checked_before_and_pushed_after(hub, cat_folder, tmp_path):
     assert "Traceback" not in refused.stderr and "epoch 1" not in refused.stdout
 
     fault = hub.fault("POST .*/commit/", status=403)
+    busy = hub.fault("GET .*/auth-check/write", status=503, times=1)
     failed = train(token=hub.token)
-    assert failed.returncode == 1 and fault.hits
+    assert failed.returncode == 1 and fault.hits and busy.hits
     assert "lacks v1, v2, v4, v5, v6: the weights will go to the branch trial" in failed.stdout
     retry = f"python -m catvae push {tmp_path / 'out'} {REPO} --revision trial"
     assert retry in failed.stderr and "Traceback" not in failed.stderr

@@ -118,9 +118,9 @@ def test_validation_faces_teach_nothing(cat_folder, tmp_path):
 def test_resume_refuses_other_settings_and_other_data(cat_folder, tmp_path):
     faces = load_faces(cat_folder)
     train_variant("v3", faces, tmp_path, TrainConfig(epochs=1, batch_size=16))
-    with pytest.raises(TrainingError, match="other settings or data.*--resume"):
+    with pytest.raises(TrainingError, match=r"other settings or data \(epochs 1 there, 3 here, lr .*\).*--resume"):
         train_variant("v3", faces, tmp_path, CONFIG, resume=True)
-    with pytest.raises(TrainingError, match="other settings or data"):
+    with pytest.raises(TrainingError, match=r"other settings or data \(.*data read 60 there, 50 here, .*fingerprint"):
         train_variant(
             "v3", load_faces(cat_folder, limit=50), tmp_path, TrainConfig(epochs=1, batch_size=16), resume=True
         )

@@ -165,6 +165,8 @@ def train_own_painter(
             f"{after:.3f} after), so no weights were written; try a lower --lr or more photos"
         )
     print(f"{name}: faces held out are apart from their pictures by {after:.3f}, before by {before:.3f}", flush=True)
+    for sheet in folder.glob("sheet-*.png"):  # `finish` draws the last one
+        sheet.unlink()
     with saving(folder):
         save_trained_on(folder, faces.trained_on, weights_folder(source, name))
         save_checkpoint(folder, vae, vae.beta, None)

@@ -168,6 +168,7 @@ def test_a_painter_goes_on_with_ones_own_faces_and_the_rest_of_the_model_stays(t
     assert mine.beta == 0.005 and metrics["training"]["start_from"] == str(tmp_path / "v7")
     assert load_trained_on(tmp_path / "out" / "mine")[0] == set(range(16))
     assert Image.open(tmp_path / "out" / "mine" / "sheet.png").size == (2 * 12 * 64, 2 * 4 * 64)
+    assert not list((tmp_path / "out" / "mine").glob("sheet-*"))  # of the way there
     assert len((tmp_path / "out" / "mine" / "history.csv").read_text().splitlines()) == 9  # after each step
     assert own_painter(tmp_path, OWN, resume=True) == metrics  # finished: left alone
     with pytest.raises(TrainingError, match="holds the weights of another run"):

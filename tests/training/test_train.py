@@ -22,12 +22,12 @@ from catvae.machine import pick_device
 from catvae.metrics import evaluate_model
 from catvae.model import find_models, load_models, save_checkpoint
 from catvae.training.batches import augment
-from catvae.training.data import DataReport, Faces
+from catvae.training.data import Faces
 from catvae.training.optim import Muon, lr_factor, make_optimizers, orthogonalize
 from catvae.training.progress import read_state, same_run
 from catvae.training.start import prospects, settle
 from tests.conftest import ROOT
-from train_space import app_command, own_variant, paint, parse, pick_folder
+from train_space import app_command, own_variant, parse, pick_folder
 
 CONFIG = TrainConfig(epochs=3, batch_size=16)
 
@@ -441,10 +441,3 @@ def test_a_record_without_its_precision_is_of_any():
     run = {"lr": 1.0, "precision": "bf16"}
     assert same_run({"lr": 1.0}, run) and same_run(run, run)
     assert not same_run({"lr": 2.0}, run) and not same_run({"lr": 1.0, "precision": "fp32"}, run)
-
-
-def test_a_painter_goes_on_under_a_name_of_ones_own_only(tmp_path):
-    args = parse(["--variants", "v7", "--start-from", str(ROOT / "checkpoints" / "v7"), "--out", str(tmp_path)])
-    x = torch.zeros(8, 3, 64, 64).byte()
-    with pytest.raises(SettingError, match="v7: holds no v6.*add --name"):
-        paint(args, "v7", Faces(x, x, DataReport("faces", 16, 0, 0, 0, 8, 8, "0123")), torch.device("cpu"))

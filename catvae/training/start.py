@@ -16,6 +16,7 @@ PEAK_LR = 1.5e-3  # of Adam, in runs of at least so many steps, by their start:
 FULL_STEPS = {"random": 1, "linear": 256, "trained": 2048}
 SMALL = 1000  # faces, at most, of a set that is jittered and taken in small batches by default
 SMALL_BATCH, BATCH = 32, 128
+FEWEST = 8  # faces that a painter of one's own needs: of fewer, what other networks see in them spreads by chance
 FEW = 25  # faces, below which what is held out tells little
 ON_PHOTOS = "--name mine --start-from checkpoints/v7 --epochs 10"  # what gains with photos of one's own
 OWN_PHOTOS = f"For your own photos let v7's painter go on: {ON_PHOTOS}"
@@ -59,7 +60,7 @@ def prospects(config: TrainConfig, faces: int, *, paints: bool) -> str:
 
     The figures are those of docs/training.md.
     """
-    if faces > SMALL:
+    if faces > SMALL or (paints and faces < FEWEST):  # which are refused
         return ""
     few = f"Learning from {faces} is little, and too few are held out to tell whether it helps: {FEW} would do. "
     if paints and config.goes_on:

@@ -185,7 +185,7 @@ def test_a_painter_that_brings_faces_no_nearer_is_not_written(tmp_path):
 
 def test_too_few_faces_and_a_stream_are_refused(tmp_path):
     two = Faces(*torch.randint(256, (2, 2, 3, 64, 64)).byte(), REPORT)
-    with pytest.raises(TrainingError, match="2 faces to learn from are too few"):
+    with pytest.raises(TrainingError, match="at least 8 faces to learn from, not 2"):
         own_painter(tmp_path, CONFIG, two)
     stream = Faces(FaceStream(None, "image", 99), two.validation, REPORT)
     with pytest.raises(TrainingError, match="leave out --streaming"):

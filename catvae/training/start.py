@@ -16,10 +16,10 @@ PEAK_LR = 1.5e-3  # of Adam, in runs of at least so many steps, by their start:
 FULL_STEPS = {"random": 1, "linear": 256, "trained": 2048}
 SMALL = 1000  # faces, at most, of a set that is jittered and taken in small batches by default
 SMALL_BATCH, BATCH = 32, 128
-FEWEST = 8  # faces that a painter of one's own needs: of fewer, what other networks see in them spreads by chance
 FEW = 25  # faces, below which what is held out tells little
 ON_PHOTOS = "--name mine --start-from checkpoints/v7 --epochs 10"  # what gains with photos of one's own
 OWN_PHOTOS = f"For your own photos let v7's painter go on: {ON_PHOTOS}"
+FEWEST = 8  # faces that a painter of one's own needs: of fewer, what other networks see in them spreads by chance
 
 
 @dataclass(frozen=True)

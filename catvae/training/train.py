@@ -171,7 +171,7 @@ def check_better(run: Run, folder: Path) -> None:
         for file in (STATE, TRAINED_ON):
             (folder / file).unlink()
     raise TrainingError(
-        f"{run.name}: no epoch was better than {run.config.start_from} by {LEAST_GAIN} nats, so no weights were written: "
+        f"{run.name}: no epoch was better than {run.config.start_from} by {LEAST_GAIN} nats, so no model was written: "
         f"nobody would see a difference. {OWN_PHOTOS}"
     )
 

@@ -256,12 +256,12 @@ def load_painting(device: torch.device) -> Eyes:
 
 def paint(args: argparse.Namespace, name: str, faces: Faces, device: torch.device) -> dict[str, float]:
     from catvae.training.painter import train_own_painter, train_v7
-    from catvae.training.painting import OWN_LR, PainterConfig
+    from catvae.training.painting import OWN_LEAST, OWN_LR, PainterConfig
 
     config = PainterConfig(images=args.epochs * len(faces.train), seed=args.seed)
     how = {"device": device, "resume": args.resume, "force": args.force}
     if name != PAINTED:
-        config = replace(config, lr=args.lr or OWN_LR)
+        config = replace(config, images=max(OWN_LEAST, config.images), lr=args.lr or OWN_LR)
         return train_own_painter(name, faces, args.start_from, args.out, load_painting(device), config, **how)
     beside = args.out if (args.out / "v6").is_dir() else BUNDLED
     start = beside if args.start_from in ("linear", "random") else Path(args.start_from)

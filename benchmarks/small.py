@@ -23,7 +23,7 @@ from catvae.metrics import psnr, sharpness
 from catvae.model import load_checkpoint
 from catvae.training.data import Faces, load_faces
 from catvae.training.painter import train_own_painter
-from catvae.training.painting import OWN_LR, PainterConfig
+from catvae.training.painting import OWN_LEAST, OWN_LR, PainterConfig
 from catvae.training.start import TrainConfig, load_start, settle
 from catvae.training.train import train_variant
 
@@ -52,7 +52,8 @@ def paints(start: str) -> bool:
 def run_painter(args: argparse.Namespace, faces: Faces, start: str) -> str:
     """A painter that goes on, as a cell: LPIPS, PSNR and sharpness over that of the faces, before and after."""
     device, x = pick_device(args.device), faces.validation.float() / 255
-    config = PainterConfig(images=args.epochs * len(faces.train), lr=OWN_LR, seed=args.seed)
+    images = max(OWN_LEAST, args.epochs * len(faces.train))
+    config = PainterConfig(images=images, lr=OWN_LR, seed=args.seed)
     with tempfile.TemporaryDirectory() as out:
         train_own_painter("mine", faces, start, Path(out), load_eyes(device), config, device=device)
         cell = []

@@ -20,11 +20,11 @@ from catvae.training.losses import Eyes, distance, enlarge
 from catvae.training.painting import PainterConfig, Studio, make_studio, take_step
 from catvae.training.progress import STATE, finish, read_progress, save_progress, saving
 from catvae.training.split import save_trained_on
-from catvae.training.start import load_start
+from catvae.training.start import FEWEST, load_start
 
 EPOCH = 8192  # faces from one row of the history to the next
+NEARER = 0.99  # of what faces held out were apart from their pictures, at most, or nobody would see a difference
 SHEET = 16  # faces, and midpoints, that a person looks at
-FEWEST = 8  # faces that a painter of one's own needs: of fewer the spread of what eyes see is chance
 
 
 def add_painter(v6: CatVAE, width: int = 32) -> CatVAE:
@@ -144,7 +144,7 @@ def train_own_painter(
     train = in_memory(name, faces)
     if len(train) < FEWEST:
         raise TrainingError(
-            f"{name}: {len(train)} faces to learn from are too few for a painter: take {FEWEST} or more"
+            f"{name}: a painter needs at least {FEWEST} faces to learn from, not {len(train)}: add photos"
         )
     folder, vae = out / name, load_start(source, name).to(device)
     run = recorded(name, vae.beta, config, faces, device) | {"start_from": source}
@@ -158,13 +158,15 @@ def train_own_painter(
     assert vae.painter is not None  # make_studio saw to it
     vae.painter.load_state_dict(painter.state_dict())
     after = apart(vae, faces.validation, eyes)
-    if after >= before:
+    if after > NEARER * before:
         (folder / STATE).unlink()
         raise TrainingError(
             f"{name}: {len(faces.validation)} faces that were held out came out no nearer ({before:.3f} before, "
             f"{after:.3f} after), so no weights were written; try a lower --lr or more photos"
         )
     print(f"{name}: faces held out are apart from their pictures by {after:.3f}, before by {before:.3f}", flush=True)
+    for sheet in folder.glob("sheet-*.png"):  # `finish` draws the last one
+        sheet.unlink()
     with saving(folder):
         save_trained_on(folder, faces.trained_on, weights_folder(source, name))
         save_checkpoint(folder, vae, vae.beta, None)

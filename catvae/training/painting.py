@@ -39,7 +39,9 @@ from catvae.training.losses import (
 )
 from catvae.training.optim import average
 
-OWN_LR = 1e-4  # of a painter that goes on with photos of one's own: little is to be learned, and soon
+# of a painter that goes on with photos of one's own, where little is to be learned, and soon: its rate, and how many
+# faces it sees at least
+OWN_LR, OWN_LEAST = 1e-4, 480
 PENALTY_EVERY = 8  # steps
 # Sides at which the eyes see faces, at random: pixel by pixel, what they pull to at several is half as much again like
 # what another network pulls to as at one.

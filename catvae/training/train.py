@@ -37,6 +37,8 @@ from catvae.training.start import (
 )
 from catvae.training.track import ignore
 
+LEAST_GAIN = 0.1  # nats of validation loss that make another model of a start: about 0.01 dB, which nobody would see
+
 
 @dataclass
 class Run:
@@ -81,7 +83,9 @@ class Run:
     @property
     def best(self) -> dict[str, float]:
         """The row of the history whose weights are kept."""
-        return min(self.history, key=lambda row: row["val_loss"])
+        start, best = self.history[0], min(self.history, key=lambda row: row["val_loss"])
+        same = self.begins_as_another and start["val_loss"] - best["val_loss"] < LEAST_GAIN
+        return start if same else best
 
 
 def train_variant(
@@ -167,8 +171,8 @@ def check_better(run: Run, folder: Path) -> None:
         for file in (STATE, TRAINED_ON):
             (folder / file).unlink()
     raise TrainingError(
-        f"{run.name}: no epoch was better than {run.config.start_from}, so no weights were written: they would be the "
-        f"same ones. {OWN_PHOTOS}"
+        f"{run.name}: no epoch was better than {run.config.start_from} by {LEAST_GAIN} nats, so no model was written: "
+        f"nobody would see a difference. {OWN_PHOTOS}"
     )
 
 

@@ -6,10 +6,12 @@ import shutil
 
 import gradio as gr
 import pytest
+import torch
 
+import train_space
 from catvae import CatVAE, CheckpointError, VAEConfig
 from catvae.__main__ import parse, run_mix
-from catvae.errors import HubError
+from catvae.errors import HubError, SettingError
 from catvae.evaluation.figures import make_figures
 from catvae.evaluation.measure import evaluate_fully, evaluate_variants
 from catvae.evaluation.plots import make_plots, read_history
@@ -21,7 +23,7 @@ from catvae.page.tabs.understand import understand_tab
 from catvae.publishing.weights import check_push, push_checkpoints
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import Weights, WeightSet, download_set, find_commit
-from catvae.training.data import load_faces
+from catvae.training.data import DataReport, Faces, load_faces
 from tests.conftest import ROOT
 from tests.evaluation.test_evaluate import cheap_networks  # noqa: F401
 
@@ -157,3 +159,11 @@ def test_words_for_any_models_name_none_of_ours(language):
     """Of a set of one's own the page shows all words but the titles of ours, what is said of v3, and the lesson."""
     shown = {key: text for key, text in TEXTS[language].items() if not key.startswith(("model_v", "v3_", "lesson_"))}
     assert [key for key, text in shown.items() if re.search(r"\bv[1-7]\b", text)] == []
+
+
+def test_a_painter_goes_on_under_a_name_of_ones_own_only(tmp_path):
+    words = ["--variants", "v7", "--start-from", str(ROOT / "checkpoints" / "v7"), "--out", str(tmp_path)]
+    x = torch.zeros(8, 3, 64, 64).byte()
+    faces = Faces(x, x, DataReport("faces", 16, 0, 0, 0, 8, 8, "0123"))
+    with pytest.raises(SettingError, match="v7: holds no v6.*add --name"):
+        train_space.paint(train_space.parse(words), "v7", faces, torch.device("cpu"))

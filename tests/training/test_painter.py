@@ -168,6 +168,7 @@ def test_a_painter_goes_on_with_ones_own_faces_and_the_rest_of_the_model_stays(t
     assert mine.beta == 0.005 and metrics["training"]["start_from"] == str(tmp_path / "v7")
     assert load_trained_on(tmp_path / "out" / "mine")[0] == set(range(16))
     assert Image.open(tmp_path / "out" / "mine" / "sheet.png").size == (2 * 12 * 64, 2 * 4 * 64)
+    assert not list((tmp_path / "out" / "mine").glob("sheet-*"))  # of the way there
     assert len((tmp_path / "out" / "mine" / "history.csv").read_text().splitlines()) == 9  # after each step
     assert own_painter(tmp_path, OWN, resume=True) == metrics  # finished: left alone
     with pytest.raises(TrainingError, match="holds the weights of another run"):
@@ -184,7 +185,7 @@ def test_a_painter_that_brings_faces_no_nearer_is_not_written(tmp_path):
 
 def test_too_few_faces_and_a_stream_are_refused(tmp_path):
     two = Faces(*torch.randint(256, (2, 2, 3, 64, 64)).byte(), REPORT)
-    with pytest.raises(TrainingError, match="2 faces to learn from are too few"):
+    with pytest.raises(TrainingError, match="at least 8 faces to learn from, not 2"):
         own_painter(tmp_path, CONFIG, two)
     stream = Faces(FaceStream(None, "image", 99), two.validation, REPORT)
     with pytest.raises(TrainingError, match="leave out --streaming"):

@@ -325,14 +325,18 @@ def test_weights_equal_to_another_models_are_not_written_as_ones_own(cat_folder,
     train_variant("v3", faces, start.parent, TrainConfig(epochs=4, batch_size=16))
     wild = TrainConfig(epochs=1, batch_size=16, lr=0.02, start_from=str(start))
     for _ in range(2):  # nothing is in the way of another try
-        with pytest.raises(TrainingError, match="mine: no epoch was better than .*v3, so no weights were written"):
+        with pytest.raises(
+            TrainingError, match="mine: no epoch was better than .*v3 by 0.1 nats, so no model was written"
+        ):
             train_variant("mine", faces, tmp_path / "own", wild, variant=VARIANTS["v3"])
         with pytest.raises(CheckpointError, match="holds no model"):
             find_models(tmp_path / "own")
+    with pytest.raises(TrainingError, match="no model was written"):  # better by what nobody would see
+        train_variant("mine", faces, tmp_path / "own", replace(wild, lr=1e-9), variant=VARIANTS["v3"])
     better = replace(wild, lr=None, epochs=6)
     assert train_variant("mine", faces, tmp_path / "own", better, variant=VARIANTS["v3"])["images"] == 12
     assert list(find_models(tmp_path / "own")) == ["mine"]
-    with pytest.raises(TrainingError, match="no weights were written"):
+    with pytest.raises(TrainingError, match="no model was written"):
         train_variant("mine", faces, tmp_path / "own", wild, variant=VARIANTS["v3"], force=True)
     with pytest.raises(CheckpointError, match="holds no model"):  # what was there before is not shown as this run's
         find_models(tmp_path / "own")

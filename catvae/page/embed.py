@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
 from catvae.errors import SettingError
-from catvae.files import COLOURS, HOME, MANIFEST, read_json
+from catvae.files import COLOURS, HOME, MANIFEST, read_json, setting
 from catvae.images import data_uri, make_strip
 from catvae.mixing import interpolate
 from catvae.page.morph import MIXING, MORPH_FRAMES, MORPH_SCRIPT, columns, morph_value, with_shares
@@ -58,7 +58,7 @@ def mixer_routes(folder: Path) -> list[BaseRoute]:
 
 def find_mixer() -> Path | None:
     """The folder with the exported mixer: `CATVAE_WEB`, else `web` beside the app if it is one; None without it."""
-    named = os.environ.get("CATVAE_WEB")
+    named = setting("CATVAE_WEB")
     folder = Path(named) if named else HOME / "web"
     if (folder / MANIFEST).is_file():
         return folder

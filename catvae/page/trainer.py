@@ -11,6 +11,7 @@ from huggingface_hub import HfApi
 
 from catvae.download import hub_calls
 from catvae.errors import HubError
+from catvae.files import find_port
 from catvae.publishing.weights import PAUSES, may_pass
 
 SHOWN_LINES = 200
@@ -21,12 +22,13 @@ def train_and_pause(command: list[str]) -> None:
 
     Paused Spaces cost nothing. The Space is SPACE_ID; without one the page stays up.
     """
+    port = find_port()
     log: deque[str] = deque(maxlen=SHOWN_LINES)
     threading.Thread(target=_train, args=(command, log), daemon=True).start()
     with gr.Blocks(title="Kitten Mixer training", analytics_enabled=False) as page:
         gr.Markdown("# Kitten Mixer training\nThe weights are pushed at the end, and this Space pauses itself.")
         gr.Textbox(lambda: "\n".join(log), every=2, lines=25, label="Log", autoscroll=True)
-    page.launch(server_name=os.environ.get("GRADIO_SERVER_NAME"), server_port=int(os.environ.get("PORT", 7860)))
+    page.launch(server_name=os.environ.get("GRADIO_SERVER_NAME"), server_port=port)
 
 
 def _train(command: list[str], log: deque[str]) -> None:

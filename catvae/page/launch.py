@@ -11,7 +11,7 @@ from catvae.page.embed import embed_routes
 from catvae.page.preview import LinkPreview, preview_route
 from catvae.page.theme import THEME, i18n, static
 from catvae.serving.decoders import LIGHT_ONES
-from catvae.serving.limits import Limits
+from catvae.serving.limits import Limits, find_rate
 from catvae.serving.routes import OpenRoutes
 from catvae.serving.sweep import sweep_in_background
 from catvae.serving.weights import Weights
@@ -34,7 +34,7 @@ def launch_options(weights: Weights) -> dict[str, Any]:
         "app_kwargs": {
             "middleware": [
                 Middleware(OpenRoutes, own=own),
-                Middleware(Limits),
+                Middleware(Limits, rate=find_rate()),
                 Middleware(LinkPreview, weights=weights),
             ],
             "routes": own,

@@ -36,9 +36,9 @@ class Limits:
     the first entry, so the last is taken there too.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, rate: float | None = None) -> None:
         self.app = app
-        self.rate = number_setting("CATVAE_RATE", RATE)
+        self.rate = rate or find_rate()
         everyone = setting("FORWARDED_ALLOW_IPS") == "*"
         self.behind_proxy = everyone or setting("SYSTEM") == "spaces"
         self.buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address: tokens, at which time
@@ -107,6 +107,11 @@ class Limits:
         if len(self.buckets) > MAX_VISITORS:
             self.buckets.popitem(last=False)
         return tokens >= 1
+
+
+def find_rate() -> float:
+    """`CATVAE_RATE`, else 5 requests a second. Raises SettingError for what is no number above 0."""
+    return number_setting("CATVAE_RATE", RATE)
 
 
 def answered_at_once(scope: Scope) -> bool:

@@ -1,6 +1,8 @@
-"""Where our files lie, in a checkout or in an installed package; files written whole or not at all."""
+"""Where our files lie, in a checkout or in an installed package; files written whole or not at all; what the
+environment sets."""
 
 import json
+import math
 import os
 import re
 import tempfile
@@ -21,13 +23,50 @@ LICENSE = next(ROOT.glob("catvae-*.dist-info/licenses/LICENSE"), ROOT / "LICENSE
 MANIFEST = "mixer.json"  # in a folder that `catvae export-web` wrote
 ADVICE = "restore it with git, copy it again, or train it with train_space.py"
 
+PORT = 7860
+
 UMASK = os.umask(0o022)  # it can be read only by setting it, and only now there is no other thread
 os.umask(UMASK)
 
 
+def setting(name: str) -> str | None:
+    """What the environment sets under that name; None where it sets nothing, or blanks alone."""
+    return os.environ.get(name, "").strip() or None
+
+
+def number_setting(name: str, default: float) -> float:
+    """The number above 0 of that name in the environment. Raises SettingError for anything else."""
+    value = setting(name)
+    try:
+        number = default if value is None else float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise SettingError(f"{name} must be a number above 0, not {value!r}")
+    return number
+
+
+def address_setting(name: str) -> str | None:
+    """The address of that name in the environment. Raises SettingError where browsers take it for one below ours."""
+    value = setting(name)
+    if value and not value.startswith(("https://", "http://")):
+        raise SettingError(f"{name} must be an address that begins with https://, not {value!r}")
+    return value
+
+
+def find_port() -> int:
+    """The port that `PORT` or `GRADIO_SERVER_PORT` names, else 7860. Raises SettingError for what is no port."""
+    for name in ("PORT", "GRADIO_SERVER_PORT"):
+        if value := setting(name):
+            if not re.fullmatch("[0-9]{1,5}", value) or not 0 < int(value) < 65536:
+                raise SettingError(f"{name} must be a port from 1 to 65535, not {value!r}")
+            return int(value)
+    return PORT
+
+
 def find_checkpoints(source: str | Path | None = None) -> Path:
     """The folder with one subfolder per variant: `source`, else `CATVAE_CHECKPOINTS`, else the bundled one."""
-    return Path(source or os.environ.get("CATVAE_CHECKPOINTS") or BUNDLED)
+    return Path(source or setting("CATVAE_CHECKPOINTS") or BUNDLED)
 
 
 def example_kittens() -> list[Path]:

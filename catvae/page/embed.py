@@ -3,7 +3,6 @@
 Where the mixer of the browser was exported to a folder, the page shows that, and no mix is asked of the app.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from catvae.errors import SettingError
-from catvae.files import HOME, MANIFEST, read_json
+from catvae.files import HOME, MANIFEST, read_json, setting
 from catvae.page.front import files_of
 from catvae.page.preview import PICTURE, preview_tags
 from catvae.page.theme import render
@@ -44,7 +43,7 @@ def find_mixer() -> Path | None:
 
     Raises SettingError when `CATVAE_WEB` names a folder without a mixer.
     """
-    named = os.environ.get("CATVAE_WEB")
+    named = setting("CATVAE_WEB")
     folder = Path(named) if named else HOME / "web"
     if (folder / MANIFEST).is_file():
         return folder

@@ -1,9 +1,8 @@
 """The head of the page: its name, the languages, where code, weights and post are."""
 
-import os
-
 import gradio as gr
 
+from catvae.files import address_setting, setting
 from catvae.page.theme import i18n, static
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import Weights
@@ -27,10 +26,10 @@ def header_view(weights: Weights) -> gr.HTML:
 
 def addresses(weights: Weights) -> dict[str, str | None]:
     """Where code, weights and post are: `CATVAE_CODE` or the Space, the weights' repo, `CATVAE_POST`."""
-    space, repo = os.environ.get("SPACE_ID"), weights.repo
+    space, repo = setting("SPACE_ID"), weights.repo
     return {
-        "code": os.environ.get("CATVAE_CODE")
+        "code": address_setting("CATVAE_CODE")
         or (f"https://huggingface.co/spaces/{space}/tree/main" if space else None),
         "weights": f"https://huggingface.co/{repo}" if repo else None,
-        "post": os.environ.get("CATVAE_POST"),
+        "post": address_setting("CATVAE_POST"),
     }

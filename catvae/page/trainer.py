@@ -10,6 +10,7 @@ from huggingface_hub import HfApi
 
 from catvae.download import PATIENT, hub_calls, persist
 from catvae.errors import HubError
+from catvae.files import find_port
 from catvae.machine import catch_stops
 
 SHOWN_LINES = 200
@@ -21,6 +22,7 @@ def train_and_pause(command: list[str]) -> None:
     Paused Spaces cost nothing. The Space is SPACE_ID; without one the page stays up. When the machine is taken back
     the training hears of it, and what it pushes then is waited for.
     """
+    port = find_port()
     catch_stops()
     log: deque[str] = deque(maxlen=SHOWN_LINES)
     started: list[subprocess.Popen] = []
@@ -30,7 +32,7 @@ def train_and_pause(command: list[str]) -> None:
         gr.Markdown("# Kitten Mixer training\nThe weights are pushed at the end, and this Space pauses itself.")
         gr.Textbox(lambda: "\n".join(log), every=2, lines=25, label="Log", autoscroll=True)
     try:
-        page.launch(server_name=os.environ.get("GRADIO_SERVER_NAME"), server_port=int(os.environ.get("PORT", 7860)))
+        page.launch(server_name=os.environ.get("GRADIO_SERVER_NAME"), server_port=port)
     finally:
         for training in started:
             training.terminate()

@@ -18,6 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from catvae.errors import ImageError
+from catvae.files import ROOT, setting
 from catvae.photos.decode import MAX_MEGABYTES, open_image
 
 LIGHT, HEAVY = 64e6, 200e6  # work, in pixels of a plain JPEG
@@ -25,7 +26,6 @@ WAITING = 3  # heavy pictures at once, the one in work among them: who comes the
 PATIENCE = 20  # seconds until a process that does nothing is ended
 SMALL_PNG, SMALL_SIDE = 200_000, 256  # bytes and pixels of what is decoded at once: faces, which the page sends often
 PNG_HEADER = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
-HOME = str(Path(__file__).resolve().parents[2])  # from where the processes import this package
 # memory goes back when a picture is done; numpy starts no threads
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072", "OPENBLAS_NUM_THREADS": "1"}
 # what is set when the sender of the request that runs has left
@@ -48,14 +48,23 @@ class Decoder:
         """The picture. Raises HeavyPicture where it is more `work` than that, and ImageError as `open_image` does, and
         "too_much" where it is more than `most`, or takes more memory or time than the process has."""
         with self.lock:
+            end = time.monotonic() + PATIENCE
             try:
+                if (left := LEFT.get()) and left.is_set():  # while it waited for those before it
+                    raise ImageError("missing", "the sender has left")
                 process = self._running()
+                asked, answers = process.stdin, process.stdout
+                assert asked and answers
                 line = json.dumps({"work": work, "most": most, "bytes": len(content)}).encode() + b"\n"
-                process.stdin.write(line + content)
-                process.stdin.flush()
-                self._wait(process)
-                said = json.loads(process.stdout.readline() or b"{}")
-                pixels = process.stdout.read(said["bytes"])
+                asked.write(line + content)
+                asked.flush()
+                while not select.select([answers], [], [], 0.1)[0]:
+                    if time.monotonic() > end or (left and left.is_set()):
+                        process.kill()
+                said = json.loads(answers.readline() or b"{}")
+                pixels = answers.read(said["bytes"])
+            except ImageError:
+                raise
             except (OSError, KeyError, ValueError) as error:  # it has ended
                 self.restart()
                 raise ImageError("too_much", "the picture takes too long to decode, or too much memory") from error
@@ -74,20 +83,14 @@ class Decoder:
             self.process.kill()
             with suppress(OSError):
                 self.process.communicate()
+        path = os.pathsep.join(filter(None, [str(ROOT), setting("PYTHONPATH")]))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "catvae.photos.worker", *self.limits],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join([HOME, os.environ.get("PYTHONPATH", "")])},
+            env={**os.environ, **ENVIRONMENT, "PYTHONPATH": path},
         )
         return self.process
-
-    def _wait(self, process: subprocess.Popen) -> None:
-        """Until it answers. It is ended where its sender leaves, or after `PATIENCE`."""
-        left, end = LEFT.get(), time.monotonic() + PATIENCE
-        while not select.select([process.stdout], [], [], 0.1)[0]:
-            if time.monotonic() > end or (left and left.is_set()):
-                process.kill()
 
 
 LIGHT_ONES, HEAVY_ONES = Decoder(224, 2, 0), Decoder(420, 4, 10)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -12,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from catvae.files import number_setting, setting
 from catvae.photos.decode import MAX_MEGABYTES
 from catvae.serving.decoders import LEFT
 from catvae.serving.texts import TEXTS, language_of
@@ -36,11 +36,11 @@ class Limits:
     the first entry, so the last is taken there too.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, rate: float | None = None) -> None:
         self.app = app
-        self.rate = float(os.environ.get("CATVAE_RATE", RATE))
-        everyone = os.environ.get("FORWARDED_ALLOW_IPS", "").strip() == "*"
-        self.behind_proxy = everyone or os.environ.get("SYSTEM") == "spaces"
+        self.rate = rate or find_rate()
+        everyone = setting("FORWARDED_ALLOW_IPS") == "*"
+        self.behind_proxy = everyone or setting("SYSTEM") == "spaces"
         self.buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address: tokens, at which time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,13 +100,18 @@ class Limits:
                 watching.cancel()
 
     def _take_token(self, address: str) -> bool:
-        now, burst = time.monotonic(), BURST * self.rate
+        now, burst = time.monotonic(), max(1.0, BURST * self.rate)
         tokens, then = self.buckets.pop(address, (burst, now))
         tokens = min(burst, tokens + self.rate * (now - then))
-        self.buckets[address] = (max(0.0, tokens - 1), now)
+        self.buckets[address] = (tokens - 1 if tokens >= 1 else tokens, now)
         if len(self.buckets) > MAX_VISITORS:
             self.buckets.popitem(last=False)
         return tokens >= 1
+
+
+def find_rate() -> float:
+    """`CATVAE_RATE`, else 5 requests a second. Raises SettingError for what is no number above 0."""
+    return number_setting("CATVAE_RATE", RATE)
 
 
 def answered_at_once(scope: Scope) -> bool:

@@ -3,7 +3,6 @@
 A set is always of one training: all models of one folder or of one commit, replaced whole.
 """
 
-import os
 import re
 import threading
 import time
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from catvae.download import HUB_ERRORS, download_variant, hub_calls
 from catvae.errors import CheckpointError, HubError
-from catvae.files import BUNDLED, read_json
+from catvae.files import BUNDLED, find_checkpoints, number_setting, read_json, setting
 from catvae.latents import LATENTS, load_latents
 from catvae.model import VARIANTS, CatVAE, by_beta, find_models, is_told, load_checkpoint
 from catvae.serving.recent import Recent
@@ -52,15 +51,17 @@ class Weights:
     if there is one. Until the Hub's set has arrived, and whenever it cannot be had, the bundled
     set serves. A copy in the cache serves before the Hub is asked.
 
-    Raises CheckpointError when the folder or the bundled set cannot be loaded.
+    Raises CheckpointError when the folder or the bundled set cannot be loaded, and SettingError for a
+    `CATVAE_POLL_SECONDS` that is no number.
     """
 
     def __init__(self) -> None:
-        folder = os.environ.get("CATVAE_CHECKPOINTS")
-        self.current = load_set(Path(folder) if folder else BUNDLED)
+        folder = setting("CATVAE_CHECKPOINTS")
+        self.wait = number_setting("CATVAE_POLL_SECONDS", POLL_SECONDS)
+        self.current = load_set(find_checkpoints())
         self.from_folder = bool(folder) and Path(folder).resolve() != BUNDLED.resolve()
-        repo = os.environ.get("CATVAE_REPO")
-        if not repo and (author := os.environ.get("SPACE_AUTHOR_NAME")):
+        repo = setting("CATVAE_REPO")
+        if not repo and (author := setting("SPACE_AUTHOR_NAME")):
             repo = f"{author}/catvae"
         self.repo = repo.partition("@")[0] if repo and not folder else None
         if repo and not folder:
@@ -68,7 +69,6 @@ class Weights:
 
     def _follow(self, repo_id: str, revision: str) -> None:
         commit, ask, said = None, False, ""
-        wait = float(os.environ.get("CATVAE_POLL_SECONDS", POLL_SECONDS))
         while True:
             try:
                 found = find_commit(repo_id, revision or "main", ask=ask)
@@ -84,7 +84,7 @@ class Weights:
             if commit and commit == revision:
                 return  # a commit never changes
             if ask:
-                time.sleep(wait)
+                time.sleep(self.wait)
             ask = True
 
 

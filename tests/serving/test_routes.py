@@ -26,7 +26,7 @@ CLOSED = {  # of Gradio 6.31, none of which page, API or MCP need
     "GET /openapi.json",  # of all that Gradio mounts; that of our endpoints is open
     *("POST /login", "GET /logout", f"GET {API}/user", f"GET {API}/login_check", f"GET {API}/token"),
     *("GET /svelte/{path:path}", f"GET {API}/custom_component/{{id}}/{{environment}}/{{type}}/{{file_name}}"),
-    *("GET /pwa_icon", "GET /pwa_icon/{size}", "GET /monitoring", "GET /monitoring/{key}"),
+    *("GET /programs", "GET /pwa_icon", "GET /pwa_icon/{size}", "GET /monitoring", "GET /monitoring/{key}"),
     *(f"GET {API}/deep_link", f"GET {API}/dev/reload", f"GET {API}/runs", f"GET {API}/file/{{path:path}}"),
     *(f"GET {API}/proxy={{url_path:path}}", f"HEAD {API}/proxy={{url_path:path}}"),
     *(f"POST {API}/stream/{{event_id}}", f"POST {API}/stream/{{event_id}}/close"),

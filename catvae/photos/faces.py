@@ -96,26 +96,28 @@ def find_faces(image: Image.Image) -> list[Face]:
     return sorted((face for face in found if face.score >= MIN_SCORE), key=lambda face: -face.score)
 
 
-def align(image: Image.Image, face: Face) -> Image.Image:
-    """The face cut from its photo as the training faces are cut: 64×64, RGB, upright.
+def align(image: Image.Image, face: Face, size: int = IMAGE_SIZE, margin: float = 0.0) -> Image.Image:
+    """The face cut from its photo as the training faces are cut: size×size, RGB, upright.
 
-    Where the square leaves the photo, the photo goes on mirrored. Raises ValueError when the square
-    is empty or its centre lies outside the photo.
+    With a `margin`, a share of the side, more of the photo is kept on each side of the frame, and the picture is
+    larger by twice as much. A face with fewer pixels than that is enlarged smoothly. Where the square leaves the
+    photo, the photo goes on mirrored. Raises ValueError when the square is empty or its centre lies outside the photo.
     """
     left, top, right, bottom = face.box
     x, y, side = (left + right) / 2, (top + bottom) / 2, right - left
     if not (side > 0 and 0 <= x <= image.width and 0 <= y <= image.height):
         raise ValueError(f"no square inside the {image.width}×{image.height} photo: {face.box}")
-    reach = 0.75 * side + 4  # half a diagonal, and what the interpolation needs
+    view = 1 + 2 * margin
+    reach = 0.75 * side * view + 4  # half a diagonal, and what the interpolation needs
     corner = (max(0, int(x - reach)), max(0, int(y - reach)))
     end = (min(image.width, math.ceil(x + reach)), min(image.height, math.ceil(y + reach)))
     region = image.crop((*corner, *end)).convert("RGB")
-    factor = max(1, int(side / (2 * IMAGE_SIZE)))
+    factor = max(1, int(side / (2 * size)))
     pixels = _to_pixels(region.reduce(factor) if factor > 1 else region)
     square = torch.tensor([[(x - corner[0]) / factor, (y - corner[1]) / factor, side / factor, 0.0]])
     square[0, 3] = math.radians(face.rotation)
-    finer = max(1, round(side / factor / IMAGE_SIZE))  # sample every pixel, then average: no aliasing
-    cut = _cut(pixels, square, IMAGE_SIZE * finer, mode="bicubic")
+    finer = max(1, round(side / factor / size))  # sample every pixel, then average: no aliasing
+    cut = _cut(pixels, square, round(size * view) * finer, view, mode="bicubic")
     return to_pil(F.avg_pool2d(cut, finer))[0]
 
 

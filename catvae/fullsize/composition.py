@@ -1,0 +1,134 @@
+"""The picture between two cats at full size, from their photos, their movement and a model's pictures.
+
+With A and B the photos moved to where they meet at share t, c·, m· and f· what is coarse (σ 1/16 of the side), middle
+and fine (σ 1/128) in them, and M the model's picture at t:
+
+    picture = c + m + f
+    c = (1 - t) cA + t cB + w (cM - (1 - t) cA - t cB),  w = sin² πt: the model says what is coarse, the photos the ends
+    m = (1 - s) mA + s mB
+    f = ((1 - s) fA + s fB) / √((1 - s)² + s² + 2 r s (1 - s)): as much power as the photos have, where r is their
+        correlation about there; √(1 - s), √s of independent furs gain as much
+
+s is t, but about the eyes and the nose it rises from 0 to 1 within a third of the way: they are one parent's, not a
+mean. At 0 and 1 the pictures are the photos.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from catvae.fullsize.movement import centres, flow, sample
+from catvae.images import to_tensor
+
+MARGIN = 1 / 8  # of the side, around the frame: what moves in from there
+COARSE, FINE = 1 / 16, 1 / 128  # σ, sides
+LOW = 64  # pixels a side of what is coarse
+SWITCH = 0.16  # half the way on which the eyes go over
+DOMINANT = 0.12  # how far from the middle
+EYE, NOSE = 0.12, 0.1  # sides
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the pictures of a pair are made of: photos (2, 3, P, P) in [0, 1] of the frame and its margin, how each
+    place moves (1, 2, 32, 32), landmarks (2, 3, 2) in shares of the frame, how alike fine things are (32, 32), and
+    when eyes and nose go over."""
+
+    photos: Tensor
+    base: Tensor
+    coarse: Tensor
+    velocity: Tensor
+    landmarks: Tensor
+    likeness: Tensor
+    when: float
+
+
+def blur(images: Tensor, sigma: float) -> Tensor:
+    """Images (N, C, H, W) through a Gaussian of so many pixels, edges repeated."""
+    reach = max(1, round(3 * sigma))
+    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma).square())
+    kernel = kernel / kernel.sum()
+    channels = images.shape[1]
+    padded = F.pad(images, (reach, reach, reach, reach), mode="replicate")
+    across = F.conv2d(padded, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
+    return F.conv2d(across, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+
+
+def resize(images: Tensor, size: int) -> Tensor:
+    return F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def within(places: Tensor) -> Tensor:
+    """Places in shares of the frame as shares of the photo, which has a margin."""
+    return (places + MARGIN) / (1 + 2 * MARGIN)
+
+
+def prepare(photos: Tensor, velocity: Tensor, landmarks: Tensor) -> Scene:
+    """A scene from photos (2, 3, P, P) with margin, the velocities (1, 2, 32, 32) and the landmarks (2, 3, 2)."""
+    side = photos.shape[-1] / (1 + 2 * MARGIN)
+    base = blur(photos, FINE * side)
+    low = round(LOW * (1 + 2 * MARGIN))
+    coarse = blur(F.interpolate(base, size=(low, low), mode="area"), COARSE * LOW)
+    half = flow(velocity.expand(2, -1, -1, -1), torch.tensor([-0.5, 0.5]))
+    places = within(centres(4 * half.shape[-1]) + resize(half, 4 * half.shape[-1]))
+    fine = sample(photos - base, places).mean(1, keepdim=True)
+    product = torch.cat([fine.square(), fine[:1] * fine[1:]])
+    power_a, power_b, both = F.interpolate(blur(product, 4.0), scale_factor=0.25, mode="area")[:, 0]
+    likeness = (both / (power_a * power_b).sqrt().clamp_min(1e-7)).clamp(0, 1)
+    return Scene(photos, base, coarse, velocity, landmarks, likeness, dominance(photos, landmarks))
+
+
+def dominance(photos: Tensor, landmarks: Tensor) -> float:
+    """At which share the eyes go over: later than half way where A's stand out more, else sooner."""
+    places = landmarks[:, :2, :, None, None] + (centres(16) - 0.5)[None, None] * 2 * EYE
+    eyes = torch.stack([sample(photos, within(places[:, i])) for i in range(2)], 1)
+    a, b = eyes.std((3, 4)).mean((1, 2)).tolist()
+    return 0.5 + DOMINANT if a >= b else 0.5 - DOMINANT
+
+
+def around(points: Tensor, radii: Sequence[float], size: int) -> Tensor:
+    """1 at points (N, K, 2), falling to 0 at about so many sides from them: (N, size, size)."""
+    away = (centres(size)[None, None] - points[..., None, None]).square().sum(2)
+    near = torch.exp(-(away / torch.tensor(radii).view(1, -1, 1, 1).square()).square())
+    return 1 - (1 - near).prod(1)
+
+
+@torch.inference_mode()
+def compose(scene: Scene, strip: Tensor, shares: Tensor) -> Tensor:
+    """Pictures (N, 3, S, S) at shares (N,) of B, with the model's pictures (N, 3, 64, 64) at these shares."""
+    n, size = len(shares), round(scene.photos.shape[-1] / (1 + 2 * MARGIN))
+    t = shares.view(n, 1, 1, 1)
+    times = torch.cat([-shares, 1 - shares])
+    moved = flow(scene.velocity.expand(2 * n, -1, -1, -1), times)
+    model = blur(strip, COARSE * LOW)
+    low = within(centres(LOW) + resize(moved, LOW))
+    coarse_a, coarse_b = (sample(scene.coarse[i : i + 1].expand(n, -1, -1, -1), low[i * n :][:n]) for i in (0, 1))
+
+    points = torch.lerp(scene.landmarks[:1], scene.landmarks[1:], t[..., 0])
+    over = ((t - scene.when + SWITCH) / (2 * SWITCH)).clamp(0, 1)
+    over = over * over * (3 - 2 * over)
+    s = torch.lerp(t, over, around(points, (EYE, EYE, NOSE), LOW)[:, None])
+    gain = ((1 - s).square() + s.square() + 2 * resize(scene.likeness[None, None], LOW) * s * (1 - s)).rsqrt()
+
+    coarse = torch.lerp(torch.lerp(coarse_a, coarse_b, t), model, (t * torch.pi).sin().square())
+    coarse = coarse - torch.lerp(coarse_a, coarse_b, s)
+
+    # what is not fine at half the size; the fine bands are the photos less that
+    half = size // 2
+    places = within(centres(half) + resize(moved, half))
+    base_a, base_b = (
+        sample(scene.base[i : i + 1].expand(n, -1, -1, -1), places[i * n :][:n], "reflection") for i in (0, 1)
+    )
+    s_half, gain_half = resize(s, half), resize(gain, half)
+    base = torch.lerp(base_a, base_b, s_half)
+    rest = resize(coarse, half) + base * (1 - gain_half)
+    places = within(centres(size) + resize(moved, size))
+    photo_a, photo_b = (
+        sample(scene.photos[i : i + 1].expand(n, -1, -1, -1), places[i * n :][:n], "reflection", "bicubic")
+        for i in (0, 1)
+    )
+    return torch.lerp(photo_a, photo_b, resize(s, size)).mul_(resize(gain, size)).add_(resize(rest, size)).clamp_(0, 1)

@@ -1,0 +1,161 @@
+"""How one cat's face moves into another's: one smooth field for a pair, which nothing folds.
+
+A stationary velocity field, in sides of the frame: along it A's places flow to B's in one unit of time. What is shown
+at a share t takes A from where its places were t before and B from where its places will be 1 − t later. The flow
+over a time is had by scaling and squaring (Arsigny et al. 2006, https://doi.org/10.1007/11866565_113); a network
+gives the field (VoxelMorph, Balakrishnan et al. 2019, https://arxiv.org/abs/1809.05231), on top of that of the eyes
+and the nose.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from catvae.errors import CheckpointError
+
+WEIGHTS = Path(__file__).with_name("movement.safetensors")
+GRID = 32  # cells a side of a field
+SQUARINGS = 5
+REACH = 0.2  # sides; how far around a landmark its own movement goes
+ROUNDS, STEPS = 6, 4  # of the search for the landmarks' field, and of each flow of a landmark
+BORDER = 0.1  # sides; towards the edge of the frame the network's field fades out
+LIMIT = 0.2  # sides; the network moves no place further
+
+
+def centres(size: int, device: torch.device | None = None) -> Tensor:
+    """Cell centres of the frame, (2, size, size), x and y in [0, 1]."""
+    ticks = (torch.arange(size, device=device) + 0.5) / size
+    return torch.stack(torch.meshgrid(ticks, ticks, indexing="xy"))
+
+
+def sample(images: Tensor, places: Tensor, padding: str = "border", mode: str = "bilinear") -> Tensor:
+    """Images (N, C, H, W) at places (N, 2, h, w), which are 0 to 1 within them: (N, C, h, w)."""
+    grid = places.permute(0, 2, 3, 1) * 2 - 1
+    return F.grid_sample(images, grid, mode=mode, padding_mode=padding, align_corners=False)
+
+
+def flow(velocity: Tensor, time: Tensor) -> Tensor:
+    """Displacements (N, 2, G, G) after times (N,) along velocities (N, 2, G, G), all in sides."""
+    identity = centres(velocity.shape[-1], velocity.device)
+    moved = velocity * (time / 2**SQUARINGS)[:, None, None, None]
+    for _ in range(SQUARINGS):
+        moved = moved + sample(moved, identity + moved)
+    return moved
+
+
+def landmark_velocity(a: Tensor, b: Tensor, size: int = GRID) -> Tensor:
+    """The field (N, 2, size, size) along which the landmarks a (N, 3, 2) flow to b, in shares of the frame.
+
+    That of the similarity nearest to both, and around each landmark what then is missing.
+    """
+    middle = (a.mean(1) + b.mean(1)) / 2
+    p, q = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
+    along, across = (p * q).sum((1, 2)), (p[..., 0] * q[..., 1] - p[..., 1] * q[..., 0]).sum(1)
+    turn = torch.atan(across / along.clamp_min(1e-6))
+    growth = 0.5 * (q.square().sum((1, 2)) / p.square().sum((1, 2)).clamp_min(1e-6)).clamp(0.2, 5).log()
+    linear = torch.stack([torch.stack([growth, -turn], 1), torch.stack([turn, growth], 1)], 1)
+    # x' = L x + c reaches exp(L) x + d at time 1, where c = L / (exp(L) - 1) d, a series for small L
+    half = b.mean(1) - a.mean(1)
+    scale = growth.exp()[:, None, None]
+    cos, sin = turn.cos(), turn.sin()
+    whole = scale * torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
+    shift = (half / 2)[..., None] + whole @ (half / 2)[..., None]
+    square = linear @ linear
+    constant = (shift - linear @ shift / 2 + square @ shift / 12 - square @ (square @ shift) / 720)[..., 0]
+
+    knots = (a + b) / 2
+    weights = torch.zeros_like(a)
+
+    def velocity(points: Tensor) -> Tensor:
+        near = (points[:, :, None] - knots[:, None]).square().sum(3) / (2 * REACH**2)
+        return (points - middle[:, None]) @ linear.mT + constant[:, None] + (-near).exp() @ weights
+
+    for _ in range(ROUNDS):
+        points = a
+        for _ in range(STEPS):
+            points = points + velocity(points + velocity(points) / (2 * STEPS)) / STEPS
+        weights = weights + b - points
+    places = centres(size, a.device).flatten(1).mT[None].expand(len(a), -1, -1)
+    return velocity(places).mT.reshape(len(a), 2, size, size)
+
+
+def fade(size: int = GRID) -> Tensor:
+    """1 within the frame, falling smoothly to 0 at its edges: (size, size)."""
+    inside = torch.minimum(centres(size), 1 - centres(size)).amin(0) / BORDER
+    inside = inside.clamp(0, 1)
+    return inside * inside * (3 - 2 * inside)
+
+
+def _layer(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, padding=1), nn.LeakyReLU(0.1, inplace=True))
+
+
+class Movement(nn.Module):
+    """Pairs of faces (N, 2, 3, 64, 64) in [0, 1] and their landmarks (N, 2, 3, 2) in shares of the frame to the
+    velocities (N, 2, 32, 32) from the first to the second, in sides. Exchanged faces give the opposite field."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter = nn.Sequential(nn.PixelUnshuffle(2), _layer(24, 24))  # 32×32
+        self.to_half = nn.Sequential(_layer(24, 48, 2), _layer(48, 48))  # 16×16
+        self.to_quarter = nn.Sequential(_layer(48, 64, 2), _layer(64, 64))  # 8×8
+        self.to_eighth = nn.Sequential(_layer(64, 96, 2), _layer(96, 64))  # 4×4
+        self.up_quarter = _layer(128, 64)
+        self.up_half = _layer(112, 32)
+        self.up = _layer(56, 24)
+        self.leave = nn.Conv2d(24, 2, 3, padding=1)
+        nn.init.normal_(self.leave.weight, std=1e-3)
+        nn.init.zeros_(self.leave.bias)
+        self.register_buffer("fade", fade(), persistent=False)
+
+    def forward(self, faces: Tensor, landmarks: Tensor) -> Tensor:
+        coarse = landmark_velocity(landmarks[:, 0], landmarks[:, 1])
+        time = torch.full_like(coarse[:, 0, 0, 0], 0.5)
+        a = self.see(faces[:, 0], flow(coarse, -time))
+        b = self.see(faces[:, 1], flow(coarse, time))
+        there, back = self.look(torch.cat([a, b], 1)), self.look(torch.cat([b, a], 1))
+        return coarse + LIMIT * ((there - back) / 2).tanh() * self.fade
+
+    def see(self, face: Tensor, moved: Tensor) -> Tensor:
+        """A face where the landmarks bring it at half the way, its light and contrast left out as far as may be."""
+        moved = _double(moved)
+        face = sample(face, centres(moved.shape[-1], face.device) + moved)
+        mean = face.mean((1, 2, 3), keepdim=True)
+        return (face - mean) / ((face - mean).square().mean((1, 2, 3), keepdim=True) + 1e-3).sqrt()
+
+    def look(self, pair: Tensor) -> Tensor:
+        first = self.enter(pair)
+        half = self.to_half(first)
+        quarter = self.to_quarter(half)
+        eighth = self.to_eighth(quarter)
+        quarter = self.up_quarter(torch.cat([quarter, _double(eighth)], 1))
+        half = self.up_half(torch.cat([half, _double(quarter)], 1))
+        return self.leave(self.up(torch.cat([first, _double(half)], 1)))
+
+
+def _double(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def jacobian(velocity: Tensor, time: float = 1.0, size: int = 256) -> Tensor:
+    """How much the flow over a time stretches areas, at size² places of each field: (N, size - 1, size - 1)."""
+    moved = flow(velocity, torch.full_like(velocity[:, 0, 0, 0], time))
+    places = centres(size, moved.device) + F.interpolate(moved, size=(size, size), mode="bilinear", align_corners=False)
+    across, down = places.diff(dim=3)[:, :, :-1] * size, places.diff(dim=2)[:, :, :, :-1] * size
+    return across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]
+
+
+@lru_cache(maxsize=1)
+def load_movement() -> Movement:
+    """The trained network. Raises CheckpointError when its weights are missing or broken."""
+    try:
+        network = Movement()
+        network.load_state_dict({name: tensor.float() for name, tensor in load_file(WEIGHTS).items()})
+    except Exception as error:  # safetensors raises its own error type, OSError and more
+        advice = "restore it with git, or train it with python -m catvae.training.movement"
+        raise CheckpointError(f"{WEIGHTS}: missing or broken ({error}); {advice}") from error
+    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)

@@ -128,9 +128,9 @@ def export_web(
 
 
 def _export_variant(model: CatVAE, folder: Path, seen: Tensor, faces: Tensor | None, weights: str) -> Check:
-    save_graph(Encoder(model), seen[:2], (0,), folder / "encoder.onnx", weights)
+    save_graph(Encoder(model), {"input": seen[:2]}, (0,), folder / "encoder.onnx", weights)
     latents = Encoder(model)(seen)
-    save_graph(Decoder(model), latents[:2], (0,), folder / "decoder.onnx", weights)
+    save_graph(Decoder(model), {"input": latents[:2]}, (0,), folder / "decoder.onnx", weights)
     (folder / "latents.safetensors").write_bytes(save_tensors({"latents": latents.numpy()}))
     real = seen if faces is None else torch.cat([seen, faces.float() / 255])
     wanted = model.decode(Encoder(model)(real)).numpy()
@@ -155,7 +155,7 @@ def _export_photos(folder: Path, seen: Tensor) -> float:
         load_networks(), ("finder", "aligner"), (wide, seen[:2]), ((2, 3), (0,)), strict=True
     ):
         contiguous = deepcopy(network).to(memory_format=torch.contiguous_format)
-        save_graph(contiguous, picture, axes, folder / f"{name}.onnx", "fp16")
+        save_graph(contiguous, {"input": picture}, axes, folder / f"{name}.onnx", "fp16")
         for example in (picture, picture.flip(-1)):
             told = open_graph(folder / f"{name}.onnx").run(None, {"input": example.numpy()})[0]
             largest = max(largest, float(np.abs(told - network(example).numpy()).max()))

@@ -8,6 +8,7 @@ first: with the expansion inside the graph a frame would take two to three times
 import gzip
 import logging
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +48,12 @@ class Decoder(nn.Module):
         return picture if self.painter is None else self.painter(picture, latents).clamp(0, 1)
 
 
-def save_graph(network: nn.Module, example: Tensor, open_axes: tuple[int, ...], path: Path, weights: str) -> None:
+def save_graph(
+    network: nn.Module, examples: Mapping[str, Tensor], open_axes: tuple[int, ...], path: Path, weights: str
+) -> None:
     """Write `path` (.onnx) and its weights beside it, as "int8" or "fp16".
 
-    The network takes tensors like `example`, of any size along `open_axes`, as "input" and gives
+    The network takes tensors like `examples`, by name in its order, of any size along `open_axes`, and gives
     "output". Raises MissingPackageError without the packages that export.
     """
     try:
@@ -60,7 +63,7 @@ def save_graph(network: nn.Module, example: Tensor, open_axes: tuple[int, ...], 
         raise MissingPackageError(
             f"the export needs packages that are not here ({error}): pip install '.[web]'"
         ) from error
-    graph = _trace(network, example, open_axes)
+    graph = _trace(network, examples, open_axes)
     transposed = {node.input[1] for node in graph.graph.node if node.op_type == "ConvTranspose"}
     stored: dict[str, np.ndarray] = {}
     for tensor in graph.graph.initializer:
@@ -121,7 +124,7 @@ def _shrink(name: str, values: np.ndarray, weights: str, channel_axis: int) -> d
     return {name: np.rint(values / scale).astype(np.int8), name + SCALE: scale}
 
 
-def _trace(network: nn.Module, example: Tensor, open_axes: tuple[int, ...]):
+def _trace(network: nn.Module, examples: Mapping[str, Tensor], open_axes: tuple[int, ...]):
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)  # it tells of operators of torchvision, which is not in use
@@ -130,12 +133,12 @@ def _trace(network: nn.Module, example: Tensor, open_axes: tuple[int, ...]):
             warnings.simplefilter("ignore")
             program = onnx.export(
                 network.eval(),
-                (example,),
+                tuple(examples.values()),
                 dynamo=True,
                 verbose=False,
-                input_names=["input"],
+                input_names=list(examples),
                 output_names=["output"],
-                dynamic_shapes=({axis: Dim.DYNAMIC for axis in open_axes},),
+                dynamic_shapes=tuple({axis: Dim.DYNAMIC for axis in open_axes} for _ in examples),
             )
     finally:
         logger.setLevel(level)

@@ -1,16 +1,15 @@
 """The picture between two cats at full size, from their photos, their movement and a model's pictures.
 
-With A and B the photos moved to where they meet at share t, c·, m· and f· what is coarse (σ 1/16 of the side), middle
-and fine (σ 1/128) in them, and M the model's picture at t:
+With A and B the photos moved to where they meet at share t of B, b· what is not fine in them (a Gaussian of σ 1/128 of
+the side), c· what is coarse (σ 1/16), and M the model's picture at t:
 
-    picture = c + m + f
-    c = (1 - t) cA + t cB + w (cM - (1 - t) cA - t cB),  w = sin² πt: the model says what is coarse, the photos the ends
-    m = (1 - s) mA + s mB
-    f = ((1 - s) fA + s fB) / √((1 - s)² + s² + 2 r s (1 - s)): as much power as the photos have, where r is their
-        correlation about there; √(1 - s), √s of independent furs gain as much
+    picture = g ((1 - s) A + s B) + (1 - g) ((1 - s) bA + s bB) + c - (1 - s) cA - s cB
+    c = (1 - w) ((1 - t) cA + t cB) + w cM,  w = sin² πt: what is coarse is the model's, but near the photos
+    g = 1 / √((1 - s)² + s² + 2 r s (1 - s)): what is fine keeps its power, where r is how alike the two are there;
+        of furs that have nothing in common (1 - s) g, s g are as strong as √(1 - s), √s
 
-s is t, but about the eyes and the nose it rises from 0 to 1 within a third of the way: they are one parent's, not a
-mean. At 0 and 1 the pictures are the photos.
+s is t; about the eyes and the nose it rises from 0 to 1 within a third of the way, so that they are one parent's and
+not a mean. At t = 0 and t = 1 the pictures are the photos.
 """
 
 from collections.abc import Sequence
@@ -18,11 +17,9 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from catvae.fullsize.movement import centres, flow, sample
-from catvae.images import to_tensor
 
 MARGIN = 1 / 8  # of the side, around the frame: what moves in from there
 COARSE, FINE = 1 / 16, 1 / 128  # σ, sides
@@ -34,9 +31,9 @@ EYE, NOSE = 0.12, 0.1  # sides
 
 @dataclass(frozen=True)
 class Scene:
-    """What the pictures of a pair are made of: photos (2, 3, P, P) in [0, 1] of the frame and its margin, how each
-    place moves (1, 2, 32, 32), landmarks (2, 3, 2) in shares of the frame, how alike fine things are (32, 32), and
-    when eyes and nose go over."""
+    """What the pictures of a pair are made of: photos (2, 3, P, P) in [0, 1] of the frame with its margin, without what
+    is fine (2, 3, P / 2, P / 2) and what is coarse in them (2, 3, 80, 80), how each place moves (1, 2, 32, 32),
+    landmarks (2, 3, 2) in shares of the frame, how alike fine things are (32, 32), and when eyes and nose go over."""
 
     photos: Tensor
     base: Tensor
@@ -70,12 +67,12 @@ def within(places: Tensor) -> Tensor:
 def prepare(photos: Tensor, velocity: Tensor, landmarks: Tensor) -> Scene:
     """A scene from photos (2, 3, P, P) with margin, the velocities (1, 2, 32, 32) and the landmarks (2, 3, 2)."""
     side = photos.shape[-1] / (1 + 2 * MARGIN)
-    base = blur(photos, FINE * side)
+    base = blur(F.avg_pool2d(photos, 2), FINE * side / 2)
     low = round(LOW * (1 + 2 * MARGIN))
     coarse = blur(F.interpolate(base, size=(low, low), mode="area"), COARSE * LOW)
     half = flow(velocity.expand(2, -1, -1, -1), torch.tensor([-0.5, 0.5]))
     places = within(centres(4 * half.shape[-1]) + resize(half, 4 * half.shape[-1]))
-    fine = sample(photos - base, places).mean(1, keepdim=True)
+    fine = (sample(photos, places) - sample(base, places)).mean(1, keepdim=True)
     product = torch.cat([fine.square(), fine[:1] * fine[1:]])
     power_a, power_b, both = F.interpolate(blur(product, 4.0), scale_factor=0.25, mode="area")[:, 0]
     likeness = (both / (power_a * power_b).sqrt().clamp_min(1e-7)).clamp(0, 1)

@@ -23,6 +23,7 @@ SQUARINGS = 5
 REACH = 0.2  # sides; how far around a landmark its own movement goes
 ROUNDS, STEPS = 6, 4  # of the search for the landmarks' field, and of each flow of a landmark
 BORDER = 0.1  # sides; towards the edge of the frame the network's field fades out
+NEAR = 0.15  # sides; beyond about that far nothing is taken for the same place
 LIMIT = 0.2  # sides; the network moves no place further
 
 
@@ -56,7 +57,7 @@ def landmark_velocity(a: Tensor, b: Tensor, size: int = GRID) -> Tensor:
     p, q = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
     along, across = (p * q).sum((1, 2)), (p[..., 0] * q[..., 1] - p[..., 1] * q[..., 0]).sum(1)
     turn = torch.atan(across / along.clamp_min(1e-6))
-    growth = 0.5 * (q.square().sum((1, 2)) / p.square().sum((1, 2)).clamp_min(1e-6)).clamp(0.2, 5).log()
+    growth = 0.5 * (q.square().sum((1, 2)) / p.square().sum((1, 2)).clamp_min(1e-6)).clamp(0.2, 5.0).log()
     linear = torch.stack([torch.stack([growth, -turn], 1), torch.stack([turn, growth], 1)], 1)
     # x' = L x + c reaches exp(L) x + d at time 1, where c = L / (exp(L) - 1) d, a series for small L
     half = b.mean(1) - a.mean(1)
@@ -96,29 +97,53 @@ def _layer(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 class Movement(nn.Module):
     """Pairs of faces (N, 2, 3, 64, 64) in [0, 1] and their landmarks (N, 2, 3, 2) in shares of the frame to the
-    velocities (N, 2, 32, 32) from the first to the second, in sides. Exchanged faces give the opposite field."""
+    velocities (N, 2, 32, 32) from the first to the second, in sides. Exchanged faces give the opposite field.
+
+    The faces, brought half way by their landmarks, go through the same layers; for each place of one, where in the
+    other what is like it lies on average is a first guess (GMFlow, Xu et al. 2022, https://arxiv.org/abs/2111.13680).
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.enter = nn.Sequential(nn.PixelUnshuffle(2), _layer(24, 24))  # 32×32
-        self.to_half = nn.Sequential(_layer(24, 48, 2), _layer(48, 48))  # 16×16
-        self.to_quarter = nn.Sequential(_layer(48, 64, 2), _layer(64, 64))  # 8×8
-        self.to_eighth = nn.Sequential(_layer(64, 96, 2), _layer(96, 64))  # 4×4
-        self.up_quarter = _layer(128, 64)
-        self.up_half = _layer(112, 32)
-        self.up = _layer(56, 24)
+        self.fine = nn.Sequential(nn.PixelUnshuffle(2), _layer(12, 24), _layer(24, 24))  # 32×32
+        self.coarse = nn.Sequential(_layer(24, 48, 2), _layer(48, 48), nn.Conv2d(48, 48, 1))  # 16×16
+        self.sharpness = nn.Parameter(torch.tensor(2.0))
+        self.meet = nn.Sequential(nn.Conv2d(99, 48, 1), _layer(48, 48))
+        self.wide = nn.Sequential(_layer(48, 64, 2), _layer(64, 64))  # 8×8
+        self.join = _layer(112, 32)
+        self.last = nn.Sequential(nn.Conv2d(80, 24, 1), _layer(24, 24))  # 32×32
         self.leave = nn.Conv2d(24, 2, 3, padding=1)
         nn.init.normal_(self.leave.weight, std=1e-3)
         nn.init.zeros_(self.leave.bias)
+        places = centres(GRID // 2).flatten(1).mT
+        away = (places[:, None] - places).square().sum(2)
+        self.register_buffer("places", places, persistent=False)
+        self.register_buffer("nearness", -away / (2 * NEAR**2), persistent=False)
         self.register_buffer("fade", fade(), persistent=False)
 
     def forward(self, faces: Tensor, landmarks: Tensor) -> Tensor:
-        coarse = landmark_velocity(landmarks[:, 0], landmarks[:, 1])
-        time = torch.full_like(coarse[:, 0, 0, 0], 0.5)
-        a = self.see(faces[:, 0], flow(coarse, -time))
-        b = self.see(faces[:, 1], flow(coarse, time))
-        there, back = self.look(torch.cat([a, b], 1)), self.look(torch.cat([b, a], 1))
-        return coarse + LIMIT * ((there - back) / 2).tanh() * self.fade
+        moved = landmark_velocity(landmarks[:, 0], landmarks[:, 1])
+        time = torch.full_like(moved[:, 0, 0, 0], 0.5)
+        pair = torch.cat([self.see(faces[:, 0], flow(moved, -time)), self.see(faces[:, 1], flow(moved, time))])
+        fine = self.fine(pair)
+        coarse = self.coarse(fine)
+        # both ways at once: each face beside the other
+        other_fine, other_coarse = (torch.cat(x.chunk(2)[::-1]) for x in (fine, coarse))
+        guess, sure = self.match(coarse.float(), other_coarse.float())
+        met = self.meet(torch.cat([coarse, other_coarse, guess / LIMIT, sure], 1))
+        met = self.join(torch.cat([met, _double(self.wide(met))], 1))
+        found = self.leave(self.last(torch.cat([fine, other_fine, _double(met)], 1))).float()
+        there, back = (found + _double(guess) / LIMIT).chunk(2)
+        return moved + LIMIT * ((there - back) / 2).tanh() * self.fade
+
+    def match(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """How far on average what is like each place of features a (N, C, 16, 16) lies away in b, (N, 2, 16, 16), in
+        sides, and how much of it lies at one place, (N, 1, 16, 16)."""
+        a, b = (x.flatten(2) / (x.flatten(2).square().sum(1, keepdim=True) + 1e-4).sqrt() for x in (a, b))
+        share = (self.sharpness.exp() * (a.mT @ b) + self.nearness).softmax(2)
+        away = (share @ self.places - self.places).mT
+        sure = share.square().sum(2)[:, None]
+        return away.unflatten(2, (GRID // 2, GRID // 2)), sure.unflatten(2, (GRID // 2, GRID // 2))
 
     def see(self, face: Tensor, moved: Tensor) -> Tensor:
         """A face where the landmarks bring it at half the way, its light and contrast left out as far as may be."""
@@ -126,15 +151,6 @@ class Movement(nn.Module):
         face = sample(face, centres(moved.shape[-1], face.device) + moved)
         mean = face.mean((1, 2, 3), keepdim=True)
         return (face - mean) / ((face - mean).square().mean((1, 2, 3), keepdim=True) + 1e-3).sqrt()
-
-    def look(self, pair: Tensor) -> Tensor:
-        first = self.enter(pair)
-        half = self.to_half(first)
-        quarter = self.to_quarter(half)
-        eighth = self.to_eighth(quarter)
-        quarter = self.up_quarter(torch.cat([quarter, _double(eighth)], 1))
-        half = self.up_half(torch.cat([half, _double(quarter)], 1))
-        return self.leave(self.up(torch.cat([first, _double(half)], 1)))
 
 
 def _double(x: Tensor) -> Tensor:

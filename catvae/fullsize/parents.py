@@ -1,5 +1,6 @@
 """The two cats of a mix at full size: their photos' cuts, the small faces that the models see, their landmarks."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,10 +12,10 @@ from torch import Tensor
 from catvae.errors import SettingError
 from catvae.fullsize.composition import MARGIN, Scene, prepare
 from catvae.fullsize.movement import load_movement
-from catvae.images import is_cut, to_pil, to_tensor
+from catvae.images import is_cut, to_tensor
 from catvae.model import IMAGE_SIZE, CatVAE
-from catvae.photos.faces import align, find_faces, whole_picture
-from catvae.photos.landmarks import VIEW, find_landmarks
+from catvae.photos.faces import Face, adjust, align, find_faces, whole_picture
+from catvae.photos.landmarks import SIDE, VIEW, find_landmarks, fit_squares
 
 SIZES = range(IMAGE_SIZE, 513, 8)  # pixels a side; the margin is whole pixels
 SMALL = 72  # pixels; a face of no more is taken for one of 64×64
@@ -37,20 +38,39 @@ def check_size(size: float) -> int:
     return int(size)
 
 
-def parent_of(picture: Image.Image, size: int = 256) -> Parent:
-    """The best face of an RGB picture, or its centre square, with its photo at that size.
+def parent_of(picture: Image.Image, size: int = 256, face: Face | None = None) -> Parent:
+    """A face of an RGB picture, by default the best or else the centre square, with its photo at that size.
 
     A photo with fewer pixels is enlarged smoothly; one of a face of at most 72 pixels is none. Raises SettingError
     for a size that cannot be, CheckpointError for missing weights.
     """
     size = check_size(size)
-    found = [] if is_cut(picture) else find_faces(picture)
-    face = found[0] if found else whole_picture(picture)
-    view = align(picture, face, IMAGE_SIZE, (VIEW - 1) / 2)
+    if face is None:
+        found = [] if is_cut(picture) else find_faces(picture)
+        face = found[0] if found else whole_picture(picture)
     left, _, right, _ = face.box
     photo = align(picture, face, size, MARGIN) if right - left > SMALL else None
     cut = picture if is_cut(picture) else align(picture, face)
-    return Parent(cut, photo, find_landmarks(to_tensor([view]))[0])
+    return Parent(cut, photo, _landmarks(picture, face))
+
+
+def _landmarks(picture: Image.Image, face: Face) -> Tensor:
+    """Eyes and nose (3, 2) in shares of the face's frame: the mean of two looks, the second with the square set by the
+    first."""
+    first = find_landmarks(_view(picture, face))
+    x, y, growth, turn = fit_squares(first)[0].tolist()
+    zoom = math.exp(-growth)
+    second = adjust(adjust(face, right=x, down=y), zoom=zoom, turn=math.degrees(turn))
+    try:
+        found = find_landmarks(_view(picture, second))[0] - 0.5
+    except ValueError:  # its centre lies outside the photo
+        return first[0]
+    cos, sin = math.cos(turn) / zoom, math.sin(turn) / zoom
+    return (first[0] + found @ torch.tensor([[cos, sin], [-sin, cos]]) + torch.tensor([x, y]) + 0.5) / 2
+
+
+def _view(picture: Image.Image, face: Face) -> Tensor:
+    return to_tensor([align(picture, face, round(SIDE / VIEW), (VIEW - 1) / 2)])
 
 
 @torch.inference_mode()

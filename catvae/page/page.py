@@ -12,7 +12,7 @@ from catvae.machine import RUNNING_AT_ONCE
 from catvae.mixing import METHODS
 from catvae.model import is_told
 from catvae.page.api import add_endpoints
-from catvae.page.components import Choice, Options, Picture, Range
+from catvae.page.components import Choice, Options, Page, Picture, Range
 from catvae.page.header import header_view, speak_other
 from catvae.page.morph import draw_mix, frames_view, morph_view
 from catvae.page.picker import cat_picker, show
@@ -44,7 +44,7 @@ def build(weights: Weights) -> gr.Blocks:
     """The page on the weights in use."""
     gr.set_static_paths([EXAMPLES])  # else they lie among visitors' files, which are swept
     cats = list(CATS.values())
-    with gr.Blocks(title="Kitten Mixer · Mezclador de Gatitos", analytics_enabled=False) as demo:
+    with Page(title="Kitten Mixer · Mezclador de Gatitos", analytics_enabled=False) as demo:
         header = header_view(weights)
         with gr.Row(elem_id="cats"):
             cat_a = cat_picker("A", cats, FIRST_A)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from catvae.images import is_cut, to_face, to_pil
 from catvae.model import IMAGE_SIZE
+from catvae.photos.landmarks import SIDE, VIEW, find_landmarks, fit_squares
 from catvae.photos.networks import Aligner, Finder, load_classifier, load_networks
 
 EYES = ((0.29, 0.41), (0.72, 0.41))  # of the frame, in every training face
@@ -38,6 +39,7 @@ CAT_VIEW = 1.6  # the classifier sees this much of the square, at 128 pixels
 CATS, DOGS = slice(281, 286), slice(151, 269)  # of the ImageNet classes
 DOUBT = 0.05  # probability that stands for "neither": the classifier has a thousand answers
 MIN_SCORE = 0.35
+MAX_TURN = 4.0  # degrees between a square and the eyes, up to which the square stays
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,13 @@ class Face:
     score: float
     rotation: float = 0.0
     eyes: tuple[tuple[float, float], tuple[float, float]] | None = None
+
+    def within(self, places: Tensor) -> Tensor:
+        """Places (N, 2) in pixels of the photo in shares of the turned square, from its top left corner."""
+        left, top, right, bottom = self.box
+        away = (places - torch.tensor([(left + right) / 2, (top + bottom) / 2])) / (right - left)
+        cos, sin = math.cos(math.radians(self.rotation)), math.sin(math.radians(self.rotation))
+        return away @ torch.tensor([[cos, -sin], [sin, cos]]) + 0.5
 
 
 @torch.inference_mode()
@@ -91,6 +100,7 @@ def find_faces(image: Image.Image) -> list[Face]:
         chosen.append(i)
     chosen = chosen[:MAX_CLASSIFIED]
     scores = fit[chosen] * _catness(levels, squares[chosen])
+    squares[chosen] = _set_upright(levels, squares[chosen])
     scale = torch.tensor([shrink, shrink, shrink, 1.0])
     found = [_to_face(squares[i] * scale, score) for i, score in zip(chosen, scores.tolist(), strict=True)]
     return sorted((face for face in found if face.score >= MIN_SCORE), key=lambda face: -face.score)
@@ -237,6 +247,15 @@ def _refine(levels: list[Tensor], squares: Tensor, aligner: Aligner) -> tuple[Te
         if turn < PASSES:
             squares = _move(squares, output[:, :4])
     return squares, scores
+
+
+def _set_upright(levels: list[Tensor], squares: Tensor) -> Tensor:
+    """Squares (N, 4) turned, moved and scaled by eyes and nose where these say that they are far off."""
+    if len(squares) == 0:
+        return squares
+    missing = fit_squares(find_landmarks(_views(levels, squares, SIDE, VIEW)))
+    off = missing[:, 3].abs() > math.radians(MAX_TURN)
+    return torch.where(off[:, None], _move(squares, missing), squares)
 
 
 def _move(squares: Tensor, missing: Tensor) -> Tensor:

@@ -73,11 +73,29 @@ def find_landmarks(views: Tensor) -> Tensor:
     return torch.where(plausible[:, None, None], found, standard)
 
 
+def fit_squares(landmarks: Tensor) -> Tensor:
+    """How squares must change for their landmarks (N, 3, 2) to lie about where those of the training faces do: (N, 4)
+    as the aligner says it, (x, y) in sides, logarithm of the side, radians. The eyes alone say how far it is turned,
+    as the nose moves when a head turns to the side; in place and size it counts half as much as an eye."""
+    weights = torch.tensor([[0.4], [0.4], [0.2]])
+    standard = torch.tensor(STANDARD)
+    here, there = (landmarks * weights).sum(1), (standard * weights).sum(0)
+    size, wanted = (
+        (points.square() * weights).sum((-2, -1)) for points in (landmarks - here[:, None], standard - there)
+    )
+    scale = (size / wanted).sqrt()
+    turn = torch.atan2(*(landmarks[:, 1] - landmarks[:, 0]).flip(1).unbind(1))
+    cos, sin, (x, y) = turn.cos() * scale, turn.sin() * scale, (0.5 - there).tolist()
+    centre = here + torch.stack([cos * x - sin * y, sin * x + cos * y], 1) - 0.5
+    return torch.cat([centre, scale.log()[:, None], turn[:, None]], 1)
+
+
 @lru_cache(maxsize=1)
 def load_landmarks() -> Landmarks:
     try:
         network = Landmarks()
-        network.load_state_dict({name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}, strict=False)
+        weights = {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}
+        network.load_state_dict(weights)
     except Exception as error:  # safetensors raises its own error type, OSError and more
         advice = "restore it with git, or train it with python -m catvae.training.landmarks"
         raise CheckpointError(f"{WEIGHTS}: missing or broken ({error}); {advice}") from error

@@ -36,7 +36,7 @@ from catvae.training.paths import make_pairs
 from catvae.training.train import lr_factor
 
 FACE = 64
-KNOWN, TAUGHT = 14, 10  # pairs of a batch
+KNOWN, TAUGHT = 20, 4  # pairs of a batch
 LR = 2e-3
 LANDMARK_ERROR = 0.012  # sides; what the landmarks' network is off by
 

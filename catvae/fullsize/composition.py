@@ -12,6 +12,7 @@ s is t; about the eyes and the nose it rises from 0 to 1 within a third of the w
 not a mean. At t = 0 and t = 1 the pictures are the photos.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -97,35 +98,36 @@ def around(points: Tensor, radii: Sequence[float], size: int) -> Tensor:
 @torch.inference_mode()
 def compose(scene: Scene, strip: Tensor, shares: Tensor) -> Tensor:
     """Pictures (N, 3, S, S) at shares (N,) of B, with the model's pictures (N, 3, 64, 64) at these shares."""
-    n, size = len(shares), round(scene.photos.shape[-1] / (1 + 2 * MARGIN))
-    t = shares.view(n, 1, 1, 1)
-    times = torch.cat([-shares, 1 - shares])
-    moved = flow(scene.velocity.expand(2 * n, -1, -1, -1), times)
-    model = blur(strip, COARSE * LOW)
-    low = within(centres(LOW) + resize(moved, LOW))
-    coarse_a, coarse_b = (sample(scene.coarse[i : i + 1].expand(n, -1, -1, -1), low[i * n :][:n]) for i in (0, 1))
+    return torch.stack([_picture(scene, model, t) for model, t in zip(strip, shares.tolist(), strict=True)])
 
-    points = torch.lerp(scene.landmarks[:1], scene.landmarks[1:], t[..., 0])
-    over = ((t - scene.when + SWITCH) / (2 * SWITCH)).clamp(0, 1)
+
+def _picture(scene: Scene, model: Tensor, t: float) -> Tensor:
+    size = round(scene.photos.shape[-1] / (1 + 2 * MARGIN))
+    if t in (0, 1):
+        edge = round(size * MARGIN)
+        return scene.photos[int(t), :, edge : edge + size, edge : edge + size]
+    moved = flow(scene.velocity.expand(2, -1, -1, -1), torch.tensor([-t, 1 - t]))
+    coarse_a, coarse_b = _taken(scene.coarse, moved, LOW, "border")
+    base_a, base_b = _taken(scene.base, moved, size // 2)
+    photo_a, photo_b = _taken(scene.photos, moved, size, mode="bicubic")
+
+    over = min(1, max(0, (t - scene.when + SWITCH) / (2 * SWITCH)))
     over = over * over * (3 - 2 * over)
-    s = torch.lerp(t, over, around(points, (EYE, EYE, NOSE), LOW)[:, None])
-    gain = ((1 - s).square() + s.square() + 2 * resize(scene.likeness[None, None], LOW) * s * (1 - s)).rsqrt()
-
-    coarse = torch.lerp(torch.lerp(coarse_a, coarse_b, t), model, (t * torch.pi).sin().square())
+    points = torch.lerp(scene.landmarks[:1], scene.landmarks[1:], t)
+    s = t + (over - t) * around(points, (EYE, EYE, NOSE), LOW)
+    gain = ((1 - s).square() + s.square() + 2 * resize(scene.likeness[None, None], LOW)[0] * s * (1 - s)).rsqrt()
+    weight = math.sin(math.pi * t) ** 2
+    coarse = torch.lerp(torch.lerp(coarse_a, coarse_b, t), blur(model[None], COARSE * LOW)[0], weight)
     coarse = coarse - torch.lerp(coarse_a, coarse_b, s)
 
-    # what is not fine at half the size; the fine bands are the photos less that
-    half = size // 2
-    places = within(centres(half) + resize(moved, half))
-    base_a, base_b = (
-        sample(scene.base[i : i + 1].expand(n, -1, -1, -1), places[i * n :][:n], "reflection") for i in (0, 1)
-    )
-    s_half, gain_half = resize(s, half), resize(gain, half)
-    base = torch.lerp(base_a, base_b, s_half)
-    rest = resize(coarse, half) + base * (1 - gain_half)
-    places = within(centres(size) + resize(moved, size))
-    photo_a, photo_b = (
-        sample(scene.photos[i : i + 1].expand(n, -1, -1, -1), places[i * n :][:n], "reflection", "bicubic")
-        for i in (0, 1)
-    )
-    return torch.lerp(photo_a, photo_b, resize(s, size)).mul_(resize(gain, size)).add_(resize(rest, size)).clamp_(0, 1)
+    at_half = resize(torch.cat([coarse, s, gain])[None], size // 2)[0]
+    rest = at_half[:3] + (1 - at_half[4:]) * torch.lerp(base_a, base_b, at_half[3:4])
+    at_full = resize(torch.cat([rest, at_half[3:]])[None], size)[0]
+    return torch.lerp(photo_a, photo_b, at_full[3:4]).mul_(at_full[4:]).add_(at_full[:3]).clamp_(0, 1)
+
+
+def _taken(images: Tensor, moved: Tensor, size: int, padding: str = "reflection", mode: str = "bilinear") -> Tensor:
+    """Images (2, 3, P, P) of the frame with its margin, each place from where it is displaced to, (2, 3, s, s)."""
+    places = within(centres(size)) * 2 - 1 + resize(moved * (2 / (1 + 2 * MARGIN)), size)
+    places = places.permute(0, 2, 3, 1)
+    return F.grid_sample(images, places, mode=mode, padding_mode=padding, align_corners=False)

@@ -24,6 +24,9 @@ REACH = 0.2  # sides; how far around a landmark its own movement goes
 ROUNDS, STEPS = 6, 4  # of the search for the landmarks' field, and of each flow of a landmark
 BORDER = 0.1  # sides; towards the edge of the frame the network's field fades out
 NEAR = 0.15  # sides; beyond about that far nothing is taken for the same place
+WINDOW = 11  # pixels of 64, over which the faces are compared that the network has brought together
+DOUBT, SURE = 0.3, 0.6  # local correlations: no more is chance, from there on it is the same
+AGAIN = 2  # how often the network looks at what it has brought together
 LIMIT = 0.2  # sides; the network moves no place further
 
 
@@ -122,9 +125,17 @@ class Movement(nn.Module):
         self.register_buffer("fade", fade(), persistent=False)
 
     def forward(self, faces: Tensor, landmarks: Tensor) -> Tensor:
-        moved = landmark_velocity(landmarks[:, 0], landmarks[:, 1])
-        time = torch.full_like(moved[:, 0, 0, 0], 0.5)
-        pair = torch.cat([self.see(faces[:, 0], flow(moved, -time)), self.see(faces[:, 1], flow(moved, time))])
+        first = landmark_velocity(landmarks[:, 0], landmarks[:, 1])
+        velocity = first + self.more(faces, first)
+        if self.training:
+            return velocity
+        for _ in range(AGAIN):  # what it has brought together it sees better
+            velocity = velocity + self.more(faces, velocity)
+        return first + (velocity - first) * self.trust(faces, velocity)
+
+    def more(self, faces: Tensor, velocity: Tensor) -> Tensor:
+        """What the network would add to the velocities (N, 2, 32, 32) of faces (N, 2, 3, 64, 64)."""
+        pair = torch.cat(self.meet_half_way(faces, velocity))
         fine = self.fine(pair)
         coarse = self.coarse(fine)
         # both ways at once: each face beside the other
@@ -134,7 +145,18 @@ class Movement(nn.Module):
         met = self.join(torch.cat([met, _double(self.wide(met))], 1))
         found = self.leave(self.last(torch.cat([fine, other_fine, _double(met)], 1))).float()
         there, back = (found + _double(guess) / LIMIT).chunk(2)
-        return moved + LIMIT * ((there - back) / 2).tanh() * self.fade
+        return LIMIT * ((there - back) / 2).tanh() * self.fade
+
+    def trust(self, faces: Tensor, velocity: Tensor) -> Tensor:
+        """How far the network is believed at each cell, (N, 1, 32, 32): 1 where it has brought together what is alike,
+        0 where the faces differ so much that it may be wrong, and the landmarks have to do."""
+        a, b = (face.mean(1, keepdim=True) for face in self.meet_half_way(faces, velocity))
+        means = F.avg_pool2d(torch.cat([a, b, a * a, b * b, a * b], 1), WINDOW, 1, WINDOW // 2, count_include_pad=False)
+        mean_a, mean_b, square_a, square_b, both = means.chunk(5, 1)
+        spread = (square_a - mean_a.square() + 1e-3) * (square_b - mean_b.square() + 1e-3)
+        likeness = F.avg_pool2d((both - mean_a * mean_b) / spread.sqrt(), 2)
+        sure = ((likeness - DOUBT) / (SURE - DOUBT)).clamp(0, 1)
+        return F.avg_pool2d(sure, 5, 1, 2, count_include_pad=False)
 
     def match(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """How far on average what is like each place of features a (N, C, 16, 16) lies away in b, (N, 2, 16, 16), in
@@ -145,12 +167,15 @@ class Movement(nn.Module):
         sure = share.square().sum(2)[:, None]
         return away.unflatten(2, (GRID // 2, GRID // 2)), sure.unflatten(2, (GRID // 2, GRID // 2))
 
-    def see(self, face: Tensor, moved: Tensor) -> Tensor:
-        """A face where the landmarks bring it at half the way, its light and contrast left out as far as may be."""
-        moved = _double(moved)
-        face = sample(face, centres(moved.shape[-1], face.device) + moved)
-        mean = face.mean((1, 2, 3), keepdim=True)
-        return (face - mean) / ((face - mean).square().mean((1, 2, 3), keepdim=True) + 1e-3).sqrt()
+    def meet_half_way(self, faces: Tensor, velocity: Tensor) -> list[Tensor]:
+        """Both faces (N, 3, 64, 64) where half the way brings them, light and contrast left out as far as may be."""
+        seen, half = [], torch.full_like(velocity[:, 0, 0, 0], 0.5)
+        for i, time in enumerate((-half, half)):
+            moved = _double(flow(velocity, time))
+            face = sample(faces[:, i], centres(moved.shape[-1], faces.device) + moved)
+            away = face - face.mean((1, 2, 3), keepdim=True)
+            seen.append(away / (away.square().mean((1, 2, 3), keepdim=True) + 1e-3).sqrt())
+        return seen
 
 
 def _double(x: Tensor) -> Tensor:

@@ -17,9 +17,10 @@ from catvae.evaluation.measure import evaluate_fully, evaluate_variants
 from catvae.evaluation.report import format_summary, format_table, insert_table, split_page, write_report
 from catvae.evaluation.unseen import describe_seen
 from catvae.files import BUNDLED, check_writable, writing
+from catvae.fullsize.parents import SIZES
 from catvae.images import is_cut, save_frames, to_face
 from catvae.machine import keep_freed_memory
-from catvae.mixing import METHODS, interpolate
+from catvae.mixing import METHODS, interpolate, mix
 from catvae.model import ACTIVATIONS, IMAGE_SIZE, find_models, load_models, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
@@ -31,11 +32,17 @@ MAX_PIXELS = 256 * 10**6  # of all frames of a mix, enlarged: 0.8 GB
 
 
 def run_mix(args: argparse.Namespace) -> None:
-    if args.steps * (args.scale * IMAGE_SIZE) ** 2 > MAX_PIXELS:
-        raise SettingError(f"{args.steps} frames enlarged {args.scale} times are too large: fewer --steps or --scale")
+    if args.steps * (args.scale * (args.size or IMAGE_SIZE)) ** 2 > MAX_PIXELS:
+        raise SettingError(f"{args.steps} frames so large are too many: fewer --steps, --scale or --size")
     args.variant = args.variant or first_choice(args.checkpoints)
     model = load_variant(args.variant, args.checkpoints)
-    frames = interpolate(model, [read_face(args.image_a), read_face(args.image_b)], args.steps, args.method)
+    images = args.image_a, args.image_b
+    if args.size:
+        frames = mix(
+            model, *images, args.steps, args.method, args.size, report=lambda text: print(text, file=sys.stderr)
+        )
+    else:
+        frames = interpolate(model, [read_face(path) for path in images], args.steps, args.method)
     with writing(args.out):
         save_frames(frames, args.out, args.scale)
     print(f"{args.steps} frames of {args.variant} in {args.out}")
@@ -194,19 +201,16 @@ def add_mixing(commands: argparse._SubParsersAction) -> None:
     mixing.add_argument("--variant", metavar="NAME", help="a model of --checkpoints; default: v6")
     mixing.add_argument("--steps", type=whole_number(2, MAX_STEPS), default=9, metavar="N", help="frames, 2 to 1000")
     mixing.add_argument("--method", default="lerp", choices=list(METHODS))
-    mixing.add_argument(
-        "--out",
-        type=Path,
-        default=Path("mix.png"),
-        help="strip (.png, .jpg), animation (.gif, .webp), or a folder for the frames",
-    )
+    kinds = "strip (.png, .jpg), animation (.gif, .webp, .mp4), or a folder for the frames"
+    mixing.add_argument("--out", type=Path, default=Path("mix.png"), help=kinds)
     mixing.add_argument("--scale", type=whole_number(1, MAX_SCALE), default=1, metavar="N", help="enlarge N times")
+    sides = f"full size, the fur from the photos: {SIZES[0]} to {SIZES[-1]} pixels, a multiple of {SIZES.step}"
+    mixing.add_argument("--size", type=whole_number(SIZES[0], SIZES[-1]), metavar="N", help=sides)
     mixing.set_defaults(run=run_mix)
     add_checkpoints(mixing)
 
-    published = commands.add_parser(
-        "import-published", help="read the published project's weights; no code in them runs"
-    )
+    safely = "read the published project's weights; no code in them runs"
+    published = commands.add_parser("import-published", help=safely)
     published.add_argument("weights", type=Path, help="what its torch.save(model.state_dict(), ...) wrote")
     published.add_argument("--out", type=Path, required=True, help="folder for CatVAE.from_pretrained")
     published.add_argument("--activation", default="leaky_relu", choices=sorted(ACTIVATIONS), help="relu for its v3")
@@ -260,9 +264,7 @@ def add_publishing(commands: argparse._SubParsersAction) -> None:
 
     space = commands.add_parser("publish-space", help="create or update a Space that runs the app")
     space.add_argument("repo", type=check_repo, metavar="OWNER/NAME")
-    space.add_argument(
-        "--hardware", default="zero-a10g", help="zero-a10g (default, free), cpu-basic, t4-small …, as the Hub names it"
-    )
+    space.add_argument("--hardware", default="zero-a10g", help="zero-a10g (default, free), cpu-basic, t4-small …")
     space.add_argument("--model-repo", metavar="OWNER/NAME", help="follow this model repo; default: OWNER/catvae")
     space.add_argument("--private", action="store_true", help="when the Space is created")
     space.add_argument("--with-token", action="store_true", help="for a private --model-repo: put your token there")
@@ -289,9 +291,8 @@ def add_web(commands: argparse._SubParsersAction) -> None:
     for command in (export, publish):
         add_checkpoints(command)
         command.add_argument("--variants", nargs="+", metavar="NAME", help="models of --checkpoints; default: all")
-        command.add_argument(
-            "--weights", default="int8", choices=["int8", "fp16"], help="fp16: torch's very pictures, twice the size"
-        )
+        precise = "fp16: torch's very pictures, twice the size"
+        command.add_argument("--weights", default="int8", choices=["int8", "fp16"], help=precise)
 
 
 def main() -> None:

@@ -1,18 +1,21 @@
 """From one cat to another through latent space, through one model or all of them side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from catvae.errors import SettingError
+from catvae.errors import CheckpointError, SettingError
+from catvae.fullsize.composition import compose
+from catvae.fullsize.parents import Parent, check_size, parent_of, scene_of
 from catvae.images import make_strip, to_pil, to_tensor
 from catvae.machine import RUNNING_AT_ONCE
 from catvae.metrics import psnr
-from catvae.model import CatVAE, beta_of, by_beta, kl_divergence
+from catvae.model import PAINTED, CatVAE, beta_of, by_beta, kl_divergence, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
 
@@ -38,16 +41,67 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 METHODS = {"lerp": lerp, "slerp": slerp}
 
 
-def mix(model: CatVAE, image_a, image_b, steps: int = 9, method: str = "lerp") -> list[Image.Image]:
-    """`steps` 64×64 frames from the reconstruction of cat A to that of cat B.
+def mix(
+    model: CatVAE,
+    image_a,
+    image_b,
+    steps: int = 9,
+    method: str = "lerp",
+    size: int | None = None,
+    report: Callable[[str], None] = lambda text: None,
+) -> list[Image.Image]:
+    """`steps` 64×64 frames from the reconstruction of cat A to that of cat B; with a `size`, from photo to photo.
 
-    Pictures are anything `open_image` takes; their best face is cut as `cut_face` does. See `interpolate`.
+    Pictures are anything `open_image` takes; their best face is cut as `cut_face` does. See `interpolate`, and for a
+    size in pixels, a multiple of 8 from 64 to 512, `mix_photos`, where `report` is told of a cat without a photo.
 
-    Raises ImageError for a picture that cannot be used, SettingError for fewer than 2 steps or an
-    unknown method.
+    Raises ImageError for a picture that cannot be used, SettingError for fewer than 2 steps, an unknown method or
+    another size.
     """
     check_path(steps, method)
-    return interpolate(model, [cut_face(open_image(image)) for image in (image_a, image_b)], steps, method)
+    if size is None:
+        return interpolate(model, [cut_face(open_image(image)) for image in (image_a, image_b)], steps, method)
+    check_size(size)
+    parents = [parent_of(open_image(image), size) for image in (image_a, image_b)]
+    painter = None
+    if any(parent.photo is None for parent in parents):
+        painter = model if model.painter else _load_painter()
+        for name, parent in zip("AB", parents, strict=True):
+            if parent.photo is None:
+                report(
+                    f"cat {name} exists at 64×64 pixels only: it is enlarged" + (", painted by v7" if painter else "")
+                )
+    return mix_photos(model, parents, steps, method, size, painter)
+
+
+@lru_cache(maxsize=1)
+def _load_painter() -> CatVAE | None:
+    """v7, where its weights are."""
+    try:
+        return load_variant(PAINTED)
+    except CheckpointError:
+        return None
+
+
+@torch.inference_mode()
+def mix_photos(
+    model: CatVAE,
+    parents: Sequence[Parent],
+    steps: int = 9,
+    method: str = "lerp",
+    size: int = 256,
+    painter: CatVAE | None = None,
+) -> list[Image.Image]:
+    """`steps` frames between two cats at full size: the fur is that of their photos, what is coarse the model's.
+
+    The first and the last are the photos. A cat that exists at 64×64 only is as `painter` (v7) paints it, enlarged,
+    or without one as it is. Raises SettingError as `mix` does.
+    """
+    check_path(steps, method)
+    shares = torch.linspace(0, 1, int(steps))
+    scene = scene_of(parents, size, painter)
+    strip = _decode_path(model, [parent.face for parent in parents], shares, method)
+    return to_pil(compose(scene, strip, shares))
 
 
 @torch.inference_mode()
@@ -58,9 +112,12 @@ def interpolate(model: CatVAE, faces: Sequence[Image.Image], steps: int = 9, met
     free of noise and the same at every call. Raises SettingError as `mix` does.
     """
     check_path(steps, method)
+    return to_pil(_decode_path(model, faces, torch.linspace(0, 1, int(steps)), method))
+
+
+def _decode_path(model: CatVAE, faces: Sequence[Image.Image], shares: Tensor, method: str) -> Tensor:
     mu = model.to_mu(model.encoder(to_tensor(faces)))  # as `encode` without logvar, a quarter of its work
-    path = METHODS[method](mu[0], mu[1], torch.linspace(0, 1, int(steps)))
-    return to_pil(model.decode(path))
+    return model.decode(METHODS[method](mu[0], mu[1], shares))
 
 
 def check_path(steps: float, method: str) -> None:

@@ -14,6 +14,7 @@ ROWS = [
     "model",
     "images metrics",
     "photos",
+    "fullsize",
     "latents mixing",
     "training serving",
     "evaluation browser",

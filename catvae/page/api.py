@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import gradio as gr
 from PIL import Image
 
+from catvae.fullsize.parents import parent_of
 from catvae.latents import new_kittens
-from catvae.mixing import METHODS, Comparison, interpolate, measure
+from catvae.mixing import METHODS, Comparison, interpolate, measure, mix_photos
 from catvae.mixing import compare as compare_faces
-from catvae.page.components import Choice, Count, Options, PhotoInput, Picture, Range
+from catvae.model import IMAGE_SIZE, PAINTED
+from catvae.page.components import Choice, Count, LaterCount, Options, PhotoInput, Picture, Range
 from catvae.page.cutting import cut_square
 from catvae.page.morph import shares
 from catvae.page.theme import i18n
-from catvae.page.visitor import check_path, check_steps, known_model, read, two_faces, words_of
+from catvae.page.visitor import check_path, check_side, check_steps, known_model, read, two_faces, words_of
 from catvae.photos.faces import cut_face
 from catvae.serving.links import (
     CATS,
@@ -46,7 +48,7 @@ def add_endpoints(demo: gr.Blocks, weights: Weights) -> None:
         path = Options(list(METHODS), value=DEFAULT_PATH, label=i18n("path"))
         image, gallery, numbers = gr.Image(format="png"), gr.Gallery(format="png"), gr.JSON()
         photo = PhotoInput(CATS[FIRST_A], type="filepath", label=i18n("cat_a"))
-        number = Count(1, precision=0)
+        number, size = Count(1, precision=0), LaterCount(IMAGE_SIZE, precision=0)
         square = [
             Range(0.5, 4, 1, step=0.05, label=i18n("zoom")),
             Range(-1, 1, 0, step=0.02, label=i18n("right")),
@@ -55,7 +57,7 @@ def add_endpoints(demo: gr.Blocks, weights: Weights) -> None:
         ]
         face, note = gr.Image(format="png", label=i18n("face")), gr.Markdown()
         api = Api(weights)
-        trigger.click(api.mix, [model, cat_a, cat_b, steps, path], gallery, api_name="mix")
+        trigger.click(api.mix, [model, cat_a, cat_b, steps, path, size], gallery, api_name="mix")
         trigger.click(api.compare, [cat_a, cat_b], [gallery, numbers], api_name="compare")
         trigger.click(api.reconstruct, [model, cat_a], [image, numbers], api_name="reconstruct")
         trigger.click(api.random, [model], [image], api_name="random")
@@ -69,7 +71,7 @@ class Api:
     weights: Weights
 
     def mix(
-        self, model: str, image_a: Picture, image_b: Picture, steps: int, path: str, request: gr.Request
+        self, model: str, image_a: Picture, image_b: Picture, steps: int, path: str, size: int, request: gr.Request
     ) -> list[tuple[Image.Image, str]]:
         """Turn cat A into cat B.
 
@@ -79,16 +81,29 @@ class Api:
             image_b: Second cat, likewise.
             steps: Number of frames, 2 to 24.
             path: The way through latent space, "lerp" (straight) or "slerp" (an arc).
+            size: Side in pixels; 64 is the model alone, up to 512, a multiple of 8, the fur comes from the photos.
 
         Returns:
             The cut face A, the frames, the cut face B, each with its share of B as caption.
         """
         words = words_of(request)
         chosen, count = known_model(self.weights.current, model, words), check_steps(steps, words)
-        method = check_path(path, words)
-        faces = two_faces(image_a, image_b, words)
-        frames = interpolate(chosen, faces, count, method)
-        ends = zip(faces, (words["cat_a"], words["cat_b"]), strict=True)
+        method, side = check_path(path, words), check_side(size, words)
+        titles = [words["cat_a"], words["cat_b"]]
+        if side == IMAGE_SIZE:
+            faces = two_faces(image_a, image_b, words)
+            frames = interpolate(chosen, faces, count, method)
+        else:
+            pictures = [read(image, letter, words) for image, letter in ((image_a, "A"), (image_b, "B"))]
+            parents = [parent_of(picture, side) for picture in pictures]
+            painter = self.weights.current.models.get(PAINTED)
+            frames = mix_photos(chosen, parents, count, method, side, painter)
+            faces = [frames[0], frames[-1]]
+            said = words["only_painted" if painter else "only_enlarged"]
+            titles = [
+                title if parent.photo else f"{title} ({said})" for title, parent in zip(titles, parents, strict=True)
+            ]
+        ends = zip(faces, titles, strict=True)
         return [next(ends), *zip(frames, shares(count, words), strict=True), next(ends)]
 
     def compare(

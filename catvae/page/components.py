@@ -91,3 +91,17 @@ class Count(gr.Number):
     """A number that is checked by the handler."""
 
     is_template, preprocess = True, as_sent
+
+
+class LaterCount(Count):
+    """A number that an endpoint takes since a later version: older clients do not send it."""
+
+
+class Page(gr.Blocks):
+    """A page whose endpoints go on to answer clients of before: what these do not send has its first value."""
+
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        for block in block_fn.inputs[len(inputs) :]:
+            if isinstance(block, LaterCount):
+                inputs.append(block.value)
+        super().validate_inputs(block_fn, inputs)

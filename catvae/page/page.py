@@ -13,7 +13,7 @@ from catvae.machine import RUNNING_AT_ONCE
 from catvae.mixing import METHODS
 from catvae.model import is_told
 from catvae.page.api import add_endpoints
-from catvae.page.components import Choice, Options, Range
+from catvae.page.components import Choice, Options, Page, Range
 from catvae.page.header import header_view
 from catvae.page.tabs.compare import compare_tab
 from catvae.page.tabs.explore import explore_tab
@@ -36,7 +36,7 @@ MIX = "<kitten-send></kitten-send><kitten-gallery ends></kitten-gallery>"
 def build(weights: Weights) -> gr.Blocks:
     """The page on the weights in use."""
     gr.set_static_paths([EXAMPLES])  # else they lie among visitors' files, which are swept
-    with gr.Blocks(title="Kitten Mixer · Mezclador de Gatitos", analytics_enabled=False) as demo:
+    with Page(title="Kitten Mixer · Mezclador de Gatitos", analytics_enabled=False) as demo:
         header_view(weights)
         element(CATS, elem_id="cats")
         with gr.Tabs(elem_id="tabs"):

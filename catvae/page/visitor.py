@@ -4,7 +4,8 @@ import gradio as gr
 from PIL import Image
 from starlette.requests import Request
 
-from catvae.errors import ImageError
+from catvae.errors import ImageError, SettingError
+from catvae.fullsize.parents import SIZES, check_size
 from catvae.mixing import METHODS
 from catvae.model import CatVAE
 from catvae.page.components import Picture
@@ -74,6 +75,14 @@ def check_steps(steps: float, words: dict[str, str]) -> int:
     if not isinstance(steps, (int, float)) or not MIN_STEPS <= steps <= MAX_STEPS or steps != int(steps):
         raise refuse(words, "bad_steps", low=MIN_STEPS, high=MAX_STEPS)
     return int(steps)
+
+
+def check_side(size: float, words: dict[str, str]) -> int:
+    """The side of a mix in pixels. Raises gr.Error in the visitor's words for one that cannot be."""
+    try:
+        return check_size(size)
+    except SettingError as error:
+        raise refuse(words, "bad_size", low=SIZES[0], high=SIZES[-1], step=SIZES.step) from error
 
 
 def check_path(path: str, words: dict[str, str]) -> str:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from catvae.images import is_cut, to_face, to_pil
 from catvae.model import IMAGE_SIZE
+from catvae.photos.landmarks import SIDE, VIEW, find_landmarks, fit_squares
 from catvae.photos.networks import Aligner, Finder, load_classifier, load_networks
 
 EYES = ((0.29, 0.41), (0.72, 0.41))  # of the frame, in every training face
@@ -38,6 +39,7 @@ CAT_VIEW = 1.6  # the classifier sees this much of the square, at 128 pixels
 CATS, DOGS = slice(281, 286), slice(151, 269)  # of the ImageNet classes
 DOUBT = 0.05  # probability that stands for "neither": the classifier has a thousand answers
 MIN_SCORE = 0.35
+MAX_TURN = 4.0  # degrees between a square and the eyes, up to which the square stays
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,13 @@ class Face:
     score: float
     rotation: float = 0.0
     eyes: tuple[tuple[float, float], tuple[float, float]] | None = None
+
+    def within(self, places: Tensor) -> Tensor:
+        """Places (N, 2) in pixels of the photo in shares of the turned square, from its top left corner."""
+        left, top, right, bottom = self.box
+        away = (places - torch.tensor([(left + right) / 2, (top + bottom) / 2])) / (right - left)
+        cos, sin = math.cos(math.radians(self.rotation)), math.sin(math.radians(self.rotation))
+        return away @ torch.tensor([[cos, -sin], [sin, cos]]) + 0.5
 
 
 @torch.inference_mode()
@@ -76,6 +85,7 @@ def find_faces(image: Image.Image) -> list[Face]:
             return [_to_face(square[0] * scale, score)]
     squares, fit = find_squares(levels)
     scores = fit * _catness(levels, squares)
+    squares = _set_upright(levels, squares)
     found = [_to_face(square * scale, score) for square, score in zip(squares, scores.tolist(), strict=True)]
     return sorted((face for face in found if face.score >= MIN_SCORE), key=lambda face: -face.score)
 
@@ -111,26 +121,28 @@ def find_squares(levels: list[Tensor]) -> tuple[Tensor, Tensor]:
     return squares[chosen], fit[chosen]
 
 
-def align(image: Image.Image, face: Face) -> Image.Image:
-    """The face cut from its photo as the training faces are cut: 64×64, RGB, upright.
+def align(image: Image.Image, face: Face, size: int = IMAGE_SIZE, margin: float = 0.0) -> Image.Image:
+    """The face cut from its photo as the training faces are cut: size×size, RGB, upright.
 
-    Where the square leaves the photo, the photo goes on mirrored. Raises ValueError when the square
-    is empty or its centre lies outside the photo.
+    With a `margin`, a share of the side, more of the photo is kept on each side of the frame, and the picture is
+    larger by twice as much. A face with fewer pixels than that is enlarged smoothly. Where the square leaves the
+    photo, the photo goes on mirrored. Raises ValueError when the square is empty or its centre lies outside the photo.
     """
     left, top, right, bottom = face.box
     x, y, side = (left + right) / 2, (top + bottom) / 2, right - left
     if not (side > 0 and 0 <= x <= image.width and 0 <= y <= image.height):
         raise ValueError(f"no square inside the {image.width}×{image.height} photo: {face.box}")
-    reach = 0.75 * side + 4  # half a diagonal, and what the interpolation needs
+    view = 1 + 2 * margin
+    reach = 0.75 * side * view + 4  # half a diagonal, and what the interpolation needs
     corner = (max(0, int(x - reach)), max(0, int(y - reach)))
     end = (min(image.width, math.ceil(x + reach)), min(image.height, math.ceil(y + reach)))
     region = image.crop((*corner, *end)).convert("RGB")
-    factor = max(1, int(side / (2 * IMAGE_SIZE)))
+    factor = max(1, int(side / (2 * size)))
     pixels = _to_pixels(region.reduce(factor) if factor > 1 else region)
     square = torch.tensor([[(x - corner[0]) / factor, (y - corner[1]) / factor, side / factor, 0.0]])
     square[0, 3] = math.radians(face.rotation)
-    finer = max(1, round(side / factor / IMAGE_SIZE))  # sample every pixel, then average: no aliasing
-    cut = _cut(pixels, square, IMAGE_SIZE * finer, mode="bicubic")
+    finer = max(1, round(side / factor / size))  # sample every pixel, then average: no aliasing
+    cut = _cut(pixels, square, round(size * view) * finer, view, mode="bicubic")
     return to_pil(F.avg_pool2d(cut, finer))[0]
 
 
@@ -250,6 +262,15 @@ def _refine(levels: list[Tensor], squares: Tensor, aligner: Aligner) -> tuple[Te
         if turn < PASSES:
             squares = _move(squares, output[:, :4])
     return squares, scores
+
+
+def _set_upright(levels: list[Tensor], squares: Tensor) -> Tensor:
+    """Squares (N, 4) turned, moved and scaled by eyes and nose where these say that they are far off."""
+    if len(squares) == 0:
+        return squares
+    missing = fit_squares(find_landmarks(cut_views(levels, squares, SIDE, VIEW)))
+    off = missing[:, 3].abs() > math.radians(MAX_TURN)
+    return torch.where(off[:, None], _move(squares, missing), squares)
 
 
 def _move(squares: Tensor, missing: Tensor) -> Tensor:

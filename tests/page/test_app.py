@@ -42,7 +42,7 @@ def test_the_api_has_named_endpoints_with_named_arguments(client):
     assert arguments == {
         "/compare": ["image_a", "image_b"],
         "/cut": ["photo", "number", "zoom", "right", "down", "turn"],
-        "/mix": ["model", "image_a", "image_b", "steps", "path"],
+        "/mix": ["model", "image_a", "image_b", "steps", "path", "size"],
         "/random": ["model"],
         "/reconstruct": ["model", "image"],
     }

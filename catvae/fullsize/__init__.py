@@ -1,0 +1,1 @@
+"""Mixes at full size: the models' movement and light, the fur of the photos."""

@@ -1,0 +1,322 @@
+// Pictures between two cats at full size, drawn from their photos as catvae/fullsize/composition.py says it: WebGL2, else
+// a canvas in two dimensions. Nothing is asked of a server while `draw` runs.
+//
+//   const warp = createWarp(canvas);          // warp.kind is "webgl2" or "2d"
+//   warp.set({photos: [a, b], velocity, landmarks, strip, count});
+//   warp.draw(0.5);
+//
+// photos: ImageData, square and equally large, the frame and 1/8 of its side of margin around; the canvas gets the
+// frame's size. velocity: 2·32·32 numbers (x, then y), of A's places towards B's, in sides. landmarks: 2·3·2 numbers,
+// left eye, right eye and nose of A and of B, as (x, y) in shares of the frame. strip: ImageData, `count` pictures of
+// 64×64 side by side, the model's from A to B.
+
+const GRID = 32, LOW = 64, MARGIN = 1 / 8, VIEW = 1 + 2 * MARGIN, SQUARINGS = 5;
+const COARSE = 1 / 16, FINE = 1 / 128, SWITCH = 0.16, DOMINANT = 0.12, RADII = [0.12, 0.12, 0.1];
+
+export function createWarp(canvas, {kind = "webgl2"} = {}) {
+  const gl = kind === "webgl2" && canvas.getContext("webgl2", {preserveDrawingBuffer: true});
+  const painter = gl ? onGpu(gl) : onCanvas(canvas.getContext("2d"));
+  let scene = null;
+  return {
+    kind: gl ? "webgl2" : "2d",
+    set(parts) {
+      scene = prepare(parts);
+      canvas.width = canvas.height = scene.size;
+      painter.set(scene);
+    },
+    draw(share) {
+      if (scene) painter.draw(frame(scene, Math.min(1, Math.max(0, share))));
+    },
+  };
+}
+
+// Planes are {values, size, planes}: so many squares of float32, one after the other.
+const planes = (size, count) => ({values: new Float32Array(size * size * count), size, planes: count});
+
+// The value of a plane at (x, y), 0 to 1 within it, bilinear; beyond the edge it is repeated or mirrored.
+function at({values, size}, plane, x, y, mirrored = false) {
+  const column = fold(x * size - 0.5, size, mirrored), row = fold(y * size - 0.5, size, mirrored);
+  const x0 = Math.floor(column), y0 = Math.floor(row), fx = column - x0, fy = row - y0;
+  const x1 = Math.min(size - 1, x0 + 1), y1 = Math.min(size - 1, y0 + 1), from = plane * size * size;
+  const top = values[from + y0 * size + x0] * (1 - fx) + values[from + y0 * size + x1] * fx;
+  const bottom = values[from + y1 * size + x0] * (1 - fx) + values[from + y1 * size + x1] * fx;
+  return top * (1 - fy) + bottom * fy;
+}
+
+function fold(place, size, mirrored) {
+  if (mirrored) {
+    place = Math.abs(place + 0.5) % (2 * size);
+    place = (place > size ? 2 * size - place : place) - 0.5;
+  }
+  return Math.min(size - 1, Math.max(0, place));
+}
+
+const each = (size, action) => {
+  for (let row = 0, i = 0; row < size; row++) {
+    for (let column = 0; column < size; column++, i++) action(i, (column + 0.5) / size, (row + 0.5) / size);
+  }
+};
+
+// Displacements after a time along velocities, by scaling and squaring.
+export function flow(velocity, time) {
+  let moved = planes(GRID, 2);
+  for (let i = 0; i < moved.values.length; i++) moved.values[i] = (velocity[i] * time) / 2 ** SQUARINGS;
+  for (let turn = 0; turn < SQUARINGS; turn++) {
+    const next = planes(GRID, 2), cells = GRID * GRID;
+    each(GRID, (i, x, y) => {
+      const u = moved.values[i], v = moved.values[cells + i];
+      next.values[i] = u + at(moved, 0, x + u, y + v);
+      next.values[cells + i] = v + at(moved, 1, x + u, y + v);
+    });
+    moved = next;
+  }
+  return moved;
+}
+
+function blur(image, sigma) {
+  const reach = Math.max(1, Math.round(3 * sigma)), kernel = [], {size} = image;
+  for (let i = -reach; i <= reach; i++) kernel.push(Math.exp(-0.5 * (i / sigma) ** 2));
+  const sum = kernel.reduce((a, b) => a + b), clamp = i => Math.min(size - 1, Math.max(0, i));
+  for (const [along, across] of [[1, size], [size, 1]]) {
+    const next = planes(size, image.planes);
+    for (let plane = 0; plane < image.planes; plane++) {
+      for (let line = 0; line < size; line++) {
+        const from = plane * size * size + line * across;
+        for (let i = 0; i < size; i++) {
+          let total = 0;
+          for (let k = -reach; k <= reach; k++) total += kernel[k + reach] * image.values[from + clamp(i + k) * along];
+          next.values[from + i * along] = total / sum;
+        }
+      }
+    }
+    image = next;
+  }
+  return image;
+}
+
+// The mean of what lies below each cell of a smaller plane.
+function shrink(image, size) {
+  const next = planes(size, image.planes), step = image.size / size;
+  for (let plane = 0; plane < image.planes; plane++) {
+    for (let row = 0; row < size; row++) {
+      for (let column = 0; column < size; column++) {
+        let total = 0, count = 0;
+        for (let y = Math.floor(row * step); y < Math.ceil((row + 1) * step); y++) {
+          for (let x = Math.floor(column * step); x < Math.ceil((column + 1) * step); x++, count++) {
+            total += image.values[(plane * image.size + y) * image.size + x];
+          }
+        }
+        next.values[(plane * size + row) * size + column] = total / count;
+      }
+    }
+  }
+  return next;
+}
+
+// Part of a picture's pixels as planes of red, green and blue in [0, 1].
+function toPlanes({data, width}, size, left = 0) {
+  const image = planes(size, 3), cells = size * size;
+  for (let row = 0; row < size; row++) {
+    for (let column = 0; column < size; column++) {
+      const from = 4 * (row * width + left + column), to = row * size + column;
+      for (let c = 0; c < 3; c++) image.values[c * cells + to] = data[from + c] / 255;
+    }
+  }
+  return image;
+}
+
+const within = place => (place + MARGIN) / VIEW;
+
+function prepare({photos, velocity, landmarks, strip, count}) {
+  const wide = photos[0].width, size = Math.round(wide / VIEW);
+  const full = photos.map(photo => toPlanes(photo, wide));
+  const base = full.map(photo => blur(shrink(photo, wide >> 1), (FINE * size) / 2));
+  const coarse = base.map(photo => blur(shrink(photo, Math.round(LOW * VIEW)), COARSE * LOW));
+  const models = Array.from({length: count}, (_, i) => blur(toPlanes(strip, LOW, i * LOW), COARSE * LOW));
+  const scene = {photos, full, base, coarse, velocity, landmarks, models, size};
+  return {...scene, likeness: likeness(scene), when: dominance(scene)};
+}
+
+// How alike the fine bands of the two are where they meet half way, as a plane of 32×32.
+function likeness({full, base, velocity}) {
+  const side = 4 * GRID, there = [flow(velocity, -0.5), flow(velocity, 0.5)], product = planes(side, 3), cells = side * side;
+  each(side, (i, x, y) => {
+    const [a, b] = there.map((moved, k) => {
+      const u = within(x + at(moved, 0, x, y)), v = within(y + at(moved, 1, x, y));
+      let fine = 0;
+      for (let c = 0; c < 3; c++) fine += (at(full[k], c, u, v) - at(base[k], c, u, v)) / 3;
+      return fine;
+    });
+    product.values[i] = a * a;
+    product.values[cells + i] = b * b;
+    product.values[2 * cells + i] = a * b;
+  });
+  const means = shrink(blur(product, 4), GRID).values, alike = planes(GRID, 1), few = GRID * GRID;
+  for (let i = 0; i < few; i++) {
+    const power = Math.sqrt(means[i] * means[few + i]);
+    alike.values[i] = Math.min(1, Math.max(0, means[2 * few + i] / Math.max(power, 1e-7)));
+  }
+  return alike;
+}
+
+// At which share the eyes go over: later than half way where A's stand out more, else sooner.
+function dominance({full, landmarks}) {
+  const [a, b] = full.map((photo, k) => {
+    let total = 0;
+    for (let eye = 0; eye < 2; eye++) {
+      for (let c = 0; c < 3; c++) {
+        let sum = 0, squares = 0;
+        each(16, (_, x, y) => {
+          const [u, v] = [x, y].map((place, axis) => within(landmarks[6 * k + 2 * eye + axis] + (place - 0.5) * 2 * RADII[0]));
+          const value = at(photo, c, u, v);
+          sum += value;
+          squares += value * value;
+        });
+        total += Math.sqrt(Math.max(0, (squares - (sum * sum) / 256) / 255));
+      }
+    }
+    return total;
+  });
+  return a >= b ? 0.5 + DOMINANT : 0.5 - DOMINANT;
+}
+
+// What is small and changes with the share: displacements (32×32), what is added (64×64, with s) and g (64×64).
+function frame(scene, t) {
+  const moved = [flow(scene.velocity, -t), flow(scene.velocity, 1 - t)], cells = LOW * LOW;
+  const place = Math.min(t * (scene.models.length - 1), scene.models.length - 1.000001), number = Math.max(0, Math.floor(place));
+  const [before, after] = [scene.models[number], scene.models[Math.min(number + 1, scene.models.length - 1)]];
+  const rise = Math.min(1, Math.max(0, (t - scene.when + SWITCH) / (2 * SWITCH))), over = rise * rise * (3 - 2 * rise);
+  const points = RADII.map((radius, k) => ({
+    x: scene.landmarks[2 * k] * (1 - t) + scene.landmarks[6 + 2 * k] * t,
+    y: scene.landmarks[2 * k + 1] * (1 - t) + scene.landmarks[7 + 2 * k] * t,
+    radius,
+  }));
+  const weight = Math.sin(Math.PI * t) ** 2, added = planes(LOW, 4), gain = planes(LOW, 1);
+  each(LOW, (i, x, y) => {
+    let away = 1;
+    for (const point of points) {
+      const far = ((x - point.x) ** 2 + (y - point.y) ** 2) / point.radius ** 2;
+      away *= 1 - Math.exp(-far * far);
+    }
+    const s = t + (over - t) * (1 - away);
+    gain.values[i] = 1 / Math.sqrt((1 - s) ** 2 + s * s + 2 * at(scene.likeness, 0, x, y) * s * (1 - s));
+    const [ua, va, ub, vb] = moved.flatMap(one => [within(x + at(one, 0, x, y)), within(y + at(one, 1, x, y))]);
+    for (let c = 0; c < 3; c++) {
+      const a = at(scene.coarse[0], c, ua, va), b = at(scene.coarse[1], c, ub, vb), from = c * cells + i;
+      const model = before.values[from] + (after.values[from] - before.values[from]) * (place - number);
+      const mean = a + (b - a) * t;
+      added.values[from] = mean + (model - mean) * weight - (a + (b - a) * s);
+    }
+    added.values[3 * cells + i] = s;
+  });
+  return {scene, moved, added, gain};
+}
+
+function onCanvas(context) {
+  return {
+    set() {},
+    draw({scene: {full, base, size}, moved, added, gain}) {
+      const picture = new ImageData(size, size);
+      each(size, (i, x, y) => {
+        const s = at(added, 3, x, y), g = at(gain, 0, x, y);
+        const ua = within(x + at(moved[0], 0, x, y)), va = within(y + at(moved[0], 1, x, y));
+        const ub = within(x + at(moved[1], 0, x, y)), vb = within(y + at(moved[1], 1, x, y));
+        for (let c = 0; c < 3; c++) {
+          const fine = at(full[0], c, ua, va, true) * (1 - s) + at(full[1], c, ub, vb, true) * s;
+          const rest = at(base[0], c, ua, va, true) * (1 - s) + at(base[1], c, ub, vb, true) * s;
+          picture.data[4 * i + c] = 255 * (g * fine + (1 - g) * rest + at(added, c, x, y));
+        }
+        picture.data[4 * i + 3] = 255;
+      });
+      context.putImageData(picture, 0, 0);
+    },
+  };
+}
+
+const VERTEX = `#version 300 es
+out vec2 place;
+void main() {
+  vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2.0;
+  place = vec2(corner.x, 1.0 - corner.y);
+  gl_Position = vec4(corner * 2.0 - 1.0, 0, 1);
+}`;
+
+// Cubic interpolation (a = -0.75, as torch's) of 4×4 pixels by 9 bilinear looks: the two middle ones are one.
+const FRAGMENT = `#version 300 es
+precision highp float;
+uniform sampler2D photoA, photoB, baseA, baseB, flows, added, gains;
+in vec2 place;
+out vec4 colour;
+const float margin = ${MARGIN};
+vec3 cubic(sampler2D photo, vec2 p) {
+  vec2 size = vec2(textureSize(photo, 0)), q = p * size - 0.5, i = floor(q), f = q - i, e = 1.0 - f;
+  const float a = -0.75;
+  vec2 w0 = ((a * (f + 1.0) - 5.0 * a) * (f + 1.0) + 8.0 * a) * (f + 1.0) - 4.0 * a;
+  vec2 w1 = ((a + 2.0) * f - (a + 3.0)) * f * f + 1.0, w2 = ((a + 2.0) * e - (a + 3.0)) * e * e + 1.0;
+  vec2 w3 = 1.0 - w0 - w1 - w2, w12 = w1 + w2;
+  vec2 p0 = (i - 0.5) / size, p12 = (i + 0.5 + w2 / w12) / size, p3 = (i + 2.5) / size;
+  return (texture(photo, vec2(p0.x, p0.y)).rgb * w0.x + texture(photo, vec2(p12.x, p0.y)).rgb * w12.x
+      + texture(photo, vec2(p3.x, p0.y)).rgb * w3.x) * w0.y
+    + (texture(photo, vec2(p0.x, p12.y)).rgb * w0.x + texture(photo, vec2(p12.x, p12.y)).rgb * w12.x
+      + texture(photo, vec2(p3.x, p12.y)).rgb * w3.x) * w12.y
+    + (texture(photo, vec2(p0.x, p3.y)).rgb * w0.x + texture(photo, vec2(p12.x, p3.y)).rgb * w12.x
+      + texture(photo, vec2(p3.x, p3.y)).rgb * w3.x) * w3.y;
+}
+void main() {
+  vec4 moved = texture(flows, place), more = texture(added, place);
+  float s = more.a, g = texture(gains, place).r;
+  vec2 a = (place + moved.xy + margin) / (1.0 + 2.0 * margin), b = (place + moved.zw + margin) / (1.0 + 2.0 * margin);
+  vec3 rest = mix(texture(baseA, a).rgb, texture(baseB, b).rgb, s);
+  colour = vec4(g * mix(cubic(photoA, a), cubic(photoB, b), s) + (1.0 - g) * rest + more.rgb, 1.0);
+}`;
+
+function onGpu(gl) {
+  const program = gl.createProgram();
+  for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+    const shader = gl.createShader(kind);
+    gl.shaderSource(shader, source);
+    gl.compileShader(shader);
+    gl.attachShader(program, shader);
+  }
+  gl.linkProgram(program);
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program) || "no WebGL2 program");
+  gl.useProgram(program);
+  const textures = ["photoA", "photoB", "baseA", "baseB", "flows", "added", "gains"].map((name, unit) => {
+    gl.uniform1i(gl.getUniformLocation(program, name), unit);
+    const texture = gl.createTexture(), wrap = unit < 4 ? gl.MIRRORED_REPEAT : gl.CLAMP_TO_EDGE;
+    gl.activeTexture(gl.TEXTURE0 + unit);
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    for (const [key, value] of [
+      [gl.TEXTURE_MIN_FILTER, gl.LINEAR], [gl.TEXTURE_MAG_FILTER, gl.LINEAR], [gl.TEXTURE_WRAP_S, wrap], [gl.TEXTURE_WRAP_T, wrap],
+    ]) gl.texParameteri(gl.TEXTURE_2D, key, value);
+    return unit;
+  });
+  const load = (unit, image, whole = image.planes) => {
+    const cells = image.size ** 2, mixed = new Float32Array(cells * whole);
+    for (let plane = 0; plane < image.planes; plane++) {
+      for (let i = 0; i < cells; i++) mixed[i * whole + plane] = image.values[plane * cells + i];
+    }
+    const [inside, format] = whole === 1 ? [gl.R16F, gl.RED] : [gl.RGBA16F, gl.RGBA];
+    gl.activeTexture(gl.TEXTURE0 + textures[unit]);
+    gl.texImage2D(gl.TEXTURE_2D, 0, inside, image.size, image.size, 0, format, gl.FLOAT, mixed);
+  };
+  return {
+    set({photos, base, size}) {
+      gl.viewport(0, 0, size, size);
+      photos.forEach((photo, unit) => {
+        gl.activeTexture(gl.TEXTURE0 + unit);
+        gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, photo);
+      });
+      base.forEach((photo, k) => load(2 + k, photo, 4));
+    },
+    draw({moved, added, gain}) {
+      const [a, b] = moved, flows = planes(GRID, 4);
+      flows.values.set(a.values);
+      flows.values.set(b.values, a.values.length);
+      load(4, flows);
+      load(5, added);
+      load(6, gain);
+      gl.drawArrays(gl.TRIANGLES, 0, 3);
+    },
+  };
+}

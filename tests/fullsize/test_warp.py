@@ -1,0 +1,116 @@
+"""The pictures that a browser draws are those of Python, with WebGL2 and without."""
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from catvae.fullsize import movement
+from catvae.fullsize.composition import MARGIN, compose, prepare
+from catvae.fullsize.movement import landmark_velocity
+from catvae.images import to_pil
+from catvae.photos.landmarks import STANDARD
+from tests.conftest import draw_cat
+
+SIDE = 128
+DRAW = """
+async ({kind, photos, wide, velocity, landmarks, strip, count, shares}) => {
+  const {createWarp} = await import("/warp.js");
+  const pixels = (text, width, height) =>
+    new ImageData(Uint8ClampedArray.from(atob(text), c => c.charCodeAt(0)), width, height);
+  const canvas = document.createElement("canvas"), warp = createWarp(canvas, {kind});
+  warp.set({photos: photos.map(text => pixels(text, wide, wide)), velocity, landmarks,
+            strip: pixels(strip, 64 * count, 64), count});
+  const drawn = [];
+  for (const share of shares) {
+    warp.draw(share);
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
+    copy.drawImage(canvas, 0, 0);
+    drawn.push([...copy.getImageData(0, 0, canvas.width, canvas.height).data]);
+  }
+  return {kind: warp.kind, side: canvas.width, drawn};
+}
+"""
+
+
+@pytest.fixture
+def page(browser: Browser):
+    """An empty page of a site that has the module."""
+    context = browser.new_context()
+    page = context.new_page()
+    files = {
+        "warp.js": ("text/javascript", Path(movement.__file__).with_name("warp.js").read_text("utf-8")),
+        "": ("text/html", "<p>"),
+    }
+
+    def answer(route):
+        kind, text = files[route.request.url.rsplit("/", 1)[1]]
+        route.fulfill(content_type=kind, body=text)
+
+    page.route("**/*", answer)
+    page.goto("http://warp.test/")
+    yield page
+    context.close()
+
+
+def rgba(picture: Image.Image) -> str:
+    return base64.b64encode(picture.convert("RGBA").tobytes()).decode()
+
+
+def draw(page: Page, kind: str, photos, velocity, landmarks, strip, shares) -> tuple[str, np.ndarray]:
+    """Which kind drew, and the pictures (N, S, S, 3)."""
+    count = len(strip)
+    row = Image.fromarray(np.concatenate([np.asarray(frame) for frame in strip], axis=1))
+    answer = page.evaluate(
+        DRAW,
+        {
+            "kind": kind,
+            "photos": [rgba(photo) for photo in photos],
+            "wide": photos[0].width,
+            "velocity": velocity.flatten().tolist(),
+            "landmarks": landmarks.flatten().tolist(),
+            "strip": rgba(row),
+            "count": count,
+            "shares": shares,
+        },
+    )
+    side = answer["side"]
+    return answer["kind"], np.array(answer["drawn"], np.float32).reshape(len(shares), side, side, 4)[..., :3]
+
+
+def make_pair() -> tuple[list[Image.Image], torch.Tensor, torch.Tensor, list[Image.Image]]:
+    wide = round(SIDE * (1 + 2 * MARGIN))
+    photos = [draw_cat(seed, wide).convert("RGB") for seed in (1, 2)]
+    landmarks = torch.tensor([STANDARD, STANDARD]) + torch.tensor([[[-0.03, 0.02]], [[0.04, -0.03]]])
+    landmarks[1, 2, 0] += 0.08
+    velocity = landmark_velocity(landmarks[:1], landmarks[1:])
+    return photos, velocity, landmarks, [draw_cat(seed, 64).convert("RGB") for seed in (3, 4, 5, 6, 7)]
+
+
+@pytest.mark.parametrize(("kind", "mean", "most"), [("webgl2", 0.6, 6), ("2d", 1.5, 40)])  # 2d: bilinear, not cubic
+def test_browser_draws_what_python_does(page: Page, kind: str, mean: float, most: float):
+    photos, velocity, landmarks, strip = make_pair()
+    shares = [0, 0.25, 0.5, 0.75, 1]
+    pictures = [torch.from_numpy(np.asarray(photo).copy()).permute(2, 0, 1) / 255 for photo in photos]
+    models = torch.stack([torch.from_numpy(np.asarray(frame).copy()).permute(2, 0, 1) / 255 for frame in strip])
+    wanted = to_pil(compose(prepare(torch.stack(pictures), velocity, landmarks), models, torch.tensor(shares)))
+    drawn_by, drawn = draw(page, kind, photos, velocity, landmarks, strip, shares)
+    assert drawn_by == kind
+    for share, picture, frame in zip(shares, drawn, wanted, strict=True):
+        difference = np.abs(picture - np.asarray(frame, np.float32))
+        assert difference.mean() < mean and difference.max() <= most, (share, difference.mean(), difference.max())
+    edge = round(SIDE * MARGIN)
+    for picture, photo in ((drawn[0], photos[0]), (drawn[-1], photos[1])):
+        cut = np.asarray(photo, np.float32)[edge:-edge, edge:-edge]
+        assert np.abs(picture - cut).max() <= 1  # the photos themselves
+    assert np.abs(drawn[2] - (drawn[0] + drawn[-1]) / 2).mean() > 3  # no cross-fade
+
+
+def test_a_share_beyond_the_ends_is_the_end(page: Page):
+    photos, velocity, landmarks, strip = make_pair()
+    _, drawn = draw(page, "2d", photos, velocity, landmarks, strip, [-1, 0, 1, 2])
+    assert np.array_equal(drawn[0], drawn[1]) and np.array_equal(drawn[2], drawn[3])

@@ -56,7 +56,8 @@ def _essential_png(content: bytes) -> tuple[bytes, bytes | None]:
         whole = intact and not pixels_begun
         if kind == b"iCCP" and whole:
             profile = _unpack_profile(data)
-        fitting = kind == b"tRNS" and whole and len(data) in TRANSPARENCY.get(colour, ())
+        fitting = kind in (b"cICP", b"gAMA", b"cHRM", b"sRGB") and whole and len(data) in (4, 32, 1)
+        fitting |= kind == b"tRNS" and whole and len(data) in TRANSPARENCY.get(colour, ())
         if fitting or kind in (b"IHDR", b"PLTE", b"IDAT") or (kind == b"eXIf" and intact):
             kept.append(chunk)
     kept.append(b"\0\0\0\0IEND\xaeB`\x82")

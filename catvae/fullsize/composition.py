@@ -3,13 +3,14 @@
 With A and B the photos moved to where they meet at share t of B, b· what is not fine in them (a Gaussian of σ 1/128 of
 the side), c· what is coarse (σ 1/16), and M the model's picture at t:
 
-    picture = g ((1 - s) A + s B) + (1 - g) ((1 - s) bA + s bB) + c - (1 - s) cA - s cB
+    picture = g ((1 - s) A + s B) + (1 - g) ((1 - s) bA + s bB) + (1 - e) (c - (1 - s) cA - s cB)
     c = (1 - w) ((1 - t) cA + t cB) + w cM,  w = sin² πt: what is coarse is the model's, but near the photos
     g = 1 / √((1 - s)² + s² + 2 r s (1 - s)): what is fine keeps its power, where r is how alike the two are there;
         of furs that have nothing in common (1 - s) g, s g are as strong as √(1 - s), √s
 
 s is t; about the eyes and the nose it rises from 0 to 1 within a third of the way, so that they are one parent's and
-not a mean. At t = 0 and t = 1 the pictures are the photos.
+not a mean. e is 1 at the eyes and 0 elsewhere: their colour is their parent's. At t = 0 and t = 1 the pictures are the
+photos.
 """
 
 import math
@@ -28,6 +29,7 @@ LOW = 64  # pixels a side of what is coarse
 SWITCH = 0.16  # half the way on which the eyes go over
 DOMINANT = 0.12  # how far from the middle
 EYE, NOSE = 0.12, 0.1  # sides
+IRIS = 0.07  # sides; so near to an eye's centre what is coarse is its parent's too, as is its colour
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def _picture(scene: Scene, model: Tensor, t: float) -> Tensor:
     gain = ((1 - s).square() + s.square() + 2 * resize(scene.likeness[None, None], LOW)[0] * s * (1 - s)).rsqrt()
     weight = math.sin(math.pi * t) ** 2
     coarse = torch.lerp(torch.lerp(coarse_a, coarse_b, t), blur(model[None], COARSE * LOW)[0], weight)
-    coarse = coarse - torch.lerp(coarse_a, coarse_b, s)
+    coarse = (coarse - torch.lerp(coarse_a, coarse_b, s)) * (1 - around(points[:, :2], (IRIS, IRIS), LOW))
 
     at_half = resize(torch.cat([coarse, s, gain])[None], size // 2)[0]
     rest = at_half[:3] + (1 - at_half[4:]) * torch.lerp(base_a, base_b, at_half[3:4])

@@ -27,7 +27,7 @@ NEAR = 0.15  # sides; beyond about that far nothing is taken for the same place
 WINDOW = 11  # pixels of 64, over which the faces are compared that the network has brought together
 DOUBT, SURE = 0.3, 0.6  # local correlations: no more is chance, from there on it is the same
 OTHER, SAME = 0.6, 0.8  # their means over a face: of 12 pairs of different cats .13 to .68, of a cat bent .84 to .97
-AGAIN = 2  # how often the network looks at what it has brought together
+LOOKS = 3  # how often the network looks
 LIMIT = 0.2  # sides; the network moves no place further
 
 
@@ -126,11 +126,8 @@ class Movement(nn.Module):
         self.register_buffer("fade", fade(), persistent=False)
 
     def forward(self, faces: Tensor, landmarks: Tensor) -> Tensor:
-        first = landmark_velocity(landmarks[:, 0], landmarks[:, 1])
-        velocity = first + self.more(faces, first)
-        if self.training:
-            return velocity
-        for _ in range(AGAIN):  # what it has brought together it sees better
+        velocity = first = landmark_velocity(landmarks[:, 0], landmarks[:, 1])
+        for _ in range(LOOKS):  # what it has brought together it sees better
             velocity = velocity + self.more(faces, velocity)
         return first + (velocity - first) * self.trust(faces, velocity)
 

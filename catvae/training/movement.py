@@ -17,7 +17,7 @@ from torch import Tensor
 
 from catvae.errors import UserError
 from catvae.files import replacing, writing
-from catvae.fullsize.movement import GRID, WEIGHTS, Movement, centres, fade, flow, sample
+from catvae.fullsize.movement import GRID, WEIGHTS, Movement, centres, fade, flow, landmark_velocity, sample
 from catvae.machine import has_fast_bf16
 from catvae.photos.landmarks import load_landmarks
 from catvae.training.aligner import chance, photograph, uniform
@@ -164,7 +164,11 @@ def train(
             faces, landmarks = torch.cat([faces, more]), torch.cat([landmarks, places])
             velocity = torch.cat([velocity, said])
         with autocast:
-            output = model(faces, landmarks)
+            begun = landmark_velocity(landmarks[:, 0], landmarks[:, 1])
+            if step % 2:  # what is left after a look is learned too
+                with torch.no_grad():
+                    begun = begun + model.more(faces, begun)
+            output = begun + model.more(faces, begun)
         error = (output.float() - velocity).square().sum(1).add(1e-6).sqrt() * weight
         rough = (output.diff(dim=2).diff(dim=2).square().mean() + output.diff(dim=3).diff(dim=3).square().mean()) * 20
         loss = error.mean() + rough

@@ -16,6 +16,7 @@ photos.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -98,9 +99,10 @@ def around(points: Tensor, radii: Sequence[float], size: int) -> Tensor:
 
 
 @torch.inference_mode()
-def compose(scene: Scene, strip: Tensor, shares: Tensor) -> Tensor:
-    """Pictures (N, 3, S, S) at shares (N,) of B, with the model's pictures (N, 3, 64, 64) at these shares."""
-    return torch.stack([_picture(scene, model, t) for model, t in zip(strip, shares.tolist(), strict=True)])
+def compose(scene: Scene, strip: Tensor, shares: Tensor) -> list[Tensor]:
+    """Pictures (3, S, S) at shares (N,) of B, with the model's pictures (N, 3, 64, 64) at these shares."""
+    models = blur(strip, COARSE * LOW)
+    return [_picture(scene, model, t) for model, t in zip(models, shares.tolist(), strict=True)]
 
 
 def _picture(scene: Scene, model: Tensor, t: float) -> Tensor:
@@ -119,7 +121,7 @@ def _picture(scene: Scene, model: Tensor, t: float) -> Tensor:
     s = t + (over - t) * around(points, (EYE, EYE, NOSE), LOW)
     gain = ((1 - s).square() + s.square() + 2 * resize(scene.likeness[None, None], LOW)[0] * s * (1 - s)).rsqrt()
     weight = math.sin(math.pi * t) ** 2
-    coarse = torch.lerp(torch.lerp(coarse_a, coarse_b, t), blur(model[None], COARSE * LOW)[0], weight)
+    coarse = torch.lerp(torch.lerp(coarse_a, coarse_b, t), model, weight)
     coarse = (coarse - torch.lerp(coarse_a, coarse_b, s)) * (1 - around(points[:, :2], (IRIS, IRIS), LOW))
 
     at_half = resize(torch.cat([coarse, s, gain])[None], size // 2)[0]
@@ -130,6 +132,11 @@ def _picture(scene: Scene, model: Tensor, t: float) -> Tensor:
 
 def _taken(images: Tensor, moved: Tensor, size: int, padding: str = "reflection", mode: str = "bilinear") -> Tensor:
     """Images (2, 3, P, P) of the frame with its margin, each place from where it is displaced to, (2, 3, s, s)."""
-    places = within(centres(size)) * 2 - 1 + resize(moved * (2 / (1 + 2 * MARGIN)), size)
-    places = places.permute(0, 2, 3, 1)
-    return F.grid_sample(images, places, mode=mode, padding_mode=padding, align_corners=False)
+    places = _still(size) + resize(moved * (2 / (1 + 2 * MARGIN)), size)
+    return F.grid_sample(images, places.permute(0, 2, 3, 1), mode=mode, padding_mode=padding, align_corners=False)
+
+
+@lru_cache(maxsize=8)
+def _still(size: int) -> Tensor:
+    """The places of the frame's cells in its photo, as `grid_sample` counts: (2, size, size) in [-1, 1]."""
+    return within(centres(size)) * 2 - 1

@@ -107,6 +107,10 @@ class Movement(nn.Module):
     other what is like it lies on average is a first guess (GMFlow, Xu et al. 2022, https://arxiv.org/abs/2111.13680).
     """
 
+    places: Tensor
+    nearness: Tensor
+    fade: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.fine = nn.Sequential(nn.PixelUnshuffle(2), _layer(12, 24), _layer(24, 24))  # 32×32
@@ -118,7 +122,6 @@ class Movement(nn.Module):
         self.last = nn.Sequential(nn.Conv2d(80, 24, 1), _layer(24, 24))  # 32×32
         self.leave = nn.Conv2d(24, 2, 3, padding=1)
         nn.init.normal_(self.leave.weight, std=1e-3)
-        nn.init.zeros_(self.leave.bias)
         places = centres(GRID // 2).flatten(1).mT
         away = (places[:, None] - places).square().sum(2)
         self.register_buffer("places", places, persistent=False)

@@ -1,6 +1,8 @@
 """Mixes at full size: the photos at the ends, nothing folded, landmarks that meet, sizes and cats without a photo."""
 
+import json
 import math
+from base64 import b64decode
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from catvae.files import EXAMPLES
 from catvae.fullsize import movement
 from catvae.fullsize.composition import MARGIN, compose, prepare, resize
 from catvae.fullsize.movement import Movement, centres, flow, jacobian, landmark_velocity, load_movement, sample
-from catvae.fullsize.parents import parent_of, scene_of
+from catvae.fullsize.parents import parent_of, parts_of, scene_of
 from catvae.images import to_pil, to_tensor
 from catvae.metrics import psnr, sharpness
 from catvae.photos import landmarks
@@ -82,7 +84,7 @@ def test_a_bent_cat_meets_itself():
     inner = (..., slice(16, -16), slice(16, -16))
     strip = torch.nn.functional.interpolate(truth, size=(64, 64), mode="area")
     moved, faded = (
-        psnr(compose(one, strip, torch.tensor([0.5]))[inner], truth[inner]).item() for one in (scene, still)
+        psnr(compose(one, strip, torch.tensor([0.5]))[0][None][inner], truth[inner]).item() for one in (scene, still)
     )
     assert moved > faded + 4
     assert min(jacobian(scene.velocity, time).min() for time in (-1, -0.5, 0.5, 1)) > 0
@@ -94,7 +96,7 @@ def test_ends_are_the_photos_and_the_middle_is_as_sharp():
     a, b = random_landmarks(1, 0.03)
     scene = prepare(photos, landmark_velocity(a, b), torch.cat([a, b]))
     strip = torch.full((3, 3, 64, 64), 0.5)
-    pictures = compose(scene, strip, torch.tensor([0.0, 0.5, 1.0]))
+    pictures = torch.stack(compose(scene, strip, torch.tensor([0.0, 0.5, 1.0])))
     edge = round(160 * MARGIN / (1 + 2 * MARGIN))
     ends = photos[:, :, edge:-edge, edge:-edge]
     assert torch.allclose(pictures[[0, 2]], ends, atol=1e-5)
@@ -174,6 +176,17 @@ def test_a_turned_cut_is_set_upright():
 def test_no_face_has_the_standard_landmarks():
     assert torch.allclose(find_landmarks(torch.zeros(1, 3, SIDE, SIDE)), torch.tensor([STANDARD]), atol=0.3)
     assert parent_of(Image.new("RGB", (300, 200), "tan"), 64).landmarks.shape == (3, 2)
+
+
+def test_the_parts_of_a_scene_go_through_json():
+    parents = [parent_of(open_image(path), 64) for path in (CHELSEA, KITTEN)]
+    scene = scene_of(parents, 64)
+    parts = json.loads(json.dumps(parts_of(scene)))
+    assert len(parts["velocity"]) == 2 * 32 * 32 and len(parts["landmarks"]) == 12
+    assert torch.allclose(torch.tensor(parts["velocity"]), scene.velocity.flatten(), atol=1e-5)
+    photos = [open_image(b64decode(address.partition(",")[2])) for address in parts["photos"]]
+    assert [photo.size for photo in photos] == [(80, 80)] * 2
+    assert psnr(to_tensor(photos), scene.photos).min() > 30
 
 
 def test_networks_are_small():

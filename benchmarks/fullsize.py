@@ -8,6 +8,7 @@ picture is beside its parents, and whether anything folds. Beside all that a cro
 
 import argparse
 import math
+import shutil
 import statistics
 import time
 from pathlib import Path
@@ -15,17 +16,21 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from playwright.sync_api import sync_playwright
 from torch import Tensor
 
 from catvae import load_variant, open_image
 from catvae.files import ROOT
-from catvae.fullsize.movement import centres, flow, jacobian, sample
+from catvae.fullsize import movement
+from catvae.fullsize.composition import MARGIN
+from catvae.fullsize.movement import centres, flow, jacobian, landmark_velocity, sample
 from catvae.fullsize.parents import Parent, parent_of, scene_of
 from catvae.images import to_pil, to_tensor
 from catvae.metrics import psnr, sharpness
 from catvae.mixing import interpolate, mix_photos
 from catvae.model import CatVAE
 from catvae.photos.faces import Face, align, find_faces
+from catvae.photos.landmarks import STANDARD
 from catvae.training.landmarks import read_marks
 
 PHOTOS = ROOT.parent / "shared" / "data" / "oxford-cats" / "photos"
@@ -111,14 +116,62 @@ def times(parents: list[Parent], model: CatVAE, runs: int = 15) -> tuple[float, 
     return statistics.median(clock), statistics.median(processor)
 
 
+DRAW = """
+async ({kind, wide, velocity, landmarks}) => {
+  const {createWarp} = await import("/warp.js");
+  const noise = (width, height) => {
+    const picture = new ImageData(width, height);
+    for (let i = 0; i < picture.data.length; i++) picture.data[i] = i % 4 === 3 ? 255 : (i * 7919) % 251;
+    return picture;
+  };
+  const canvas = document.createElement("canvas"), warp = createWarp(canvas, {kind});
+  const begun = performance.now();
+  warp.set({photos: [noise(wide, wide), noise(wide, wide)], velocity, landmarks, strip: noise(64 * 17, 64), count: 17});
+  const ready = performance.now() - begun, times = [], gl = kind === "webgl2" && canvas.getContext("webgl2");
+  for (let i = 0; i < 25; i++) {
+    const start = performance.now();
+    warp.draw(i / 24);
+    if (gl) gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));  // waits until it is drawn
+    times.push(performance.now() - start);
+  }
+  return [warp.kind, ready, times.sort((a, b) => a - b)[12]];
+}
+"""
+
+
+def browser_times(size: int) -> list[tuple[str, float, float]]:
+    """How Chromium draws, milliseconds until it can, and milliseconds a frame, the median, for each kind."""
+    script = Path(movement.__file__).with_name("warp.js").read_text("utf-8")
+    landmarks = torch.tensor([STANDARD, STANDARD]) + torch.tensor([[[-0.03, 0.02]], [[0.04, -0.03]]])
+    velocity = landmark_velocity(landmarks[:1], landmarks[1:])
+    values = {"wide": round(size * (1 + 2 * MARGIN)), "landmarks": landmarks.flatten().tolist()}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.route("**/warp.js", lambda route: route.fulfill(content_type="text/javascript", body=script))
+        page.route("**/page", lambda route: route.fulfill(content_type="text/html", body="<p>"))
+        page.goto("http://warp.test/page")
+        found = [
+            page.evaluate(DRAW, {"kind": kind, "velocity": velocity.flatten().tolist(), **values})
+            for kind in ("webgl2", "2d")
+        ]
+        browser.close()
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fullsize", description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path, default=PHOTOS)
     parser.add_argument("--marks", type=Path, default=MARKS)
     parser.add_argument("--variant", default="v6", help="the model whose pictures say what is coarse")
     parser.add_argument("--known", type=int, default=40, metavar="N", help="photos against themselves")
+    parser.add_argument("--browser", type=int, metavar="SIZE", help="only how fast Chromium draws pictures so large")
     args = parser.parse_args()
     torch.set_num_threads(2)
+    if args.browser:
+        for kind, ready, frame in browser_times(args.browser):
+            print(f"Chromium, {args.browser} px, {kind}: ready in {ready:.0f} ms, {frame:.1f} ms a frame")
+        return
     model = load_variant(args.variant)
     cats = []
     for file, marks in read_marks(args.marks).items():

@@ -101,7 +101,7 @@ def mix_photos(
     shares = torch.linspace(0, 1, int(steps))
     scene = scene_of(parents, size, painter)
     strip = _decode_path(model, [parent.face for parent in parents], shares, method)
-    return to_pil(compose(scene, strip, shares))
+    return [to_pil(picture[None])[0] for picture in compose(scene, strip, shares)]
 
 
 @torch.inference_mode()

@@ -147,7 +147,7 @@ def _check(model: CatVAE, out: Path, networks: dict[str, str], seen: Tensor, fac
     """The pictures of faces through the networks that were written, beside torch's."""
 
     def run(kind: str, **inputs: np.ndarray) -> np.ndarray:
-        return open_graph(out / f"{networks[kind]}.onnx").run(None, inputs)[0]
+        return np.asarray(open_graph(out / f"{networks[kind]}.onnx").run(None, inputs)[0])
 
     real = seen if faces is None else torch.cat([seen, faces.float() / 255])
     wanted = model.decode(Encoder(model)(real)).numpy()

@@ -3,18 +3,20 @@
 With A and B the photos moved to where they meet at share t of B, b· what is not fine in them (a Gaussian of σ 1/128 of
 the side), c· what is coarse (σ 1/16), and M the model's picture at t:
 
-    picture = g ((1 - s) A + s B) + (1 - g) ((1 - s) bA + s bB) + c - (1 - s) cA - s cB
+    picture = g ((1 - s) A + s B) + (1 - g) ((1 - s) bA + s bB) + (1 - e) (c - (1 - s) cA - s cB)
     c = (1 - w) ((1 - t) cA + t cB) + w cM,  w = sin² πt: what is coarse is the model's, but near the photos
     g = 1 / √((1 - s)² + s² + 2 r s (1 - s)): what is fine keeps its power, where r is how alike the two are there;
         of furs that have nothing in common (1 - s) g, s g are as strong as √(1 - s), √s
 
 s is t; about the eyes and the nose it rises from 0 to 1 within a third of the way, so that they are one parent's and
-not a mean. At t = 0 and t = 1 the pictures are the photos.
+not a mean. e is 1 at the eyes and 0 elsewhere: their colour is their parent's. At t = 0 and t = 1 the pictures are the
+photos.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +30,7 @@ LOW = 64  # pixels a side of what is coarse
 SWITCH = 0.16  # half the way on which the eyes go over
 DOMINANT = 0.12  # how far from the middle
 EYE, NOSE = 0.12, 0.1  # sides
+IRIS = 0.07  # sides; so near to an eye's centre what is coarse is its parent's too, as is its colour
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,10 @@ def around(points: Tensor, radii: Sequence[float], size: int) -> Tensor:
 
 
 @torch.inference_mode()
-def compose(scene: Scene, strip: Tensor, shares: Tensor) -> Tensor:
-    """Pictures (N, 3, S, S) at shares (N,) of B, with the model's pictures (N, 3, 64, 64) at these shares."""
-    return torch.stack([_picture(scene, model, t) for model, t in zip(strip, shares.tolist(), strict=True)])
+def compose(scene: Scene, strip: Tensor, shares: Tensor) -> list[Tensor]:
+    """Pictures (3, S, S) at shares (N,) of B, with the model's pictures (N, 3, 64, 64) at these shares."""
+    models = blur(strip, COARSE * LOW)
+    return [_picture(scene, model, t) for model, t in zip(models, shares.tolist(), strict=True)]
 
 
 def _picture(scene: Scene, model: Tensor, t: float) -> Tensor:
@@ -117,8 +121,8 @@ def _picture(scene: Scene, model: Tensor, t: float) -> Tensor:
     s = t + (over - t) * around(points, (EYE, EYE, NOSE), LOW)
     gain = ((1 - s).square() + s.square() + 2 * resize(scene.likeness[None, None], LOW)[0] * s * (1 - s)).rsqrt()
     weight = math.sin(math.pi * t) ** 2
-    coarse = torch.lerp(torch.lerp(coarse_a, coarse_b, t), blur(model[None], COARSE * LOW)[0], weight)
-    coarse = coarse - torch.lerp(coarse_a, coarse_b, s)
+    coarse = torch.lerp(torch.lerp(coarse_a, coarse_b, t), model, weight)
+    coarse = (coarse - torch.lerp(coarse_a, coarse_b, s)) * (1 - around(points[:, :2], (IRIS, IRIS), LOW))
 
     at_half = resize(torch.cat([coarse, s, gain])[None], size // 2)[0]
     rest = at_half[:3] + (1 - at_half[4:]) * torch.lerp(base_a, base_b, at_half[3:4])
@@ -128,6 +132,11 @@ def _picture(scene: Scene, model: Tensor, t: float) -> Tensor:
 
 def _taken(images: Tensor, moved: Tensor, size: int, padding: str = "reflection", mode: str = "bilinear") -> Tensor:
     """Images (2, 3, P, P) of the frame with its margin, each place from where it is displaced to, (2, 3, s, s)."""
-    places = within(centres(size)) * 2 - 1 + resize(moved * (2 / (1 + 2 * MARGIN)), size)
-    places = places.permute(0, 2, 3, 1)
-    return F.grid_sample(images, places, mode=mode, padding_mode=padding, align_corners=False)
+    places = _still(size) + resize(moved * (2 / (1 + 2 * MARGIN)), size)
+    return F.grid_sample(images, places.permute(0, 2, 3, 1), mode=mode, padding_mode=padding, align_corners=False)
+
+
+@lru_cache(maxsize=8)
+def _still(size: int) -> Tensor:
+    """The places of the frame's cells in its photo, as `grid_sample` counts: (2, size, size) in [-1, 1]."""
+    return within(centres(size)) * 2 - 1

@@ -12,7 +12,7 @@ from torch import Tensor
 from catvae.errors import SettingError
 from catvae.fullsize.composition import MARGIN, Scene, prepare
 from catvae.fullsize.movement import load_movement
-from catvae.images import is_cut, to_tensor
+from catvae.images import data_uri, is_cut, to_pil, to_tensor
 from catvae.model import IMAGE_SIZE, CatVAE
 from catvae.photos.faces import Face, adjust, align, find_faces, whole_picture
 from catvae.photos.landmarks import SIDE, VIEW, find_landmarks, fit_squares
@@ -89,6 +89,16 @@ def scene_of(parents: Sequence[Parent], size: int, painter: CatVAE | None = None
     landmarks = torch.stack([parent.landmarks for parent in parents])
     faces = to_tensor([parent.face for parent in parents])
     return prepare(photos, load_movement()(faces[None], landmarks[None]), landmarks)
+
+
+def parts_of(scene: Scene) -> dict[str, list]:
+    """What `warp.js` draws from but for the model's strip, as JSON takes it: "photos", two addresses that need no file,
+    "velocity", 2·32·32 numbers in sides, and "landmarks", 2·3·2 in shares of the frame."""
+    return {
+        "photos": [data_uri(photo, "JPEG", quality=95, subsampling=0) for photo in to_pil(scene.photos)],
+        "velocity": [round(value, 5) for value in scene.velocity.flatten().tolist()],
+        "landmarks": [round(value, 4) for value in scene.landmarks.flatten().tolist()],
+    }
 
 
 def _enlarged(face: Image.Image, wide: int, painter: CatVAE | None) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from catvae.errors import UserError
 from catvae.files import replacing, writing
-from catvae.fullsize.movement import GRID, WEIGHTS, Movement, centres, fade, flow, sample
+from catvae.fullsize.movement import GRID, WEIGHTS, Movement, centres, fade, flow, landmark_velocity, sample
 from catvae.machine import has_fast_bf16
 from catvae.photos.landmarks import load_landmarks
 from catvae.training.aligner import chance, photograph, uniform
@@ -132,7 +132,7 @@ def near(landmarks: Tensor) -> Tensor:
 
 
 def train(
-    sources: list[Views], taught: dict[str, Tensor] | None, steps: int, state: Path, seed: int = 0, every: int = 250
+    sources: list[Views], taught: dict[str, Tensor], steps: int, state: Path, seed: int = 0, every: int = 250
 ) -> Movement:
     """Teach for so many steps; what is reached is kept in `state` (.pt) and gone on from."""
     torch.manual_seed(seed)
@@ -148,23 +148,21 @@ def train(
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bf16(torch.device("cpu")))
     mask, totals, started = 0.3 + fade(), torch.zeros(2), time.monotonic()
     for step in range(first, steps):
-        known = KNOWN if taught else KNOWN + TAUGHT
-        faces, landmarks, velocity = known_pairs(sources, known)
-        weight = mask.expand(known, -1, -1)
-        if taught:
-            chosen = torch.randint(len(taught["faces"]), (TAUGHT,))
-            pair = (
-                taught["faces"][chosen].float() / 255,
-                taught["landmarks"][chosen],
-                taught["velocity"][chosen].float(),
-            )
-            more, places, said = augment(*pair)
-            more = photograph(more.flatten(0, 1)).view_as(more)
-            weight = torch.cat([weight, near(places) * mask])
-            faces, landmarks = torch.cat([faces, more]), torch.cat([landmarks, places])
-            velocity = torch.cat([velocity, said])
+        faces, landmarks, velocity = known_pairs(sources, KNOWN)
+        chosen = torch.randint(len(taught["faces"]), (TAUGHT,))
+        more, places, said = augment(
+            taught["faces"][chosen].float() / 255, taught["landmarks"][chosen], taught["velocity"][chosen].float()
+        )
+        more = photograph(more.flatten(0, 1)).view_as(more)
+        weight = torch.cat([mask.expand(KNOWN, -1, -1), near(places) * mask])
+        faces, landmarks = torch.cat([faces, more]), torch.cat([landmarks, places])
+        velocity = torch.cat([velocity, said])
         with autocast:
-            output = model(faces, landmarks)
+            begun = landmark_velocity(landmarks[:, 0], landmarks[:, 1])
+            if step % 2:  # what is left after a look is learned too
+                with torch.no_grad():
+                    begun = begun + model.more(faces, begun)
+            output = begun + model.more(faces, begun)
         error = (output.float() - velocity).square().sum(1).add(1e-6).sqrt() * weight
         rough = (output.diff(dim=2).diff(dim=2).square().mean() + output.diff(dim=3).diff(dim=3).square().mean()) * 20
         loss = error.mean() + rough
@@ -173,10 +171,11 @@ def train(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.param_groups[0]["lr"] = LR * lr_factor(step, steps)
         optimizer.step()
-        totals += torch.stack([error[:known].mean(), error[known:].mean() if taught else rough]).detach()
-        if (step + 1) % every == 0:
+        totals += torch.stack([error[:KNOWN].mean(), error[KNOWN:].mean()]).detach()
+        if (step + 1) % every == 0 or step + 1 == steps:
+            since = (step - first) % every + 1
             print(
-                f"{step + 1}/{steps}: known {100 * totals[0] / every:.3f} %, taught {100 * totals[1] / every:.3f} %, "
+                f"{step + 1}/{steps}: known {100 * totals[0] / since:.3f} %, taught {100 * totals[1] / since:.3f} %, "
                 f"{time.monotonic() - started:.0f} s",
                 flush=True,
             )

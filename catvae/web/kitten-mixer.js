@@ -56,6 +56,11 @@ class KittenMixer extends HTMLElement {
     return this.parts.morph?.picture;
   }
 
+  /** The place of that picture. */
+  get drawn() {
+    return this.parts.morph?.drawn;
+  }
+
   /** @param {number} share */
   slide(share) {
     this.store.slide(share);

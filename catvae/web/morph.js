@@ -65,7 +65,7 @@ export class Morph extends Part {
     if (!morph) return;
     const [picture] = await morph.at([share]);
     if (morph !== store.morph) return;
-    this.picture = picture;
+    Object.assign(this, {picture, drawn: share});
     paint(canvas, picture);
     canvas.setAttribute("aria-label", `${this.words.morph}: ${percentOf(share, this.words)}`);
     const first = !canvas.dataset.ready;

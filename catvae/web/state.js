@@ -240,7 +240,10 @@ export class Store extends EventTarget {
       return true;
     }
     const text = error.kind === "refused" ? error.message : this.words[`web_${error.kind}`];
-    if (!this.state) this.tell("fatal"), (this.fatal = error);
+    if (!this.state) {
+      this.fatal = error;
+      this.tell("fatal");
+    }
     this.next = this.state ? null : this.next; // the controls say again what is shown
     this.report({kind: this.state ? "shown" : "refused", text: this.state ? `${text} ${this.words.web_kept}` : text, slow: false, share: null});
     this.tell("choice");

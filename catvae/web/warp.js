@@ -11,7 +11,7 @@
 // 64×64 side by side, the model's from A to B.
 
 const GRID = 32, LOW = 64, MARGIN = 1 / 8, VIEW = 1 + 2 * MARGIN, SQUARINGS = 5;
-const COARSE = 1 / 16, FINE = 1 / 128, SWITCH = 0.16, DOMINANT = 0.12, RADII = [0.12, 0.12, 0.1];
+const COARSE = 1 / 16, FINE = 1 / 128, SWITCH = 0.16, DOMINANT = 0.12, RADII = [0.12, 0.12, 0.1], IRIS = 0.07;
 
 export function createWarp(canvas, {kind = "webgl2"} = {}) {
   const gl = kind === "webgl2" && canvas.getContext("webgl2", {preserveDrawingBuffer: true});
@@ -193,11 +193,12 @@ function frame(scene, t) {
   }));
   const weight = Math.sin(Math.PI * t) ** 2, added = planes(LOW, 4), gain = planes(LOW, 1);
   each(LOW, (i, x, y) => {
-    let away = 1;
-    for (const point of points) {
-      const far = ((x - point.x) ** 2 + (y - point.y) ** 2) / point.radius ** 2;
-      away *= 1 - Math.exp(-far * far);
-    }
+    let away = 1, beside = 1;
+    points.forEach((point, k) => {
+      const far = (x - point.x) ** 2 + (y - point.y) ** 2;
+      away *= 1 - Math.exp(-((far / point.radius ** 2) ** 2));
+      if (k < 2) beside *= 1 - Math.exp(-((far / IRIS ** 2) ** 2));
+    });
     const s = t + (over - t) * (1 - away);
     gain.values[i] = 1 / Math.sqrt((1 - s) ** 2 + s * s + 2 * at(scene.likeness, 0, x, y) * s * (1 - s));
     const [ua, va, ub, vb] = moved.flatMap(one => [within(x + at(one, 0, x, y)), within(y + at(one, 1, x, y))]);
@@ -205,7 +206,7 @@ function frame(scene, t) {
       const a = at(scene.coarse[0], c, ua, va), b = at(scene.coarse[1], c, ub, vb), from = c * cells + i;
       const model = before.values[from] + (after.values[from] - before.values[from]) * (place - number);
       const mean = a + (b - a) * t;
-      added.values[from] = mean + (model - mean) * weight - (a + (b - a) * s);
+      added.values[from] = (mean + (model - mean) * weight - (a + (b - a) * s)) * beside;
     }
     added.values[3 * cells + i] = s;
   });

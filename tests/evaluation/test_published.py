@@ -194,7 +194,7 @@ def test_weights_that_do_not_fit_are_named(tmp_path, change, message):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.float8_e5m2, torch.bfloat16, torch.float64], ids=str)
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.bfloat16, torch.float32, torch.float64], ids=str)
 def test_floats_of_any_size_and_tied_tensors_are_imported(kind, tmp_path):
     state = {name: tensor.to(kind) for name, tensor in Published(*SMALL).state_dict().items()}
     state["encoder._log_var_linear.weight"] = state[MEAN.replace("bias", "weight")]

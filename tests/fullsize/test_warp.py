@@ -97,7 +97,8 @@ def test_browser_draws_what_python_does(page: Page, kind: str, mean: float, most
     shares = [0, 0.25, 0.5, 0.75, 1]
     pictures = [torch.from_numpy(np.asarray(photo).copy()).permute(2, 0, 1) / 255 for photo in photos]
     models = torch.stack([torch.from_numpy(np.asarray(frame).copy()).permute(2, 0, 1) / 255 for frame in strip])
-    wanted = to_pil(compose(prepare(torch.stack(pictures), velocity, landmarks), models, torch.tensor(shares)))
+    scene = prepare(torch.stack(pictures), velocity, landmarks)
+    wanted = to_pil(torch.stack(compose(scene, models, torch.tensor(shares))))
     drawn_by, drawn = draw(page, kind, photos, velocity, landmarks, strip, shares)
     assert drawn_by == kind
     for share, picture, frame in zip(shares, drawn, wanted, strict=True):

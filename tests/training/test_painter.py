@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from catvae import CatVAE, TrainConfig, VAEConfig, Variant, load_checkpoint, load_variant, train_variant
-from catvae.browser.graphs import Decoder, open_graph, save_graph
+from catvae.browser.graphs import Decoder, Painting, open_graph, save_graph
 from catvae.errors import CheckpointError, MissingPackageError, TrainingError
 from catvae.latents import load_latents
 from catvae.metrics import psnr, spectrum
@@ -208,8 +208,9 @@ def test_onnx_paints_as_torch_does(tmp_path):
     vae = add_painter(CatVAE(SMALL), 4)
     torch.nn.init.normal_(vae.painter.last.weight, std=0.1)
     z = torch.randn(5, 6)
-    save_graph(Decoder(vae), z[:2], (0,), tmp_path / "decoder.onnx", "fp16")
-    painted = open_graph(tmp_path / "decoder.onnx").run(None, {"input": z.numpy()})[0]
+    soft = Decoder(vae)(z)
+    save_graph(Painting(vae), {"input": soft[:2], "latents": z[:2]}, (0,), tmp_path / "painter.onnx", "fp16")
+    painted = open_graph(tmp_path / "painter.onnx").run(None, {"input": soft.detach().numpy(), "latents": z.numpy()})[0]
     assert torch.from_numpy(painted).sub(vae.decode(z)).abs().max() < 2e-3
     assert torch.from_numpy(painted).sub(vae.decoder(z).sigmoid()).abs().max() > 0.05
 

@@ -1,14 +1,13 @@
 """Both cats of a mix at full size: for the front, which draws the mix itself, for films and for previews."""
 
-from base64 import b64encode
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from PIL import Image
 
-from catvae.fullsize.parents import SIZES, Parent, parent_of, scene_of
-from catvae.images import is_cut, to_bytes, to_pil
+from catvae.fullsize.parents import SIZES, Parent, parent_of, parts_of, scene_of
+from catvae.images import is_cut
 from catvae.mixing import mix_photos
 from catvae.model import PAINTED
 from catvae.page.morph import MIXING
@@ -50,15 +49,11 @@ def parents_of(cats: Sequence[str | Picture], most: int = SIZES[-1]) -> tuple[li
 
 
 def tell_scene(current: WeightSet, cats: Sequence[str | Picture]) -> dict[str, Any]:
-    """What `warp.js` draws a mix from: both photos with a margin, as JPEG in base64, how A's places move to B's (2·32·32
-    numbers of 4 bytes, in base64), landmarks, and which of the cats exist at 64×64 only."""
+    """What the front draws a mix from (`parts_of`), and which of the cats exist at 64×64 only ("painted")."""
     with MIXING:
         parents, size = parents_of(cats)
         scene = scene_of(parents, size, current.models.get(PAINTED))
-    photos = [b64encode(to_bytes(photo, "JPEG", quality=92)).decode() for photo in to_pil(scene.photos)]
-    velocity = b64encode(scene.velocity.float().contiguous().numpy().astype("<f4").tobytes()).decode()
-    painted = [parent.photo is None for parent in parents]
-    return {"photos": photos, "velocity": velocity, "landmarks": scene.landmarks.flatten().tolist(), "painted": painted}
+    return {**parts_of(scene), "painted": [parent.photo is None for parent in parents]}
 
 
 def draw_full(

@@ -8,7 +8,7 @@ const COUNT = 17; // pictures of the model along its way
 
 /** What an engine knows of two cats: their photos with a margin, how one moves into the other, eyes and noses, and
  * which of them exist at 64×64 only, so that a model has painted them.
- * @typedef {{photos: ImageData[], velocity: Float32Array, landmarks: number[], painted: boolean[]}} Scene */
+ * @typedef {{photos: ImageData[], velocity: ArrayLike<number>, landmarks: number[], painted: boolean[]}} Scene */
 
 /** One for all: browsers keep few contexts of WebGL. @type {{canvas: HTMLCanvasElement, warp: any, shown: any} | null} */
 let screen = null;

@@ -39,9 +39,9 @@ const named = cat => (cat.name ? {cat: cat.name} : {face: cat.sent});
 /** The same with its photo. @param {import("../cats.js").Cat & {sent?: string}} cat */
 const whole = cat => (cat.name || !cat.photo ? named(cat) : {key: cat.photo.key, square: cat.square});
 
-/** @param {string} data base64 of a JPEG */
-async function pixelsOf(data) {
-  const picture = await drawn(blobOf(data, "image/jpeg"));
+/** @param {string} address that needs no file */
+async function pixelsOf(address) {
+  const picture = await drawn(await (await fetch(address)).blob());
   return penOf(picture).getImageData(0, 0, picture.width, picture.height);
 }
 
@@ -119,10 +119,9 @@ export async function openEngine(wordsOf, languageOf) {
     async scene(a, b) {
       const query = new URLSearchParams({lang: languageOf()}), examples = a.name && b.name;
       if (examples) for (const [key, cat] of Object.entries({a, b})) query.set(key, cat.name);
-      const {photos, velocity, ...told} = await (await kept([a.photo, b.photo], () =>
+      const {photos, ...parts} = await (await kept([a.photo, b.photo], () =>
         ask(`ask/scene?${query}`, examples ? undefined : JSON.stringify({a: whole(a), b: whole(b)})))).json();
-      const bytes = Uint8Array.from(atob(velocity), letter => letter.charCodeAt(0));
-      return {...told, photos: await Promise.all(photos.map(pixelsOf)), velocity: new Float32Array(bytes.buffer)};
+      return {...parts, photos: await Promise.all(photos.map(pixelsOf))};
     },
 
     /** Every model's way, and the numbers as HTML. @param {any} a @param {any} b */

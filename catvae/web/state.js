@@ -96,12 +96,11 @@ export class Store extends EventTarget {
     engine.onBytes = (/** @type {number} */ done, /** @type {number} */ total) => this.loading(done, total);
     let state = this.read(wish);
     const kept = keeps ? await recall() : null;
-    if (kept && kept.search === location.search) state = {...state, ...this.read(kept.choice)};
+    if (kept) state = this.read(kept.choice);
     this.next = state;
     this.isReady(this);
     this.tell("choice");
-    const restored = kept?.search === location.search ? this.restore(kept.cats ?? {}) : null;
-    await this.change(restored ? await restored : {});
+    await this.change(kept ? await this.restore(kept.cats) : {});
   }
 
   /** What attributes or an address ask for; what they leave open or get wrong is as on a fresh page.
@@ -141,7 +140,7 @@ export class Store extends EventTarget {
       const file = cat.photo?.file ?? await new Promise(resolve => /** @type {any} */ (cat.face).toBlob(resolve));
       cats[side] = {file, kind: cat.kind, number: cat.number, square: cat.square, byHand: cat.byHand};
     }
-    await keep({search: location.search, choice: {...rest, a: a.name, b: b.name}, cats});
+    await keep({choice: {...rest, a: a.name, b: b.name}, cats});
   }
 
   /** @param {Partial<typeof this.status>} news */

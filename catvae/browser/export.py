@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.numpy import save as save_tensors
 from torch import Tensor
 
+from catvae.browser.fullsize import export_fullsize
 from catvae.browser.graphs import WEIGHTS, Decoder, Encoder, Painting, open_graph, save_graph
 from catvae.browser.packages import copy_packages
 from catvae.errors import CheckpointError, SettingError
@@ -23,9 +24,11 @@ from catvae.images import make_strip, to_bytes, to_tensor
 from catvae.latents import load_latents
 from catvae.mixing import interpolate
 from catvae.model import IMAGE_SIZE, CatVAE, by_beta, find_models, load_variant
-from catvae.photos.networks import load_networks
+from catvae.photos.decode import open_image
+from catvae.photos.faces import find_faces
+from catvae.photos.networks import AlignerAndCat, load_networks
 from catvae.serving.front import SPRITE, STYLES, WEB, manifest_of, photo_of, sprite, style, words_module
-from catvae.serving.links import CATS, FIRST_A, FIRST_B, example_face
+from catvae.serving.links import CATS, FIRST_A, FIRST_B, example_face, is_painted
 
 MAX_DIFFERENCE = {"fp16": 2 / 255}  # of any pixel in [0, 1] of a face encoded and decoded, from torch's
 MIN_PSNR = {"int8": 40.0}  # dB, of each variant's pictures against torch's
@@ -95,6 +98,8 @@ def export_web(
             report(f"{name}: largest difference {255 * checks[name].largest:.2f} of 255, {checks[name].psnr:.1f} dB")
             _refuse(name, checks[name], weights)
         report(f"finder and aligner: largest difference {_export_photos(partial / 'photos', seen):.1e}")
+        pairs = seen[:8].view(4, 2, *seen.shape[1:])
+        report(f"full size: largest difference {export_fullsize(partial / 'fullsize', pairs):.1e}")
         for name in STYLES:
             (partial / name).write_text(style(name), "utf-8")
         copy_packages(partial)
@@ -102,7 +107,7 @@ def export_web(
         _write_preview(partial, models[next(iter(checks))], cats)
         (partial / "words.js").write_text(words_module("local"), encoding="utf-8")
         ordered = {name: models[name] for name in by_beta(models, models)}
-        _write_manifest(partial, manifest_of(ordered), networks, weights)
+        _write_manifest(partial, manifest_of(ordered) | {"squares": example_squares()}, networks, weights)
         if out.exists():
             shutil.rmtree(out)
         partial.rename(out)
@@ -170,9 +175,9 @@ def _refuse(name: str, check: Check, weights: str) -> None:
 def _export_photos(folder: Path, seen: Tensor) -> float:
     """Finder and aligner, whose weights are fp16 from the start; the largest difference of what they say."""
     wide = torch.nn.functional.pad(seen[:1], (16, 32, 16, 16), mode="replicate")
-    largest = 0.0
+    largest, (finder, aligner) = 0.0, load_networks()
     for network, name, picture, axes in zip(
-        load_networks(), ("finder", "aligner"), (wide, seen[:2]), ((2, 3), (0,)), strict=True
+        (finder, AlignerAndCat(aligner)), ("finder", "aligner"), (wide, seen[:2]), ((2, 3), (0,)), strict=True
     ):
         contiguous = deepcopy(network).to(memory_format=torch.contiguous_format)
         save_graph(contiguous, {"input": picture}, axes, folder / f"{name}.onnx", "fp16")
@@ -182,6 +187,19 @@ def _export_photos(folder: Path, seen: Tensor) -> float:
     if largest > MAX_PHOTO_DIFFERENCE:
         raise CheckpointError(f"finder or aligner differ by {largest:.1e} from torch")
     return largest
+
+
+def example_squares() -> dict[str, dict[str, float]]:
+    """Where the faces of the example cats are in their photos: "x" and "y" of the middle in shares of width and height,
+    "side" in shares of the width, "turn" in degrees clockwise."""
+    squares = {}
+    for name, path in CATS.items():
+        photo = open_image(path)
+        if not is_painted(name) and (found := find_faces(photo)):
+            left, top, right, bottom = found[0].box
+            x, y = (left + right) / 2 / photo.width, (top + bottom) / 2 / photo.height
+            squares[name] = {"x": x, "y": y, "side": (right - left) / photo.width, "turn": found[0].rotation}
+    return squares
 
 
 def _write_preview(out: Path, model: CatVAE, cats: dict[str, Image.Image]) -> None:

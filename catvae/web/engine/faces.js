@@ -1,15 +1,16 @@
-// Cat faces in photos, found and cut as catvae/photos/faces.py does, but for the classifier that tells dogs from cats:
-// it is as large as six models. A square is {x, y, side, angle}: centre and side in pixels, clockwise radians.
+// Cat faces in photos, found and cut as catvae/photos/faces.py does; what tells dogs from cats is a part of the aligner,
+// as the app's classifier is as large as six models. A square is {x, y, side, angle}: centre and side in pixels, clockwise radians.
 
 import {SIDE} from "../draw.js";
+import {NETWORK as LANDMARKS, VIEW as WIDE, VIEW_SIDE, findLandmarks, fitSquare} from "./landmarks.js";
 import {run} from "./models.js";
 import {crop, cut, halve, reduce, resize, toFloats} from "./pixels.js";
 
 const WORKING_SIDE = 640, STRIDE = 8, FINDER_SIDE = 28, VIEW = 1.25, MARGIN = 16;
-const MIN_HEAT = 0.1, MAX_PROPOSALS = 12, PASSES = 3, MIN_FIT = 0.35, MIN_FURTHER = 0.5, MAX_FACES = 3;
-// A score below this is no sure cat. A network that tells dogs from cats multiplies its word into `score` in findFaces.
-export const SURE = 0.6;
-export const NETWORKS = ["photos/finder", "photos/aligner"];
+const MIN_HEAT = 0.1, MAX_PROPOSALS = 12, PASSES = 3, MIN_FIT = 0.35, MIN_SCORE = 0.35, MAX_FACES = 3;
+const MAX_TURN = (4 * Math.PI) / 180; // radians
+export const SURE = 0.5; // a score below this is no sure cat
+export const NETWORKS = ["photos/finder", "photos/aligner", LANDMARKS];
 
 // Faces {x, y, side, angle, score} in pixels of the photo, best first; none if there is no cat face.
 export async function findFaces(photo) {
@@ -18,39 +19,47 @@ export async function findFaces(photo) {
   const enlarge = ({x, y, side, angle, score}) => ({x: x * shrink, y: y * shrink, side: side * shrink, angle, score});
   if (isSmallCopy(small)) {
     const square = {x: small.width / 2, y: small.height / 2, side: Math.max(small.width, small.height), angle: 0};
-    const [[, , , , logit]] = await look(levels, [square]);
-    if (sigmoid(logit) > MIN_FIT) return [enlarge({...square, score: sigmoid(logit)})];
+    const [[, , , , fits, cat]] = await look(levels, [square]), score = sigmoid(fits) * sigmoid(cat);
+    if (score > MIN_SCORE) return [enlarge({...square, score})];
   }
   const found = await refine(levels, await propose(levels));
-  for (const square of found) square.score = Math.sqrt(square.heat * square.fit);
-  found.sort((a, b) => b.score - a.score);
+  for (const square of found) square.fit = Math.sqrt(square.heat * square.fit);
+  found.sort((a, b) => b.fit - a.fit);
   const chosen = [];
   for (const square of found) {
     const outside = square.x < 0 || square.x > small.width || square.y < 0 || square.y > small.height;
-    if (square.score < (chosen.length ? MIN_FURTHER : MIN_FIT) || outside || chosen.some(other => overlap(square, other) > 0.4)) continue;
-    chosen.push(square);
+    if (square.fit < MIN_FIT || outside || chosen.some(other => overlap(square, other) > 0.4)) continue;
+    chosen.push({...square, score: square.fit * square.cat});
   }
-  return chosen.slice(0, MAX_FACES).map(enlarge);
+  const cats = chosen.slice(0, MAX_FACES).filter(({score}) => score >= MIN_SCORE).sort((a, b) => b.score - a.score);
+  return Promise.all(cats.map(async square => enlarge(await setUpright(levels, square))));
 }
 
-// The face cut as the training faces are cut: RGBA, 64×64. Null where the square's centre is outside the photo.
-export function align(photo, {x, y, side, angle}) {
+// The square turned, moved and scaled by eyes and nose where these say that it is far off.
+async function setUpright(levels, square) {
+  const [dx, dy, scale, spin] = fitSquare(await findLandmarks(viewOf(levels, square, VIEW_SIDE, WIDE))).map(value => Math.max(-0.6, Math.min(0.6, value)));
+  return Math.abs(spin) > MAX_TURN ? move(square, dx, dy, scale, spin) : square;
+}
+
+// The face cut as the training faces are cut: RGBA, size × size, and so much more with a margin, in sides. Null where
+// the square's centre is outside the photo.
+export function align(photo, {x, y, side, angle}, size = SIDE, margin = 0) {
   if (!(side > 0 && x >= 0 && x <= photo.width && y >= 0 && y <= photo.height)) return null;
-  const reach = 0.75 * side + 4;
+  const view = 1 + 2 * margin, reach = 0.75 * side * view + 4, wide = Math.round(size * view);
   const left = Math.max(0, Math.trunc(x - reach)), top = Math.max(0, Math.trunc(y - reach));
   const right = Math.min(photo.width, Math.ceil(x + reach)), bottom = Math.min(photo.height, Math.ceil(y + reach));
-  const factor = Math.max(1, Math.floor(side / (2 * SIDE)));
+  const factor = Math.max(1, Math.floor(side / (2 * size)));
   const region = toFloats(reduce(crop(photo, left, top, right, bottom), factor, factor));
   const square = {x: (x - left) / factor, y: (y - top) / factor, side: side / factor, angle};
-  const finer = Math.max(1, Math.round(side / factor / SIDE)), size = SIDE * finer;
-  const fine = cut(region, square, size, 1, true), face = new ImageData(SIDE, SIDE);
-  for (let row = 0; row < SIDE; row++) {
-    for (let column = 0; column < SIDE; column++) {
-      const to = 4 * (row * SIDE + column);
+  const finer = Math.max(1, Math.round(side / factor / size)), full = wide * finer;
+  const fine = cut(region, square, full, view, true), face = new ImageData(wide, wide);
+  for (let row = 0; row < wide; row++) {
+    for (let column = 0; column < wide; column++) {
+      const to = 4 * (row * wide + column);
       for (let c = 0; c < 3; c++) {
         let sum = 0;
         for (let v = 0; v < finer; v++) {
-          for (let u = 0; u < finer; u++) sum += fine[(c * size + row * finer + v) * size + column * finer + u];
+          for (let u = 0; u < finer; u++) sum += fine[(c * full + row * finer + v) * full + column * finer + u];
         }
         face.data[to + c] = (sum / finer ** 2) * 255;
       }
@@ -156,24 +165,30 @@ async function refine(levels, squares) {
   for (let turn = 0; turn <= PASSES && squares.length; turn++) {
     const told = await look(levels, squares);
     squares = squares.map((square, i) => {
-      const fit = sigmoid(told[i][4]);
-      if (turn === PASSES) return {...square, fit};
+      if (turn === PASSES) return {...square, fit: sigmoid(told[i][4]), cat: sigmoid(told[i][5])};
       const [dx, dy, scale, spin] = told[i].slice(0, 4).map(value => Math.max(-0.6, Math.min(0.6, value)));
-      const moved = adjust(square, {zoom: Math.exp(-scale), right: dx, down: dy, turn: 0});
-      return {...square, ...moved, angle: square.angle + spin, fit};
+      return move(square, dx, dy, scale, spin);
     });
   }
   return squares;
 }
 
-// What the aligner says of each square: what is missing in x, y, log side and angle, and the logit that it fits.
+function move(square, dx, dy, scale, spin) {
+  const moved = adjust(square, {zoom: Math.exp(-scale), right: dx, down: dy, turn: 0});
+  return {...square, ...moved, angle: square.angle + spin};
+}
+
+// `view` times as much as a square, from the level that shows it at about `size` pixels.
+function viewOf(levels, {x, y, side, angle}, size, view) {
+  const number = Math.max(0, Math.min(levels.length - 1, Math.round(Math.log2((Math.max(1, side) * view) / size)))), zoom = 2 ** number;
+  return cut(levels[number], {x: x / zoom, y: y / zoom, side: side / zoom, angle}, size, view);
+}
+
+// What the aligner says of each square: what is missing in x, y, log side and angle, and the logits that it fits and that
+// it is a cat.
 async function look(levels, squares) {
   const values = new Float32Array(squares.length * 3 * SIDE * SIDE);
-  squares.forEach((square, i) => {
-    const number = Math.max(0, Math.min(levels.length - 1, Math.round(Math.log2((Math.max(1, square.side) * VIEW) / SIDE))));
-    const zoom = 2 ** number, scaled = {x: square.x / zoom, y: square.y / zoom, side: square.side / zoom, angle: square.angle};
-    values.set(cut(levels[number], scaled, SIDE, VIEW), i * 3 * SIDE * SIDE);
-  });
+  squares.forEach((square, i) => values.set(viewOf(levels, square, SIDE, VIEW), i * 3 * SIDE * SIDE));
   const {values: told} = await run(NETWORKS[1], {input: [values, [squares.length, 3, SIDE, SIDE]]});
-  return squares.map((_, i) => [...told.slice(5 * i, 5 * i + 5)]);
+  return squares.map((_, i) => [...told.slice(6 * i, 6 * i + 6)]);
 }

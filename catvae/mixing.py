@@ -53,8 +53,8 @@ def mix(
     """`steps` 64×64 frames from the reconstruction of cat A to that of cat B; with a `size`, from photo to photo.
 
     Pictures are anything `open_image` takes; their best face is cut as `cut_face` does. See `interpolate`, and for a
-    size in pixels, a multiple of 8 from 64 to 512, `mix_photos`; then `report` is told of a picture without a cat, and of
-    a cat without a photo.
+    size in pixels, a multiple of 8 from 64 to 512, `mix_photos`; then `report` is told of a picture without a cat and
+    of a cat without a photo.
 
     Raises ImageError for a picture that cannot be used, SettingError for fewer than 2 steps, an unknown method or
     another size.

@@ -100,7 +100,7 @@ def around(points: Tensor, radii: Sequence[float], size: int) -> Tensor:
 
 @torch.inference_mode()
 def compose(scene: Scene, strip: Tensor, shares: Tensor) -> Iterator[Tensor]:
-    """The pictures (3, S, S) at shares (N,) of B one by one, with the model's pictures (N, 3, 64, 64) at these shares."""
+    """One by one the pictures (3, S, S) at shares (N,) of B, with the model's pictures (N, 3, 64, 64) at them."""
     models = blur(strip, COARSE * LOW)
     for model, t in zip(models, shares.tolist(), strict=True):
         yield _picture(scene, model, t)

@@ -26,6 +26,7 @@ import argparse
 import os
 import shlex
 import sys
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,13 +36,18 @@ if not find_spec("catvae"):
         sys.exit("train_space.py: no package catvae; run this in a clone, or let CATVAE_SPACE name a Space that has it")
     from huggingface_hub import snapshot_download
 
-    sys.path.insert(0, snapshot_download(space, repo_type="space", ignore_patterns="checkpoints/*"))
+    try:
+        sys.path.insert(0, snapshot_download(space, repo_type="space", ignore_patterns="checkpoints/*"))
+    except Exception as error:  # the client has no common base for its errors
+        sys.exit(f"train_space.py: CATVAE_SPACE: cannot get catvae from the Space {space} ({error})")
 
 import torch
 
-from catvae.errors import DataError, SettingError, TrainingError, UserError
-from catvae.files import BUNDLED
+from catvae.download import persist
+from catvae.errors import Arguments, DataError, SettingError, TrainingError, command_line, number, whole_number
+from catvae.files import BUNDLED, check_writable
 from catvae.machine import (
+    catch_stops,
     from_first,
     join_processes,
     leave_processes,
@@ -53,8 +59,9 @@ from catvae.machine import (
 from catvae.model import ACTIVATIONS, PAINTED, VARIANTS, VAEConfig, Variant
 from catvae.training.cut import cut_source
 from catvae.training.data import PUBLISHED_DATASET, Faces, load_faces, stream_faces
-from catvae.training.progress import check_free
-from catvae.training.start import TrainConfig, load_start, pick_variant
+from catvae.training.losses import Eyes
+from catvae.training.progress import SHEET, check_free, claimed, drop_empty, saving
+from catvae.training.start import MAX_SEED, TrainConfig, load_start, pick_variant, prospects
 from catvae.training.track import import_trackio, tracked
 from catvae.training.train import train_variant
 
@@ -62,7 +69,8 @@ RUNS = Path("runs")  # where --out is by default: in a new folder of a number
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Train v1 to v6, or a model of your own, on cat faces.")
+    positive = whole_number(1)
+    parser = Arguments(description="Train v1 to v6, or a model of your own, on cat faces.")
     parser.add_argument(
         "--data",
         default=PUBLISHED_DATASET,
@@ -83,27 +91,28 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--name", help="train a model of your own instead, under this name")
     parser.add_argument("--beta", type=float, help="of --name: weight of the KL term; small keeps detail, 1 is soft")
-    parser.add_argument("--channels", type=int, nargs="+", metavar="N", help="of --name: 3, then a width a layer")
-    parser.add_argument("--latents", type=int, metavar="N", help="of --name: how many numbers describe a face")
+    parser.add_argument("--channels", type=positive, nargs="+", metavar="N", help="of --name: 3, then a width a layer")
+    parser.add_argument("--latents", type=positive, metavar="N", help="of --name: how many numbers describe a face")
     parser.add_argument("--activation", choices=sorted(ACTIVATIONS), help="of --name")
-    parser.add_argument("--epochs", type=int, default=TrainConfig.epochs)
-    parser.add_argument("--batch-size", type=int, help="default: 32 up to 1,000 faces, else 128")
+    parser.add_argument("--epochs", type=positive, default=TrainConfig.epochs)
+    parser.add_argument("--batch-size", type=positive, help="default: 32 up to 1,000 faces, else 128")
     parser.add_argument(
         "--lr",
-        type=float,
+        type=number(0, 10),
         default=TrainConfig.lr,
         help="peak rate of Adam, Muon's is 10×; default: by the number of steps",
     )
-    parser.add_argument("--seed", type=int, default=TrainConfig.seed)
+    parser.add_argument("--seed", type=whole_number(0, MAX_SEED), default=TrainConfig.seed)
     parser.add_argument(
         "--start-from",
         default=TrainConfig.start_from,
         metavar="START",
-        help="weights to begin with: linear, random, or trained ones: a folder, or OWNER/NAME[/MODEL] on the Hub",
+        help="weights to begin with: linear, random, or trained ones: a folder, or OWNER/NAME[/MODEL] on the Hub; of "
+        "one with a painter, as checkpoints/v7, the painter goes on, which is the way for your own photos",
     )
     parser.add_argument(
         "--jitter",
-        type=float,
+        type=number(0, 10),
         default=TrainConfig.jitter,
         help="move, turn and recolour faces; default: 1 up to 1,000 of them, else 0",
     )
@@ -112,7 +121,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--out", type=Path, help="folder that gets a folder for each model; default: runs/1, runs/2 …")
-    parser.add_argument("--limit", type=int, help="read only this many images, to try things out")
+    parser.add_argument("--limit", type=whole_number(2), help="read only this many images, to try things out")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run, skip finished variants")
     parser.add_argument(
         "--track", action="store_true", help="follow each epoch of v1 to v6 in trackio (pip install trackio)"
@@ -126,22 +135,33 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def train(args: argparse.Namespace) -> None:
+def train(args: argparse.Namespace, held: ExitStack) -> None:
+    """What the command line asks for; `held` keeps the folders of the run from others."""
+    finish_what_is_begun = catch_stops()
     config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter, args.precision)
     own = own_variant(args)
-    names = [args.name] if own else args.variants or list(VARIANTS)
+    paints = own is not None and own.config.painter is not None
+    names = [args.name] if own else list(dict.fromkeys(args.variants or VARIANTS))
     if args.track:
         import_trackio()  # now, not after the faces are read
     device = pick_device(args.device)
     join_processes(device)
-    args.out = args.out or from_first(lambda: pick_folder(args.resume))
-    for name in names if not args.resume else ():  # now, not after hours
+    if paints or PAINTED in names:
+        load_painting(device)  # now, not after the faces are cut
+    if not args.out:
+        args.out = from_first(lambda: pick_folder(args.resume))
+        held.callback(drop_empty, args.out)
+    from_first(lambda: check_writable(args.out))  # now, not after the faces are read
+    for name in names if rank() == 0 else ():  # now, not after hours
+        held.enter_context(claimed(args.out / name))
+    for name in names if not args.resume else ():
         check_free(args.out / name, force=args.force)
     if args.push_to_hub and rank() == 0:
         from catvae.publishing.weights import TRIAL, check_push  # slow to import, and only needed to push
 
         where = {"private": args.private, "revision": args.revision, "force": args.force}
-        if reason := check_push(args.push_to_hub, args.out, names, **where):  # now, not after hours of training
+        # now, not after hours of training
+        if reason := persist(lambda: check_push(args.push_to_hub, args.out, names, **where)):
             print(f"{reason}: the weights will go to the branch {TRIAL} (--force: to main)", flush=True)
     if args.streaming and args.limit:
         raise DataError("--limit is for a set in memory; leave out --streaming")
@@ -152,11 +172,13 @@ def train(args: argparse.Namespace) -> None:
         faces = from_first(lambda: load_faces(source, column=args.column, limit=args.limit))
     if rank() == 0:
         print(f"{faces.report}; device {device}, {world_size()} process(es), to {args.out}", flush=True)
+        if said := prospects(config, len(faces.train), paints=paints or PAINTED in names):
+            print(said, flush=True)
     finished, settings = [], {"data": args.data, **asdict(config)}
     try:
         for name in names:
-            if name == PAINTED:
-                metrics = paint(args, faces, device)
+            if paints or name == PAINTED:
+                metrics = paint(args, name, faces, device)
             else:
                 how = {"variant": own, "device": device, "resume": args.resume, "force": args.force}
                 with tracked(name, settings, resume=args.resume, on=args.track and rank() == 0) as track:
@@ -164,10 +186,16 @@ def train(args: argparse.Namespace) -> None:
             finished.append(name)
             if rank() == 0:
                 print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
+                print(f"to look at: {args.out / name / SHEET}, rows of faces, reconstructions and mixes", flush=True)
+        if rank() == 0:
+            print(f"to mix with it: {app_command(args.out)}", flush=True)
     finally:  # a rented machine takes its disk along, whatever ends the training
+        finish_what_is_begun()
         if finished and args.push_to_hub and rank() == 0:
             from catvae.publishing.weights import push_trained
 
+            with suppress(OSError):  # whoever listened may be gone
+                print(f"pushing what is finished: {', '.join(finished)}", flush=True)
             print(push_trained(args.out, args.push_to_hub, **where), flush=True)
     leave_processes()
 
@@ -186,41 +214,72 @@ def own_variant(args: argparse.Namespace) -> Variant | None:
         None if args.start_from in ("linear", "random") else from_first(lambda: load_start(args.start_from, args.name))
     )
     beta = args.beta if args.beta is not None else start and start.beta
+    if start and start.config.painter and (given or args.beta is not None):
+        raise SettingError(
+            f"{args.start_from} has a painter, which alone learns: no --beta, --channels, --latents or --activation"
+        )
     if beta is None:
         raise SettingError(f"{args.name} needs a --beta: 1 is a classic VAE, 0.005 keeps most detail")
     return pick_variant(args.name, Variant(beta, replace(start.config if start else VAEConfig(), **given)))
 
 
 def pick_folder(resume: bool) -> Path:
-    """A new folder under `runs`; with `resume` the newest one."""
-    numbers = [int(path.name) for path in RUNS.glob("*") if path.name.isdecimal()]
+    """A new folder under `runs`, made now, so that no other run gets it; with `resume` the newest that holds a run."""
+    numbers = sorted(int(path.name) for path in RUNS.glob("*") if path.name.isdecimal())
+    begun = [number for number in numbers if any((RUNS / str(number)).glob("*/*"))]
+    if resume and begun:
+        return RUNS / str(begun[-1])
     newest = max(numbers, default=0)
-    return RUNS / str(newest if resume and newest else newest + 1)
+    with saving(RUNS):
+        RUNS.mkdir(exist_ok=True)
+        while True:
+            newest += 1
+            with suppress(FileExistsError):
+                (RUNS / str(newest)).mkdir()
+                return RUNS / str(newest)
 
 
-def paint(args: argparse.Namespace, faces: Faces, device: torch.device) -> dict[str, float]:
-    from catvae.evaluation.perceptual import load_eyes  # networks of the loss, which nothing else needs here
-    from catvae.training.painter import train_v7
-    from catvae.training.painting import PainterConfig
+def app_command(out: Path) -> str:
+    """What shows the models of a folder in the app."""
+    bundled = out.resolve() == BUNDLED.resolve()
+    return "make app" if bundled else f"CATVAE_CHECKPOINTS={shlex.quote(str(out.resolve()))} make app"
+
+
+def load_painting(device: torch.device) -> Eyes:
+    """The networks of a painter's losses, which nothing else needs here."""
+    from catvae.evaluation.perceptual import load_eyes
 
     if world_size() > 1:
-        raise TrainingError("v7 trains in one process")
+        raise TrainingError("a painter trains in one process")
+    return load_eyes(device)
+
+
+def paint(args: argparse.Namespace, name: str, faces: Faces, device: torch.device) -> dict[str, float]:
+    from catvae.training.painter import train_own_painter, train_v7
+    from catvae.training.painting import OWN_LEAST, OWN_LR, PainterConfig
+
     config = PainterConfig(images=args.epochs * len(faces.train), seed=args.seed)
+    how = {"device": device, "resume": args.resume, "force": args.force}
+    if name != PAINTED:
+        config = replace(config, images=max(OWN_LEAST, config.images), lr=args.lr or OWN_LR)
+        return train_own_painter(name, faces, args.start_from, args.out, load_painting(device), config, **how)
     beside = args.out if (args.out / "v6").is_dir() else BUNDLED
     start = beside if args.start_from in ("linear", "random") else Path(args.start_from)
-    how = {"device": device, "resume": args.resume, "force": args.force}
-    return train_v7(faces, start, args.out, load_eyes(device), config, **how)
+    if not (start / "v6").is_dir():
+        raise SettingError(f"--start-from {start}: holds no v6; a painter goes on under a name of your own: add --name")
+    return train_v7(faces, start, args.out, load_painting(device), config, **how)
 
 
 def main() -> None:
-    args = parse()
-    prepare_training()
-    try:
-        train(args)
-    except UserError as error:
-        sys.exit(f"train_space.py: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nStopped. Every finished epoch is saved: the same command with --resume goes on from there.")
+    with command_line("train_space.py"), ExitStack() as held:
+        args = parse()
+        prepare_training()
+        try:
+            train(args, held)
+        except KeyboardInterrupt:
+            saved = args.out and any(args.out.glob("*/*"))
+            on = f"Every finished epoch is saved: the same command with --out {args.out} --resume goes on from there."
+            sys.exit(f"\nStopped. {on if saved else 'There was nothing to be saved yet.'}")
 
 
 if __name__ == "__main__":

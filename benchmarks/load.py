@@ -2,10 +2,12 @@
 those who were told "busy" tried until they had their mix, and memory.
 
 python -m benchmarks.load --visitors 100 --seconds 60
+python -m benchmarks.load --visitors 2 --hostile 3    # and three who send pictures that take seconds and gigabytes
 """
 
 import argparse
 import asyncio
+import itertools
 import os
 import random
 import socket
@@ -13,8 +15,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -64,30 +66,61 @@ async def visit(
                 return
 
 
+async def overload(number: int, url: str, end: float, pictures: Sequence[bytes]) -> None:
+    """Send one picture after another to all endpoints that take any, as fast as one may, and wait for no answer."""
+    headers = {"x-forwarded-for": f"172.16.{number}.1"}
+    async with httpx.AsyncClient(base_url=f"{url}/gradio_api", headers=headers, timeout=60) as client:
+        for turn in itertools.count(number):
+            if time.monotonic() > end:
+                return
+            with suppress(httpx.HTTPError):
+                picture = pictures[turn % len(pictures)]
+                answer = await client.post("/upload", files=[("files", picture)])
+                if answer.status_code == 200:
+                    file = {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
+                    name, data = (
+                        ("cut", [file, 1, 1, 0, 0, 0]),
+                        ("mix", ["v6", file, file, 9, "lerp"]),
+                        ("compare", [file, file]),
+                        ("reconstruct", ["v6", file]),
+                    )[turn // len(pictures) % 4]
+                    await client.post(f"/call/{name}", json={"data": data})
+            await asyncio.sleep(0.2)
+
+
 def resident_mb(pid: int) -> float:
+    """Memory of a process and of those that it started."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+    own = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+    return own + sum(map(resident_mb, map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())))
 
 
 async def run(args: argparse.Namespace, url: str, pid: int) -> None:
     latencies, waits, answers, memory = [], [], Counter(), []
+    pictures = []
+    if args.hostile:
+        from tests.hostile import heavy_files  # only here: it needs the extra dev
+
+        pictures = list(heavy_files().values())
     end = time.monotonic() + args.seconds
     visitors = [
         asyncio.create_task(visit(i, url, end, latencies, waits, answers, args.photos)) for i in range(args.visitors)
     ]
+    visitors += [asyncio.create_task(overload(i, url, end, pictures)) for i in range(args.hostile)]
     while time.monotonic() < end:
         memory.append(resident_mb(pid))
-        await asyncio.sleep(args.seconds / 6)
+        await asyncio.sleep(0.1)
     await asyncio.gather(*visitors)
     print(f"{args.visitors} visitors, {args.seconds} s: {dict(answers)}")
     if not latencies:
         raise SystemExit("not one mix was answered")
-    p50, p95 = np.percentile(latencies, [50, 95])
-    print(f"mixes answered: {len(latencies) / args.seconds:.1f} a second, p50 {p50:.2f} s, p95 {p95:.2f} s")
+    p50, p95, most = np.percentile(latencies, [50, 95, 100])
+    rate = len(latencies) / args.seconds
+    print(f"mixes answered: {rate:.1f} a second, p50 {p50:.2f} s, p95 {p95:.2f} s, most {most:.2f} s")
     if waits:
         p50, p95, longest = np.percentile(waits, [50, 95, 100])
         print(f"told to wait, then mixed: {len(waits)}, after p50 {p50:.1f} s, p95 {p95:.1f} s, most {longest:.1f} s")
-    print(f"memory of the app: {', '.join(f'{value:.0f}' for value in [*memory, resident_mb(pid)])} MB")
+    print(f"memory: {memory[0]:.0f} MB at first, {max(memory):.0f} at most, {resident_mb(pid):.0f} at the end")
 
 
 def free_port() -> int:
@@ -120,6 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--visitors", type=int, default=100)
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--hostile", type=int, default=0, help="more who send pictures that take seconds and gigabytes")
     parser.add_argument("--photos", type=float, default=0.1, help="share of pictures that are whole photos")
     args = parser.parse_args()
     with running_app() as (url, pid):

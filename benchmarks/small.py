@@ -2,8 +2,10 @@
 
 python -m benchmarks.small --data FACES --epochs 30
 python -m benchmarks.small --data MY_FACES --sizes 110 --unseen 30 --starts linear random checkpoints
+python -m benchmarks.small --data MY_FACES --sizes 112 --unseen 39 --starts checkpoints/v7 --epochs 10
 
-Each run trains on the first N faces of the training split and is measured on the same unseen ones.
+Each run trains on the first N faces of the training split and is measured on the same unseen ones. From a model with a
+painter the painter goes on, and its cell has LPIPS (VGG), PSNR and sharpness.
 """
 
 import argparse
@@ -14,9 +16,15 @@ from pathlib import Path
 
 import torch
 
+from catvae.evaluation.perceptual import embed, load_eyes
+from catvae.files import read_json
 from catvae.machine import pick_device, prepare_training
+from catvae.metrics import psnr, sharpness
+from catvae.model import load_checkpoint
 from catvae.training.data import Faces, load_faces
-from catvae.training.start import TrainConfig, settle
+from catvae.training.painter import train_own_painter
+from catvae.training.painting import OWN_LEAST, OWN_LR, PainterConfig
+from catvae.training.start import TrainConfig, load_start, settle
 from catvae.training.train import train_variant
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +42,26 @@ def run(args: argparse.Namespace, faces: Faces, start: str) -> str:
     settled = settle(config, len(faces.train))
     print(f"{len(faces.train)} faces, {start}: {spent:.0f} s, rate {settled.lr}, jitter {settled.jitter}", flush=True)
     return f"{float(first['val_psnr']):.2f} → {kept['psnr']:.2f}"
+
+
+def paints(start: str) -> bool:
+    """Whether it is the folder of a model with a painter."""
+    return (Path(start) / "config.json").exists() and bool(read_json(Path(start) / "config.json").get("painter"))
+
+
+def run_painter(args: argparse.Namespace, faces: Faces, start: str) -> str:
+    """A painter that goes on, as a cell: LPIPS, PSNR and sharpness over that of the faces, before and after."""
+    device, x = pick_device(args.device), faces.validation.float() / 255
+    images = max(OWN_LEAST, args.epochs * len(faces.train))
+    config = PainterConfig(images=images, lr=OWN_LR, seed=args.seed)
+    with tempfile.TemporaryDirectory() as out:
+        train_own_painter("mine", faces, start, Path(out), load_eyes(device), config, device=device)
+        cell = []
+        for model in (load_start(start, "mine"), load_checkpoint(Path(out) / "mine")):
+            y = model.decode(model.encode(x)[0])
+            lpips, detail = (embed(y) - embed(x)).square().sum(1).mean(), sharpness(y).mean() / sharpness(x).mean()
+            cell.append(f"{lpips:.4f}, {psnr(x, y).mean():.2f} dB, {detail:.2f}")
+    return " → ".join(cell)
 
 
 def main() -> None:
@@ -56,7 +84,8 @@ def main() -> None:
     for size in args.sizes:
         report = replace(every.report, train=len(train[:size]), validation=len(unseen))
         faces = Faces(train[:size], unseen, report)
-        print(f"| {size} | {' | '.join(run(args, faces, start) for start in args.starts)} |", flush=True)
+        cells = [(run_painter if paints(start) else run)(args, faces, start) for start in args.starts]
+        print(f"| {size} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

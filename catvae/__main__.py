@@ -6,17 +6,17 @@ What is slow to import, or an extra, is imported by the command that needs it.
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
-from catvae.errors import MissingPackageError, SettingError, UserError
+from catvae.download import check_repo
+from catvae.errors import Arguments, MissingPackageError, SettingError, command_line, whole_number
 from catvae.evaluation.figures import make_figures, save_figures
 from catvae.evaluation.measure import evaluate_fully, evaluate_variants
 from catvae.evaluation.report import format_summary, format_table, insert_table, split_page, write_report
 from catvae.evaluation.unseen import describe_seen
-from catvae.files import BUNDLED, writing
+from catvae.files import BUNDLED, check_writable, writing
 from catvae.fullsize.parents import SIZES
 from catvae.images import is_cut, save_frames, to_face
 from catvae.machine import keep_freed_memory
@@ -24,7 +24,7 @@ from catvae.mixing import METHODS, interpolate, mix
 from catvae.model import ACTIVATIONS, IMAGE_SIZE, find_models, load_models, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
-from catvae.training.cut import add_cut
+from catvae.training.cut import add_cut, add_reading, cut_source
 from catvae.training.data import PUBLISHED_DATASET, load_faces
 
 MAX_STEPS, MAX_SCALE = 1000, 16
@@ -70,6 +70,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
             from catvae.evaluation.plots import make_plots
         except ModuleNotFoundError as error:
             raise MissingPackageError(f"--out draws plots ({error}): pip install matplotlib") from error
+        check_writable(args.out)
         if args.split != "validation":
             raise SettingError("--out measures the validation split against training faces; drop --split")
     elif args.readme or args.also:
@@ -77,7 +78,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
     if args.readme:
         split_page(args.readme)  # whether it has a place for the table is known before minutes of measuring
     keep_freed_memory()
-    faces = load_faces(args.data, column=args.column, limit=args.limit)
+    faces = load_faces(cut_source(args.data, args.cut, args.faces), column=args.column, limit=args.limit)
     print(faces.report, file=sys.stderr)
     if said := describe_seen(find_models(args.checkpoints), faces.split(args.split)):
         print(said, file=sys.stderr)
@@ -107,7 +108,7 @@ def draw_figures(checkpoints: Path | None) -> dict[str, Image.Image]:
 def run_evaluate_faces(args: argparse.Namespace) -> None:
     from catvae.evaluation.faces import evaluate_faces
 
-    validation = load_faces(args.data).validation if args.data else None
+    validation = load_faces(cut_source(args.data)).validation if args.data else None
     variant = args.variant or first_choice(args.checkpoints)
     report = evaluate_faces(args.folder, args.out, variant=variant, checkpoints=args.checkpoints, validation=validation)
     for key, value in report.items():
@@ -134,7 +135,7 @@ def run_push(args: argparse.Namespace) -> None:
 def run_push_data(args: argparse.Namespace) -> None:
     from catvae.publishing.faces import push_faces
 
-    faces = load_faces(args.source, column=args.column, limit=args.limit)
+    faces = load_faces(cut_source(args.source, args.cut, args.faces), column=args.column, limit=args.limit)
     print(faces.report)
     print(push_faces(faces, args.repo, license=args.license, private=args.private))
 
@@ -162,7 +163,7 @@ def run_publish_trainer(args: argparse.Namespace) -> None:
 def run_export_web(args: argparse.Namespace) -> None:
     from catvae.browser.export import export_web
 
-    faces = load_faces(args.data).validation[:32] if args.data else None
+    faces = load_faces(cut_source(args.data)).validation[:32] if args.data else None
     export_web(args.out, checkpoints=args.checkpoints, variants=args.variants, weights=args.weights, faces=faces)
     print(f"To look at it: python -m http.server --directory {args.out}")
 
@@ -180,25 +181,13 @@ def run_publish_web(args: argparse.Namespace) -> None:
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m catvae", description="Mix cats and measure the models.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Arguments)
     add_mixing(commands)
     add_cut(commands)
     add_measuring(commands)
     add_publishing(commands)
     add_web(commands)
     return parser.parse_args(words)
-
-
-def whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
-    """A type for argparse, with a sentence instead of a list of all choices."""
-
-    def read(word: str) -> int:
-        if not word.isdecimal() or int(word) < low or (high is not None and int(word) > high):
-            span = f"from {low} to {high}" if high is not None else f"of at least {low}"
-            raise argparse.ArgumentTypeError(f"must be a whole number {span}, not {word!r}")
-        return int(word)
-
-    return read
 
 
 def add_checkpoints(command: argparse.ArgumentParser) -> None:
@@ -231,7 +220,7 @@ def add_mixing(commands: argparse._SubParsersAction) -> None:
 def add_measuring(commands: argparse._SubParsersAction) -> None:
     evaluation = commands.add_parser("evaluate", help="measure all variants on real faces")
     evaluation.add_argument("--data", default=PUBLISHED_DATASET, help="as for train_space.py")
-    evaluation.add_argument("--column", default="image")
+    add_reading(evaluation)
     evaluation.add_argument("--split", default="validation", choices=["train", "validation", "all"])
     evaluation.add_argument("--limit", type=whole_number(2), metavar="N", help="read only this many images")
     evaluation.add_argument("--out", type=Path, help="folder for much more: tables, JSON, plots and pictures; minutes")
@@ -257,7 +246,7 @@ def add_measuring(commands: argparse._SubParsersAction) -> None:
 def add_publishing(commands: argparse._SubParsersAction) -> None:
     push = commands.add_parser("push", help="push the checkpoints to a model repo on the Hub")
     push.add_argument("checkpoints", type=Path)
-    push.add_argument("repo", metavar="OWNER/NAME")
+    push.add_argument("repo", type=check_repo, metavar="OWNER/NAME")
     push.add_argument("--private", action="store_true", help="when the repo is created")
     push.add_argument("--revision", metavar="BRANCH")
     push.add_argument("--tag", help="also make this release tag")
@@ -266,15 +255,15 @@ def add_publishing(commands: argparse._SubParsersAction) -> None:
 
     push_data = commands.add_parser("push-data", help="push faces, without copies and split, to a dataset repo")
     push_data.add_argument("source", help="as --data of train_space.py")
-    push_data.add_argument("repo", metavar="OWNER/NAME")
-    push_data.add_argument("--column", default="image")
+    push_data.add_argument("repo", type=check_repo, metavar="OWNER/NAME")
+    add_reading(push_data)
     push_data.add_argument("--limit", type=whole_number(2), metavar="N", help="read only this many images")
     push_data.add_argument("--license", default="unknown", help="identifier for the card, such as cc-by-4.0")
     push_data.add_argument("--private", action="store_true", help="when the repo is created")
     push_data.set_defaults(run=run_push_data)
 
     space = commands.add_parser("publish-space", help="create or update a Space that runs the app")
-    space.add_argument("repo", metavar="OWNER/NAME")
+    space.add_argument("repo", type=check_repo, metavar="OWNER/NAME")
     space.add_argument("--hardware", default="zero-a10g", help="zero-a10g (default, free), cpu-basic, t4-small …")
     space.add_argument("--model-repo", metavar="OWNER/NAME", help="follow this model repo; default: OWNER/catvae")
     space.add_argument("--private", action="store_true", help="when the Space is created")
@@ -282,7 +271,7 @@ def add_publishing(commands: argparse._SubParsersAction) -> None:
     space.set_defaults(run=run_publish_space)
 
     trainer = commands.add_parser("publish-trainer", help="create a private Space that trains, pushes and pauses")
-    trainer.add_argument("repo", metavar="OWNER/NAME")
+    trainer.add_argument("repo", type=check_repo, metavar="OWNER/NAME")
     trainer.add_argument("--hardware", default="t4-small", help="flavour to rent, such as t4-small or a10g-small")
     trainer.add_argument("arguments", nargs="+", help="of train_space.py, after --")
     trainer.set_defaults(run=run_publish_trainer)
@@ -295,7 +284,7 @@ def add_web(commands: argparse._SubParsersAction) -> None:
     export.set_defaults(run=run_export_web)
 
     publish = commands.add_parser("publish-web", help="create or update a static Space with the mixer")
-    publish.add_argument("repo", metavar="OWNER/NAME")
+    publish.add_argument("repo", type=check_repo, metavar="OWNER/NAME")
     publish.add_argument("--private", action="store_true", help="when the Space is created")
     publish.set_defaults(run=run_publish_web)
 
@@ -307,13 +296,9 @@ def add_web(commands: argparse._SubParsersAction) -> None:
 
 
 def main() -> None:
-    args = parse()
-    try:
+    with command_line("catvae"):
+        args = parse()
         args.run(args)
-    except UserError as error:
-        sys.exit(f"catvae: {error}")
-    except KeyboardInterrupt:
-        sys.exit("catvae: stopped")
 
 
 if __name__ == "__main__":

@@ -1,29 +1,72 @@
-"""Where our files lie, in a checkout or in an installed package; files written whole or not at all."""
+"""Where our files lie, in a checkout or in an installed package; files written whole or not at all; what the
+environment sets."""
 
 import json
+import math
 import os
+import re
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from catvae.errors import CheckpointError, SettingError
+from safetensors import SafetensorError
+
+from catvae.errors import CheckpointError, SettingError, UserError, describe
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent  # of a checkout; an installed package carries what it needs inside itself
 HOME = ROOT if (ROOT / "train_space.py").is_file() else PACKAGE
 BUNDLED, EXAMPLES, FIGURES = HOME / "checkpoints", HOME / "examples", HOME / "figures"
-COLOURS = PACKAGE / "serving" / "colours.css"  # of the small page and of the mixer in the browser
+LICENSE = next(ROOT.glob("catvae-*.dist-info/licenses/LICENSE"), ROOT / "LICENSE")  # of a package, of a checkout
 MANIFEST = "mixer.json"  # in a folder that `catvae export-web` wrote
 ADVICE = "restore it with git, copy it again, or train it with train_space.py"
+
+PORT = 7860
 
 UMASK = os.umask(0o022)  # it can be read only by setting it, and only now there is no other thread
 os.umask(UMASK)
 
 
+def setting(name: str) -> str | None:
+    """What the environment sets under that name; None where it sets nothing, or blanks alone."""
+    return os.environ.get(name, "").strip() or None
+
+
+def number_setting(name: str, default: float) -> float:
+    """The number above 0 of that name in the environment. Raises SettingError for anything else."""
+    value = setting(name)
+    try:
+        number = default if value is None else float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise SettingError(f"{name} must be a number above 0, not {value!r}")
+    return number
+
+
+def address_setting(name: str) -> str | None:
+    """The address of that name in the environment. Raises SettingError where browsers take it for one below ours."""
+    value = setting(name)
+    if value and not value.startswith(("https://", "http://")):
+        raise SettingError(f"{name} must be an address that begins with https://, not {value!r}")
+    return value
+
+
+def find_port() -> int:
+    """The port that `PORT` or `GRADIO_SERVER_PORT` names, else 7860. Raises SettingError for what is no port."""
+    for name in ("PORT", "GRADIO_SERVER_PORT"):
+        if value := setting(name):
+            if not re.fullmatch("[0-9]{1,5}", value) or not 0 < int(value) < 65536:
+                raise SettingError(f"{name} must be a port from 1 to 65535, not {value!r}")
+            return int(value)
+    return PORT
+
+
 def find_checkpoints(source: str | Path | None = None) -> Path:
     """The folder with one subfolder per variant: `source`, else `CATVAE_CHECKPOINTS`, else the bundled one."""
-    return Path(source or os.environ.get("CATVAE_CHECKPOINTS") or BUNDLED)
+    return Path(source or setting("CATVAE_CHECKPOINTS") or BUNDLED)
 
 
 def example_kittens() -> list[Path]:
@@ -44,25 +87,48 @@ def example_cats() -> list[str]:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path to write to, which becomes `path` at the end of the block, on disk and whole; after an
-    error nothing of it is left, and `path` is as it was. Its mode is what the umask says."""
+    error nothing of it is left, and `path` is as it was. Its mode is what the umask says, where a disk has modes."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
-        partial.chmod(0o666 & ~UMASK)  # safetensors writes for the owner alone
+        with suppress(OSError):  # CIFS, exFAT and mounted buckets refuse it
+            partial.chmod(0o666 & ~UMASK)  # safetensors writes for the owner alone
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
+def sweep(folder: Path) -> None:
+    """Delete what `replacing` left under a folder in processes that were killed; none may be writing there now."""
+    for partial in folder.rglob("*.partial"):
+        if re.search(r"\.\d+\.partial$", partial.name):
+            partial.unlink(missing_ok=True)
+
+
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Around what writes to `path` alone: a full disk, a folder of someone else's and the like are a SettingError."""
+def writing(path: Path, kind: type[UserError] = SettingError, hint: str = "") -> Iterator[None]:
+    """Around what writes to `path` alone: a full disk, a folder of someone else's and the like become that `kind` of
+    error, with a hint behind."""
     try:
         yield
     except OSError as error:
-        raise SettingError(f"{path}: cannot be written ({error})") from error
+        raise kind(f"{describe(error, path, 'written')}{hint}") from error
+    except SafetensorError as error:
+        raise kind(f"{path}: cannot be written (is the disk full? {error}){hint}") from error
+
+
+def check_writable(path: Path) -> None:
+    """Make sure, before hours of work, that a folder can be made there, or that one can be written to; nothing of
+    this stays. Raises SettingError."""
+    with writing(path):
+        there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        try:
+            tempfile.TemporaryFile(dir=there).close()
+        except OSError as error:
+            error.filename = str(there)  # that file is ours
+            raise
 
 
 def read_json(path: Path) -> dict:
@@ -80,5 +146,6 @@ def read_json(path: Path) -> dict:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON object, replacing the file whole or not at all."""
-    with replacing(path) as partial:
-        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with replacing(path) as partial:  # names of files that are not UTF-8 come back as they were
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")

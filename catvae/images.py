@@ -63,6 +63,15 @@ def make_strip(frames: list[Image.Image]) -> Image.Image:
     return strip
 
 
+def make_sheet(rows: Sequence[Sequence[Image.Image]], scale: int = 2) -> Image.Image:
+    """Rows of frames of one size below each other, each pixel enlarged `scale` times."""
+    strips = [make_strip(list(row)) for row in rows]
+    sheet = Image.new("RGB", (max(strip.width for strip in strips), sum(strip.height for strip in strips)))
+    for i, strip in enumerate(strips):
+        sheet.paste(strip, (0, i * strip.height))
+    return sheet.resize((sheet.width * scale, sheet.height * scale), Image.Resampling.BICUBIC)
+
+
 def save_frames(
     frames: list[Image.Image], out: Path, scale: int = 1, frame_ms: int = FRAME_MS, colours: int = 256
 ) -> None:

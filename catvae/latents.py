@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -59,7 +60,8 @@ def load_latents(folder: Path) -> dict[str, Tensor]:
 class Chart:
     """Cats seen by one model: their latents (N, D) and the plane in which these differ most.
 
-    `plane` is (D, 2) with orthonormal columns, `share` the part of the variance it shows, 0 to 1.
+    `plane` is (D, 2) with orthonormal columns, the second zero where D is 1; `share` is the part of the variance it
+    shows, 0 to 1.
     """
 
     latents: Tensor
@@ -70,7 +72,8 @@ class Chart:
         """Latents (M, D) to points (M, 2), to scale; the cats of the chart fill [0, 1] in their longer direction."""
         points = (self.latents - self.latents.mean(0)) @ self.plane
         low, high = points.min(0).values, points.max(0).values
-        return ((latents - self.latents.mean(0)) @ self.plane - (low + high) / 2) / (high - low).max() + 0.5
+        longer = (high - low).max().clamp(min=1e-12)  # 0 of a model that tells no cats apart
+        return ((latents - self.latents.mean(0)) @ self.plane - (low + high) / 2) / longer + 0.5
 
 
 @torch.inference_mode()
@@ -83,9 +86,9 @@ def make_chart(model: CatVAE, faces: Tensor) -> Chart:
     centred = latents - latents.mean(0)
     _, spread, axes = torch.linalg.svd(centred, full_matrices=False)
     light = faces.mean((1, 2, 3))
-    plane = axes[:2].T
+    plane = F.pad(axes[:2].T, (0, 2 - min(2, len(axes))))
     plane = plane * torch.where((centred @ plane).T @ (light - light.mean()) < 0, -1.0, 1.0)
-    return Chart(latents, plane, (spread[:2].square().sum() / spread.square().sum()).item())
+    return Chart(latents, plane, (spread[:2].square().sum() / spread.square().sum().clamp(min=1e-12)).item())
 
 
 def move_apart(points: Tensor, gap: float, rounds: int = 300) -> Tensor:
@@ -94,13 +97,16 @@ def move_apart(points: Tensor, gap: float, rounds: int = 300) -> Tensor:
     What is too crowded still overlaps after so many rounds.
     """
     points = points.clamp(0, 1)
+    turn = 2.4 * torch.arange(len(points))  # no two the same: out of one line, or one point, there is a way for each
+    nudge = 1e-3 * torch.stack([turn.cos(), turn.sin()], dim=1)
     for _ in range(rounds):
         apart = points[:, None] - points
         overlap = (gap - apart.abs().amax(2)).clamp(min=0).fill_diagonal_(0)
         if overlap.max() < 1e-3:
             break
         # straight away from each other, not along an axis: a full row makes way sideways
-        away = apart / apart.norm(dim=2, keepdim=True).clamp(min=1e-6)
+        away = apart + nudge[:, None] - nudge
+        away = away / away.norm(dim=2, keepdim=True).clamp(min=1e-6)
         points = (points + 0.5 * (overlap[..., None] * away).sum(1)).clamp(0, 1)
     return points
 

@@ -2,6 +2,9 @@
 
 import ctypes
 import os
+import signal
+import stat
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -15,6 +18,7 @@ from catvae.errors import TrainingError
 RUNNING_AT_ONCE = 2  # requests, and models of one comparison: as many as a free Space has cores
 # of glibc's mallopt(3); under other C libraries nothing changes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -3, -4, -8
+SAME_STOP = 1.0  # seconds in which launchers and terminals pass a stop on, often as another signal
 T = TypeVar("T")
 
 
@@ -29,12 +33,13 @@ def pick_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
         if device == torch.device("cuda"):
-            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-        torch.empty(1, device=device)
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK") or 0))
+        torch.ones(1, device=device).item()  # which one without memory, "meta", cannot
         if device.type == "cuda":
             torch.cuda.set_device(device)  # NCCL asks for it
-    except (RuntimeError, AssertionError) as error:
-        raise TrainingError(f"device {name!r} cannot be used here ({error}); try --device cpu") from error
+    except (RuntimeError, AssertionError, ValueError, ImportError) as error:
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(f"device {name!r} cannot be used here ({reason}); try --device cpu") from error
     return device
 
 
@@ -74,9 +79,21 @@ def prepare_training() -> None:
 
 
 def join_processes(device: torch.device) -> None:
-    """Meet the other processes that the launcher announces in the environment: NCCL between GPUs, else Gloo."""
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
+    """Meet the other processes that the launcher announces in the environment: NCCL between GPUs, else Gloo.
+
+    Raises TrainingError where what it announces is incomplete, or the others cannot be met.
+    """
+    announced = os.environ.get("WORLD_SIZE") or "1"
+    if announced == "1" or dist.is_initialized():
+        return
+    try:
+        if not 0 <= int(os.environ.get("RANK") or -1) < int(announced):
+            raise ValueError(f"RANK is {os.environ.get('RANK')!r}")
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        advice = "start all processes by torchrun or accelerate, or unset WORLD_SIZE to train in one"
+        raise TrainingError(f"WORLD_SIZE is {announced!r}, but there is no meeting ({reason}); {advice}") from error
 
 
 def leave_processes() -> None:
@@ -135,3 +152,44 @@ def _mallopt(options: dict[int, int]) -> None:
         libc = ctypes.CDLL("libc.so.6")
         for option, value in options.items():
             libc.mallopt(option, value)
+
+
+def catch_stops() -> Callable[[], None]:
+    """From here on Ctrl-C, SIGTERM and SIGHUP, the last words of a machine that is taken back, are a KeyboardInterrupt;
+    one more ends the process at once. Call what is returned before work that goes on to its end after the first."""
+    first: float | None = None
+    finishing = False
+
+    def stop(number: int, _: object) -> None:
+        nonlocal first
+        if first is not None:
+            if time.monotonic() - first > SAME_STOP:
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
+            return
+        first = time.monotonic()
+        if number not in (signal.SIGINT, signal.SIGTERM):
+            leave_terminal()
+        if not finishing:
+            raise KeyboardInterrupt
+        with suppress(OSError):
+            os.write(2, b"\nfinishing this; once more to end at once\n")
+
+    def finish() -> None:
+        nonlocal finishing
+        finishing = True
+
+    for name in {"SIGINT", "SIGTERM", "SIGHUP"} & set(dir(signal)):
+        number = getattr(signal, name)
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, stop)
+    return finish
+
+
+def leave_terminal() -> None:
+    """Write to no terminal, and to no pipe into one, that has hung up: each word would be an OSError."""
+    for output in (1, 2):
+        if not stat.S_ISREG(os.fstat(output).st_mode):
+            nothing_hears = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing_hears, output)
+            os.close(nothing_hears)

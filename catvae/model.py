@@ -22,6 +22,7 @@ from catvae.files import ADVICE, PACKAGE, find_checkpoints, read_json, replacing
 from catvae.painter import Painter
 
 IMAGE_SIZE = 64
+MAX_PARAMETERS = 10**9  # of a model: 4 GB; v6 has 7 million
 WEIGHTS = "model.safetensors"  # in a model's folder
 OVER, SHA256 = "over", "sha256"  # in the metadata of a painter alone: the name and weights of what it paints over
 ACTIVATIONS = {"leaky_relu": nn.LeakyReLU, "relu": nn.ReLU}
@@ -53,6 +54,9 @@ class VAEConfig:
             raise SettingError(f"activation must be one of {sorted(ACTIVATIONS)}, not {self.activation!r}")
         if self.painter is not None and (type(self.painter) is not int or self.painter < 1):
             raise SettingError(f"painter must be a width of at least 1, or null for none, not {self.painter!r}")
+        linear = 3 * self.channels[-1] * (IMAGE_SIZE >> layers) ** 2 * self.latent_dim + 350 * (self.painter or 0) ** 2
+        if linear + 32 * sum(wide * narrow for wide, narrow in pairwise(self.channels)) > MAX_PARAMETERS:
+            raise SettingError(f"a model of over {MAX_PARAMETERS:,} weights is too large: fewer latents or channels")
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,17 @@ PAINTED = "v7"  # v6 with a painter: not one of the steps of β, and shown where
 
 
 def is_told(name: str, model: "CatVAE") -> bool:
-    """Whether our texts tell about this model: v1 to v6, and v7."""
-    return name in VARIANTS or (name == PAINTED and model.painter is not None)
+    """Whether our texts tell about this model: v1 to v6, and v7; not about another one that was given their name."""
+    if name == PAINTED:
+        return model.painter is not None
+    variant = VARIANTS.get(name)
+    return variant is not None and model.config == variant.config and model.beta in (None, variant.beta)
 
 
 def beta_of(name: str, model: "CatVAE | None" = None) -> float | None:
-    """β of the variant of that name, else of the model as its config.json says; None where that says nothing."""
-    if name in VARIANTS:
-        return VARIANTS[name].beta
-    return None if model is None else model.beta
+    """β of the model as its config.json says, else of the variant of that name; None where neither is known."""
+    known = None if model is None else model.beta
+    return VARIANTS[name].beta if known is None and name in VARIANTS else known
 
 
 def by_beta(names: Iterable[str], models: Mapping[str, "CatVAE"] | None = None) -> list[str]:
@@ -246,7 +252,8 @@ def load_checkpoint(folder: Path) -> CatVAE:
     try:
         model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
     except RuntimeError as error:
-        raise CheckpointError(f"{path}: does not fit {folder / 'config.json'} ({error}); {ADVICE}") from error
+        reason = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"{path}: does not fit {folder / 'config.json'} ({reason}); {ADVICE}") from error
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise CheckpointError(f"{path}: holds NaN or infinite weights; {ADVICE}")
     # the order in which CPUs convolve: a tenth faster, same pictures

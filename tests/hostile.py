@@ -27,6 +27,27 @@ def png(width: int, height: int, depth: int, colour: int, data: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
+def many_scans(size: tuple[int, int], scans: int) -> bytes:
+    """A progressive JPEG whose last scan, which holds nothing new, comes that many times more."""
+    jpeg = encode(Image.new("RGB", size, "tan"), "JPEG", progressive=True)
+    return jpeg[:-2] + jpeg[jpeg.rindex(b"\xff\xda") : -2] * scans + jpeg[-2:]
+
+
+def heavy_files() -> dict[str, bytes]:
+    """Small files of allowed sizes that take decoders seconds, or hundreds of megabytes."""
+    side = (6300, 6300)
+    return {
+        "lossless.webp": encode(Image.new("RGB", side, "tan"), "WEBP", lossless=True),
+        "flat.avif": encode(Image.new("RGB", side, "tan"), "AVIF", speed=10),
+        "3000 scans.jpg": many_scans((4000, 4000), 3000),
+        "300 scans.jpg": many_scans((6300, 6300), 300),
+        "see-through.png": encode(Image.new("RGBA", (6000, 6600), (200, 100, 50, 128)), "PNG"),
+        "progressive.jpg": encode(Image.new("CMYK", side, (20, 60, 40, 0)), "JPEG", progressive=True, subsampling=0),
+        "flat.tif": encode(Image.new("RGBA", side, (200, 100, 50, 128)), "TIFF", compression="tiff_lzw"),
+        "flat.gif": encode(Image.new("P", side, 7), "GIF"),
+    }
+
+
 def hostile_files() -> dict[str, bytes]:
     cat = draw_cat(1, size=300)
     rng = np.random.default_rng(0)

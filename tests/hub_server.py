@@ -26,7 +26,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -209,7 +209,8 @@ def require_write(request: Request, owner: str) -> None:
 
 
 def repo_folder(request: Request, kind: str, owner: str, name: str) -> Path:
-    if kind not in KINDS.values() or not all(re.fullmatch(r"\w[\w.-]*", part) for part in (owner, name)):
+    forbidden = re.search(r"--|\.\.|\.git$|[.-]$", name) or len(name) > 96
+    if kind not in KINDS.values() or forbidden or not all(re.fullmatch(r"\w[\w.-]*", part) for part in (owner, name)):
         raise HubError(400, f"Invalid repo name: {kind}/{owner}/{name}")
     return request.app.state.folder / kind / owner / name
 
@@ -321,6 +322,8 @@ async def create_ref(request: Request) -> Response:
     what, name, meta = request.scope["path"].split("/")[-2], arg(request, "rev"), load(repo)
     known = meta["tags" if what == "tag" else "branches"]
     start, name = (name, body["tag"]) if what == "tag" else (body.get("startingPoint", "main"), name)
+    if name.startswith("refs/") or re.search(r"\.\.|[\s~^:?*\\[]|[./]$", name):
+        raise HubError(400, f"Invalid reference for a {what}: {name}")
     if name in known:
         raise HubError(409, f"Reference already exists: {name}")
     sha, _ = find(repo, start)
@@ -497,6 +500,7 @@ class Fault:
     reset: bool = False
     cut_after: int | None = None
     flip_byte: bool = False
+    before: Callable[[], object] | None = None
     hits: int = 0
 
     def takes(self, line: str) -> bool:
@@ -532,6 +536,8 @@ async def misbehave(fault: Fault, app: Starlette, scope: dict, receive, send) ->
         await send(message | {"body": bytes(data[: fault.cut_after - start]), "more_body": True})
         return transport.close()
 
+    if fault.before:
+        fault.before()
     await asyncio.sleep(fault.delay)
     if fault.reset:
         return transport.abort()
@@ -624,7 +630,8 @@ class HubServer:
         headers={"ETag": '"x"', "X-Repo-Commit": None}: headers are set or dropped;
         delay=3: the answer comes 3 s late;
         reset=True: the connection closes, nothing is done; cut_after=100: it closes after 100 bytes of the body;
-        flip_byte=True: one byte is changed in the middle of the body.
+        flip_byte=True: one byte is changed in the middle of the body;
+        before=lambda: hub.seed(...): this is done first, as if by somebody else.
         The result counts its `hits`. The first fault that matches is the one that happens.
         """
         self.faults.append(Fault(match, **what))

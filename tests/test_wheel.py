@@ -39,7 +39,7 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     source = tmp_path_factory.mktemp("source")
     for name in ("catvae", "checkpoints", "examples", "figures"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyi"))
-    for name in ("pyproject.toml", "requirements.txt"):
+    for name in ("pyproject.toml", "requirements.txt", "LICENSE"):
         shutil.copy(ROOT / name, source)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "."]
     subprocess.run([*command, "--wheel-dir", source / "dist"], cwd=source, check=True)
@@ -66,3 +66,24 @@ def test_the_installed_package_works_from_another_folder(wheel, tmp_path):
     kittens = sorted((Path(site) / "catvae" / "examples").glob("kitten-*.png"))[:2]
     subprocess.run([sys.executable, "-m", "catvae", "mix", *kittens], cwd=elsewhere, env=env, check=True)
     assert (elsewhere / "mix.png").stat().st_size > 1000
+
+
+def test_the_installed_package_exports_the_mixer_and_says_what_needs_a_clone(wheel, tmp_path):
+    pytest.importorskip("onnxscript", reason="needs the extra web: pip install '.[web]'")
+    wheel.extractall(tmp_path / "site")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "HF_TOKEN": "hf_none"}
+
+    def run(*words) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "catvae", *words]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+
+    for words in (["publish-space", "owner/mixer"], ["publish-trainer", "owner/t", "--", "--push-to-hub", "owner/m"]):
+        done = run(*words)
+        assert done.returncode == 1
+        assert done.stderr.startswith("catvae: publishing takes files from a clone of the repository"), done.stderr
+    done = run("export-web", "out")
+    if "from npm" in done.stderr or "npm cannot get" in done.stderr:
+        pytest.skip(done.stderr)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert (tmp_path / "out" / "v6" / "decoder.onnx").exists()

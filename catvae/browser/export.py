@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,49 +15,22 @@ from PIL import Image
 from safetensors.numpy import save as save_tensors
 from torch import Tensor
 
-from catvae.browser.graphs import WEIGHTS, Decoder, Encoder, open_graph, save_graph
+from catvae.browser.graphs import WEIGHTS, Decoder, Encoder, Painting, open_graph, save_graph
 from catvae.browser.packages import copy_packages
 from catvae.errors import CheckpointError, SettingError
-from catvae.files import COLOURS, MANIFEST, ROOT
+from catvae.files import LICENSE, MANIFEST, check_writable
 from catvae.images import make_strip, to_bytes, to_tensor
+from catvae.latents import load_latents
 from catvae.mixing import interpolate
-from catvae.model import IMAGE_SIZE, PAINTED, VARIANTS, CatVAE, beta_of, by_beta, find_models, load_variant
+from catvae.model import IMAGE_SIZE, CatVAE, by_beta, find_models, load_variant
 from catvae.photos.networks import load_networks
-from catvae.serving.links import (
-    CATS,
-    DEFAULT_STEPS,
-    DEFAULT_VARIANT,
-    FIRST_A,
-    FIRST_B,
-    MAX_STEPS,
-    MIN_STEPS,
-    example_face,
-    is_painted,
-)
-from catvae.serving.texts import TEXTS
+from catvae.serving.front import SPRITE, STYLES, WEB, manifest_of, photo_of, sprite, style, words_module
+from catvae.serving.links import CATS, FIRST_A, FIRST_B, example_face
 
-STATIC = Path(__file__).parent / "static"
 MAX_DIFFERENCE = {"fp16": 2 / 255}  # of any pixel in [0, 1] of a face encoded and decoded, from torch's
 MIN_PSNR = {"int8": 40.0}  # dB, of each variant's pictures against torch's
 MAX_PHOTO_DIFFERENCE = 5e-3  # of what finder and aligner say, in cells, sides, radians and logits
-STYLED = ("mixer.css", "page.css")  # with the colours before them
-SHARED_WORDS = (
-    *(
-        "cat_a",
-        "cat_b",
-        "model",
-        *(f"model_{name}" for name in (*VARIANTS, PAINTED)),
-        "steps",
-        "path",
-        "path_lerp",
-        "path_slerp",
-    ),
-    *("result", "share", "morph", "play", "pause", "save_png", "save_gif", "kitten", "own_cat", "cats_painted"),
-    "surprise",
-    *("face_unsure", "face_none", "face_whole", "next_face", "whole", "adjust"),
-    *(f"name_{name}" for name in CATS if not is_painted(name)),
-    *("zoom", "right", "down", "turn", "too_large", "too_heavy", "too_narrow"),
-)
+OF_THE_APP = ("remote.js", "gradio.js", "explore.js", "colours.css", "__pycache__")  # of no use without a server
 
 
 @dataclass(frozen=True)
@@ -94,31 +68,41 @@ def export_web(
         raise SettingError(f"variants must be some of {', '.join(found)}, not {', '.join(variants) or 'none'}")
     if out.exists() and not (out / MANIFEST).exists() and (not out.is_dir() or any(out.iterdir())):
         raise SettingError(f"{out} holds something else: name a new folder")
+    out = out.resolve()  # "." has a name too
+    check_writable(out.parent)
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(STATIC, partial)
+    partial.mkdir(parents=True)
     try:
+        for path in WEB.rglob("*"):
+            copy = partial / path.relative_to(WEB)
+            if path.is_file() and path.name not in OF_THE_APP:
+                copy.parent.mkdir(exist_ok=True)
+                copy.write_bytes(path.read_bytes())  # no modes, which some disks refuse to take over
         cats = {name: example_face(name) for name in CATS}
-        for name, face in cats.items():
-            path = partial / "cats" / f"{name}.webp"
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(to_bytes(face, "WEBP", quality=92, method=6))
+        _write_cats(partial)
         seen = to_tensor(list(cats.values()))
-        checks = {}
-        models = {name: load_variant(name, checkpoints) for name in set(variants)}
-        for name in by_beta(models, models):
+        checks, networks = {}, {}
+        models = {name: load_variant(name, checkpoints) for name in variants}
+        for name in sorted(by_beta(models, models), key=lambda name: models[name].painter is not None):
             model = models[name].to(memory_format=torch.contiguous_format)
-            checks[name] = _export_variant(model, partial / name, seen, faces, weights)
+            twin = next((other for other in networks if _same_networks(model, models[other])), None)
+            networks[name] = dict(networks[twin]) if twin else _export_networks(model, partial, name, seen, weights)
+            if model.painter is not None:
+                networks[name] |= _export_painter(model, partial, name, seen, weights)
+            _write_latents(partial / networks[name]["latents"], model, seen, found[name])
+            checks[name] = _check(model, partial, networks[name], seen, faces)
             report(f"{name}: largest difference {255 * checks[name].largest:.2f} of 255, {checks[name].psnr:.1f} dB")
             _refuse(name, checks[name], weights)
         report(f"finder and aligner: largest difference {_export_photos(partial / 'photos', seen):.1e}")
-        for name in STYLED:
-            (partial / name).write_text(COLOURS.read_text("utf-8") + (STATIC / name).read_text("utf-8"), "utf-8")
+        for name in STYLES:
+            (partial / name).write_text(style(name), "utf-8")
         copy_packages(partial)
-        shutil.copy(ROOT / "LICENSE", partial / "LICENSE")
+        (partial / "LICENSE").write_bytes(LICENSE.read_bytes())
         _write_preview(partial, models[next(iter(checks))], cats)
-        _write_words(partial / "words.js")
-        _write_manifest(partial, {name: models[name] for name in checks}, list(cats), weights)
+        (partial / "words.js").write_text(words_module("local"), encoding="utf-8")
+        ordered = {name: models[name] for name in by_beta(models, models)}
+        _write_manifest(partial, manifest_of(ordered), networks, weights)
         if out.exists():
             shutil.rmtree(out)
         partial.rename(out)
@@ -127,15 +111,51 @@ def export_web(
     return checks
 
 
-def _export_variant(model: CatVAE, folder: Path, seen: Tensor, faces: Tensor | None, weights: str) -> Check:
-    save_graph(Encoder(model), {"input": seen[:2]}, (0,), folder / "encoder.onnx", weights)
-    latents = Encoder(model)(seen)
-    save_graph(Decoder(model), {"input": latents[:2]}, (0,), folder / "decoder.onnx", weights)
-    (folder / "latents.safetensors").write_bytes(save_tensors({"latents": latents.numpy()}))
+def _export_networks(model: CatVAE, out: Path, name: str, seen: Tensor, weights: str) -> dict[str, str]:
+    """Encoder and decoder of a variant, and where they and its latents lie."""
+    save_graph(Encoder(model), {"input": seen[:2]}, (0,), out / name / "encoder.onnx", weights)
+    latents = Encoder(model)(seen[:2])
+    save_graph(Decoder(model), {"input": latents}, (0,), out / name / "decoder.onnx", weights)
+    return {"encoder": f"{name}/encoder", "decoder": f"{name}/decoder", "latents": f"{name}/latents.safetensors"}
+
+
+def _export_painter(model: CatVAE, out: Path, name: str, seen: Tensor, weights: str) -> dict[str, str]:
+    latents = Encoder(model)(seen[:2])
+    examples = {"input": Decoder(model)(latents), "latents": latents}
+    save_graph(Painting(model), examples, (0,), out / name / "painter.onnx", weights)
+    return {"painter": f"{name}/painter"}
+
+
+def _same_networks(model: CatVAE, other: CatVAE) -> bool:
+    """Whether two models differ in their painters alone."""
+    ours, theirs = (
+        {key: value for key, value in each.state_dict().items() if not key.startswith("painter.")}
+        for each in (model, other)
+    )
+    return ours.keys() == theirs.keys() and all(torch.equal(value, theirs[key]) for key, value in ours.items())
+
+
+def _write_latents(path: Path, model: CatVAE, seen: Tensor, folder: Path) -> None:
+    """Those of the example cats, and where faces lie, from which newborns are drawn."""
+    tensors = {"latents": Encoder(model)(seen).numpy()}
+    with suppress(CheckpointError):  # older weights lack them
+        tensors |= {name: value.numpy() for name, value in load_latents(folder).items()}
+    path.write_bytes(save_tensors(tensors))
+
+
+def _check(model: CatVAE, out: Path, networks: dict[str, str], seen: Tensor, faces: Tensor | None) -> Check:
+    """The pictures of faces through the networks that were written, beside torch's."""
+
+    def run(kind: str, **inputs: np.ndarray) -> np.ndarray:
+        return np.asarray(open_graph(out / f"{networks[kind]}.onnx").run(None, inputs)[0])
+
     real = seen if faces is None else torch.cat([seen, faces.float() / 255])
     wanted = model.decode(Encoder(model)(real)).numpy()
-    latents = open_graph(folder / "encoder.onnx").run(None, {"input": real.numpy()})[0]
-    difference = open_graph(folder / "decoder.onnx").run(None, {"input": latents})[0] - wanted
+    latents = run("encoder", input=real.numpy())
+    pictures = run("decoder", input=latents)
+    if "painter" in networks:
+        pictures = run("painter", input=pictures, latents=latents)
+    difference = pictures - wanted
     return Check(float(np.abs(difference).max()), float(-10 * np.log10(np.square(difference).mean() + 1e-20)))
 
 
@@ -172,40 +192,29 @@ def _write_preview(out: Path, model: CatVAE, cats: dict[str, Image.Image]) -> No
     (out / "preview.jpg").write_bytes(to_bytes(strip, "JPEG", quality=85, optimize=True))
 
 
-def _write_words(path: Path) -> None:
-    """The words that the page needs, of both languages, from where the app's words are."""
-    words = {
-        language: {key: text for key, text in texts.items() if key in SHARED_WORDS or key.startswith(("web_", "name_"))}
-        for language, texts in TEXTS.items()
-    }
-    path.write_text(f"export default {json.dumps(words, ensure_ascii=False, indent=1)};\n", encoding="utf-8")
+def _write_cats(out: Path) -> None:
+    """The faces of the example cats in one picture, the photos of the real ones, and the page's icon."""
+    (out / SPRITE).write_bytes(sprite())
+    (out / "icon.png").write_bytes(to_bytes(example_face(next(reversed(CATS)))))
+    (out / "cats").mkdir()
+    for name in CATS:
+        if photo_of(name).suffix == ".jpg":
+            shutil.copy(photo_of(name), out / "cats")
 
 
-def _write_manifest(out: Path, models: dict[str, CatVAE], cats: list[str], weights: str) -> None:
+def _write_manifest(out: Path, content: dict, networks: dict[str, dict[str, str]], weights: str) -> None:
     """`mixer.json`: what there is, and each file's length and hash; the service worker gets the hash of it all."""
     files = {}
     for path in sorted(path for path in out.rglob("*") if path.is_file()):
-        content = path.read_bytes()
+        raw = path.read_bytes()
         files[path.relative_to(out).as_posix()] = {
-            "bytes": len(content),
-            "hash": hashlib.sha256(content).hexdigest()[:12],
+            "bytes": len(raw),
+            "hash": hashlib.sha256(raw).hexdigest()[:12],
         }
-    version = hashlib.sha256(json.dumps([files, list(models), cats]).encode()).hexdigest()[:12]
+    for name, row in content["variants"].items():
+        row["networks"] = networks[name]
+    version = hashlib.sha256(json.dumps([files, content]).encode()).hexdigest()[:12]
     worker = out / "sw.js"
-    worker.write_text(worker.read_text().replace("VERSION", version, 1))
-    content = {
-        "version": version,
-        "weights": weights,
-        "first": {
-            "a": FIRST_A,
-            "b": FIRST_B,
-            "model": DEFAULT_VARIANT if DEFAULT_VARIANT in models else next(iter(models)),
-        },
-        "steps": {"min": MIN_STEPS, "max": MAX_STEPS, "first": DEFAULT_STEPS},
-        "variants": {
-            name: {"beta": beta_of(name, model), "latents": model.config.latent_dim} for name, model in models.items()
-        },
-        "cats": cats,
-        "files": files,
-    }
+    worker.write_text(worker.read_text("utf-8").replace("VERSION", version, 1), "utf-8")
+    content |= {"version": version, "weights": weights, "files": files}
     (out / MANIFEST).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -37,15 +37,26 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents (N, latent_dim) to images in [0, 1], (N, 3, 64, 64), as `CatVAE.decode` gives them."""
+    """Latents (N, latent_dim) to the decoder's pictures in [0, 1], (N, 3, 64, 64), which a painter has not seen."""
 
     def __init__(self, model: CatVAE) -> None:
         super().__init__()
-        self.decoder, self.painter = model.decoder, model.painter
+        self.decoder = model.decoder
 
     def forward(self, latents: Tensor) -> Tensor:
-        picture = self.decoder(latents).sigmoid()
-        return picture if self.painter is None else self.painter(picture, latents).clamp(0, 1)
+        return self.decoder(latents).sigmoid()
+
+
+class Painting(nn.Module):
+    """A decoder's pictures (N, 3, 64, 64) in [0, 1] and the latents (N, latent_dim) to what `CatVAE.decode` gives."""
+
+    def __init__(self, model: CatVAE) -> None:
+        super().__init__()
+        assert model.painter is not None
+        self.painter = model.painter
+
+    def forward(self, pictures: Tensor, latents: Tensor) -> Tensor:
+        return self.painter(pictures, latents).clamp(0, 1)
 
 
 def save_graph(

@@ -1,4 +1,4 @@
-"""The two npm packages that the page runs on: pinned, checked by their hashes, kept in a cache folder."""
+"""The npm packages that the page runs on: pinned, checked by their hashes, kept in a cache folder."""
 
 import base64
 import gzip
@@ -39,11 +39,18 @@ PACKAGES = (
         "sha512-xdr6AdrfGBcfzncONUOlXMBuc5wJDtOueE3c5rdG0oNgtINLD+f2iFZltrBRZYzACRbKr+mSVU/x98zv2u3jmw==",
         ("dist/gifenc.esm.js", "LICENSE.md"),
     ),
+    Package(
+        "mediabunny",
+        "1.61.0",
+        "sha512-WciPOYwKZwgYkoBKcEK6JzzIf+w5whypPzFdOihOylZ/5Qv19FmNfRnTcaprH+jD136YpEASU30Eb6VNCJiz3A==",
+        ("dist/bundles/mediabunny.min.mjs", "LICENSE"),
+    ),
 )
 
 
 def copy_packages(out: Path) -> None:
-    """Put the files of each package, and its licence, into `out/NAME/`; .wasm files are gzipped.
+    """Put the files of each package, and its licence, into `out/NAME/`; .wasm files are gzipped, and modules end in
+    .js: some servers know no other ending of scripts.
 
     Raises MissingPackageError when they are neither in the cache nor to be had from npm.
     """
@@ -59,16 +66,16 @@ def copy_packages(out: Path) -> None:
                 packed = archive.extractfile(f"package/{file}")
                 assert packed is not None, file  # a pinned archive, checked by its hash
                 content = packed.read()
-                name = Path(file).name
+                name = Path(file).name.replace(".mjs", ".js")
                 if name.endswith(".wasm"):
                     (folder / f"{name}.gz").write_bytes(gzip.compress(content, 9, mtime=0))
-                elif name.endswith(".md"):
+                elif name.startswith("LICENSE"):
                     (folder / "LICENSE").write_bytes(content)
                 else:  # no source maps are here for a browser's tools to ask for
                     lines = content.splitlines(keepends=True)
                     (folder / name).write_bytes(b"".join(line for line in lines if not line.startswith(b"//# source")))
     for name in ("LICENSE", "ThirdPartyNotices.txt"):  # the npm package names them only; Python's holds them
-        shutil.copy(Path(onnxruntime.__path__[0], name), out / "onnxruntime-web" / name)
+        shutil.copyfile(Path(onnxruntime.__path__[0], name), out / "onnxruntime-web" / name)
 
 
 def cache_folder() -> Path:

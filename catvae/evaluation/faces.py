@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from catvae.errors import CheckpointError, ImageError
-from catvae.files import write_json, writing
+from catvae.files import check_writable, write_json, writing
 from catvae.images import data_uri, to_pil, to_tensor
 from catvae.model import IMAGE_SIZE, CatVAE, beta_elbo, beta_of, load_variant
 from catvae.photos.decode import open_image
@@ -61,6 +61,7 @@ def evaluate_faces(
     Raises DataError for a folder without pictures, CheckpointError for weights that cannot be loaded
     or do not tell their β, and SettingError where `out` cannot be written.
     """
+    check_writable(out.parent)
     files, _ = list_files(folder)
     model = load_variant(variant, checkpoints)
     if (beta := beta_of(variant, model)) is None:
@@ -92,7 +93,7 @@ def evaluate_faces(
     page = Template(PAGE.read_text(encoding="utf-8"), autoescape=True, trim_blocks=True)
     with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page.render(report=report, photos=shown), encoding="utf-8")
+        out.write_text(page.render(report=report, photos=shown), encoding="utf-8", errors="backslashreplace")
         write_json(out.with_suffix(".json"), {**report, "files": rows})
     return report
 

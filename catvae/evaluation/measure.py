@@ -100,13 +100,18 @@ def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Pat
 
     Raises DataError for streamed faces, or any that the weights have learned from, CheckpointError for
     weights that cannot be loaded, MissingPackageError when those of LPIPS are not installed, SettingError
-    for two rows of one name.
+    for two rows of one name, or fewer than 10 validation faces.
     """
+    if len(faces.validation) < 10:
+        few = f"{len(faces.validation)} validation faces are too few for intervals, which leave out a tenth each"
+        raise SettingError(f"{few}: 10 are needed; without --out the models are measured on any number")
     also = also or []
     models, folders = load_models(checkpoints), find_models(checkpoints)
     names = [*models, *(folder.name for folder in also)]
     if len(set(names)) < len(names):
         raise SettingError(f"--also: the folders need other names than {', '.join(models)}, and than each other")
+    for folder in also:
+        load_checkpoint(folder)  # now, not after minutes of measuring
     require_unseen(folders | {folder.name: folder for folder in also}, faces.validation)
     ruler = make_ruler(faces)
     components = principal_components(faces.split("train"), max(m.config.latent_dim for m in models.values()))

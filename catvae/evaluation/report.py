@@ -6,9 +6,9 @@ from typing import Any
 
 from jinja2 import Template
 
-from catvae.errors import SettingError
+from catvae.errors import SettingError, describe
 from catvae.evaluation.rows import QuickReport, Report
-from catvae.files import write_json
+from catvae.files import replacing, write_json, writing
 
 DOCUMENT = Path(__file__).with_name("report.md")
 OF_NO_MODEL = {"psnr", "ssim", "kl", "lpips", "sharpness", "power"}  # trivial where nothing is lost
@@ -142,7 +142,9 @@ def split_page(page: Path) -> tuple[str, str]:
     """
     try:
         before, start, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise SettingError(describe(error, page, "read")) from error
+    except UnicodeDecodeError as error:
         raise SettingError(f"{page}: cannot be read ({error})") from error
     _, end, after = rest.partition("<!-- /table -->\n")
     if not start or not end:
@@ -153,4 +155,5 @@ def split_page(page: Path) -> tuple[str, str]:
 def insert_table(page: Path, table: str) -> None:
     """Put the table between the two lines that `split_page` looks for."""
     before, after = split_page(page)
-    page.write_text(f"{before}{table}\n{after}", encoding="utf-8")
+    with writing(page), replacing(page) as partial:
+        partial.write_text(f"{before}{table}\n{after}", encoding="utf-8")

@@ -10,25 +10,42 @@ from PIL import Image
 
 from catvae.fullsize.parents import parent_of
 from catvae.latents import new_kittens
-from catvae.mixing import Comparison, interpolate, measure, mix_photos
+from catvae.mixing import METHODS, Comparison, interpolate, measure, mix_photos
 from catvae.mixing import compare as compare_faces
 from catvae.model import IMAGE_SIZE, PAINTED
-from catvae.page.components import Count, LaterCount, PhotoInput, Picture, Range
+from catvae.page.components import Choice, Count, LaterCount, Options, PhotoInput, Picture, Range
+from catvae.page.cutting import cut_square
 from catvae.page.morph import shares
-from catvae.page.picker import CatPicker, cut_square
 from catvae.page.theme import i18n
 from catvae.page.visitor import check_path, check_side, check_steps, known_model, read, two_faces, words_of
 from catvae.photos.faces import cut_face
-from catvae.serving.links import CATS, FIRST_A
+from catvae.serving.links import (
+    CATS,
+    DEFAULT_PATH,
+    DEFAULT_STEPS,
+    FIRST_A,
+    FIRST_B,
+    MAX_STEPS,
+    MIN_STEPS,
+    State,
+    face_file,
+)
 from catvae.serving.weights import Weights
 
 
-def add_endpoints(
-    weights: Weights, model: gr.Dropdown, cat_a: CatPicker, cat_b: CatPicker, steps: gr.Slider, path: gr.Radio
-) -> None:
-    """Register the endpoints on the page being built; nothing of them is seen there."""
-    with gr.Row(visible=False):
+def add_endpoints(demo: gr.Blocks, weights: Weights) -> None:
+    """Register the endpoints on a page of the app's that no one visits: what they take and give is loaded there."""
+    with demo.route("Programs", "programs", show_in_navbar=False), gr.Row(visible=False):
         trigger = gr.Button()
+        names = list(weights.current.models)
+        first = State().model if State().model in names else names[0]
+        model = Choice(names, value=first, label=i18n("model"))
+        cat_a, cat_b = (
+            PhotoInput(face_file(name), type="filepath", label=i18n(f"cat_{letter}"))
+            for letter, name in (("a", FIRST_A), ("b", FIRST_B))
+        )
+        steps = Range(MIN_STEPS, MAX_STEPS, DEFAULT_STEPS, step=1, label=i18n("steps"))
+        path = Options(list(METHODS), value=DEFAULT_PATH, label=i18n("path"))
         image, gallery, numbers = gr.Image(format="png"), gr.Gallery(format="png"), gr.JSON()
         photo = PhotoInput(CATS[FIRST_A], type="filepath", label=i18n("cat_a"))
         number, size = Count(1, precision=0), LaterCount(IMAGE_SIZE, precision=0)
@@ -39,12 +56,12 @@ def add_endpoints(
             Range(-180, 180, 0, step=1, label=i18n("turn")),
         ]
         face, note = gr.Image(format="png", label=i18n("face")), gr.Markdown()
-    api = Api(weights)
-    trigger.click(api.mix, [model, cat_a.face, cat_b.face, steps, path, size], gallery, api_name="mix")
-    trigger.click(api.compare, [cat_a.face, cat_b.face], [gallery, numbers], api_name="compare")
-    trigger.click(api.reconstruct, [model, cat_a.face], [image, numbers], api_name="reconstruct")
-    trigger.click(api.random, [model], [image], api_name="random")
-    trigger.click(api.cut, [photo, number, *square], [face, note, number], api_name="cut")
+        api = Api(weights)
+        trigger.click(api.mix, [model, cat_a, cat_b, steps, path, size], gallery, api_name="mix")
+        trigger.click(api.compare, [cat_a, cat_b], [gallery, numbers], api_name="compare")
+        trigger.click(api.reconstruct, [model, cat_a], [image, numbers], api_name="reconstruct")
+        trigger.click(api.random, [model], [image], api_name="random")
+        trigger.click(api.cut, [photo, number, *square], [face, note, number], api_name="cut")
 
 
 @dataclass(frozen=True)
@@ -59,7 +76,7 @@ class Api:
         """Turn cat A into cat B.
 
         Args:
-            model: "v1" to "v6", of other weight β of the KL term, v3 of other size; "v7", if there: v6 and a painter.
+            model: The name of one, such as "v6"; /compare has them all, with the weight β of the KL term of each.
             image_a: First cat; its best face is cut out, 64×64 pixels are taken as they are, else the centre square.
             image_b: Second cat, likewise.
             steps: Number of frames, 2 to 24.
@@ -109,7 +126,7 @@ class Api:
         """Show a cat as a model sees it.
 
         Args:
-            model: "v1" to "v6".
+            model: The name of one, as for /mix.
             image: Picture of a cat, cut as for /mix.
 
         Returns:
@@ -124,7 +141,7 @@ class Api:
         """Draw a kitten that no one has seen.
 
         Args:
-            model: "v1" to "v6".
+            model: The name of one, as for /mix.
 
         Returns:
             A face at 64×64, decoded from a latent drawn where the model's faces lie.

@@ -43,31 +43,6 @@ class PhotoInput(gr.Image):
         return ImageData(url=data_uri(value)) if isinstance(value, Image.Image) else super().postprocess(value)
 
 
-class PhotoFile(gr.Textbox):
-    """Where a photo lies, or the photo itself as a data: URI; handed on as `PhotoInput` does.
-
-    Text, because Gradio's pictures load the whole photo into the page once more, and answer with an error of the
-    file system where it has left the server.
-    """
-
-    is_template = True
-
-    def preprocess(self, payload: str | None) -> Picture:
-        """The path, the bytes of a data: URI, or None for anything else."""
-        return sent_photo(payload)
-
-    def postprocess(self, value: Any) -> str | None:
-        """A path as it is, a picture as a data: URI."""
-        return data_uri(value) if isinstance(value, Image.Image) else value
-
-
-def sent_photo(sent: Any) -> Picture:
-    """The path of a file of this app's, the bytes of a data: URI, or None for anything else."""
-    if not isinstance(sent, str):
-        return None
-    return bytes_within(sent) if sent.startswith("data:") else own_file(sent)
-
-
 def bytes_within(address: str) -> bytes:
     """The bytes in a data: URI; none, which no one can read, where it is broken."""
     try:

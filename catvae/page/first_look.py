@@ -3,8 +3,7 @@
 import json
 
 from catvae.images import data_uri, make_strip
-from catvae.mixing import interpolate
-from catvae.page.morph import MORPH_FRAMES
+from catvae.page.morph import MORPH_FRAMES, draw_way
 from catvae.page.theme import static
 from catvae.serving.links import State, example_face
 from catvae.serving.texts import TEXTS
@@ -18,7 +17,7 @@ def first_look(current: WeightSet) -> str:
     """
     state = State(model=State().model if State().model in current.models else next(iter(current.models)))
     faces = example_face(state.a), example_face(state.b)
-    strip = make_strip(interpolate(current.models[state.model], faces, MORPH_FRAMES, state.path))
+    strip = make_strip(draw_way(current, state.model, faces, state.path))
     titles = {language: f"🐱 {words['web_title']}" for language, words in TEXTS.items()}
     values = {"count": MORPH_FRAMES, "strip": data_uri(strip, "WEBP", quality=80, method=0), "titles": titles}
     script = static("first_look.js").replace("VALUES", json.dumps(values).replace("<", "\\u003c"))

@@ -1,11 +1,10 @@
 """The head of the page: its name, the languages, where code, weights and post are."""
 
-import os
-from collections.abc import Sequence
-
 import gradio as gr
 
+from catvae.files import address_setting, setting
 from catvae.page.theme import i18n, static
+from catvae.serving.texts import TEXTS
 from catvae.serving.weights import Weights
 
 
@@ -16,7 +15,8 @@ def header_view(weights: Weights) -> gr.HTML:
         label=i18n("language"),
         html_template=static("header.html"),
         css_template=static("header.css"),
-        js_on_load=static("header.js"),
+        js_on_load=None,
+        languages=[[language, words["language_name"]] for language, words in TEXTS.items()],
         links=addresses(weights),
         elem_id="head",
         apply_default_css=False,
@@ -26,15 +26,10 @@ def header_view(weights: Weights) -> gr.HTML:
 
 def addresses(weights: Weights) -> dict[str, str | None]:
     """Where code, weights and post are: `CATVAE_CODE` or the Space, the weights' repo, `CATVAE_POST`."""
-    space, repo = os.environ.get("SPACE_ID"), weights.repo
+    space, repo = setting("SPACE_ID"), weights.repo
     return {
-        "code": os.environ.get("CATVAE_CODE")
+        "code": address_setting("CATVAE_CODE")
         or (f"https://huggingface.co/spaces/{space}/tree/main" if space else None),
         "weights": f"https://huggingface.co/{repo}" if repo else None,
-        "post": os.environ.get("CATVAE_POST"),
+        "post": address_setting("CATVAE_POST"),
     }
-
-
-def speak_other(header: gr.HTML, chosen: Sequence[gr.components.Component]) -> None:
-    """Open the page anew in the language that was clicked, with what is `chosen`: model, steps, path, both photos."""
-    header.click(None, chosen, None, js=static("speak_other.js"), api_visibility="private", show_progress="hidden")

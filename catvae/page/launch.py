@@ -1,24 +1,30 @@
 """How the app is started: what `Blocks.launch` needs, and where it listens."""
 
-import os
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
 
 from catvae.errors import SettingError
-from catvae.page.embed import embed_routes
+from catvae.files import find_port
+from catvae.page.embed import embed_routes, find_mixer
+from catvae.page.front import front_routes
 from catvae.page.preview import LinkPreview, preview_route
 from catvae.page.theme import THEME, i18n, static
-from catvae.serving.limits import Limits
+from catvae.serving.decoders import LIGHT_ONES
+from catvae.serving.limits import Limits, find_rate
+from catvae.serving.routes import OpenRoutes
 from catvae.serving.sweep import sweep_in_background
 from catvae.serving.weights import Weights
 
-PORT = 7860
-
 
 def launch_options(weights: Weights) -> dict[str, Any]:
-    """What `Blocks.launch` needs so that the page looks, speaks and keeps quiet as it should."""
+    """What `Blocks.launch` needs so that the page looks, speaks and keeps quiet as it should.
+
+    Raises SettingError when `CATVAE_WEB` names a folder without a mixer.
+    """
+    mixer = find_mixer()
+    own = [*embed_routes(weights, mixer), *front_routes(weights, beside=mixer is not None), preview_route(weights)]
     return {
         "theme": THEME,
         "css": static("page.css"),
@@ -31,8 +37,12 @@ def launch_options(weights: Weights) -> dict[str, Any]:
         "ssr_mode": False,
         "state_session_capacity": 500,  # each holds the page's settings; ten thousand would be a gigabyte
         "app_kwargs": {
-            "middleware": [Middleware(Limits), Middleware(LinkPreview, weights=weights)],
-            "routes": [*embed_routes(weights), preview_route(weights)],
+            "middleware": [
+                Middleware(OpenRoutes, own=own),
+                Middleware(Limits, rate=find_rate()),
+                Middleware(LinkPreview, weights=weights),
+            ],
+            "routes": own,
         },
     }
 
@@ -40,6 +50,7 @@ def launch_options(weights: Weights) -> dict[str, Any]:
 def launch(demo: gr.Blocks, weights: Weights) -> None:
     """Serve the page until it is stopped. Raises SettingError for a port that is none or is taken."""
     port = find_port()
+    LIGHT_ONES.restart()  # else the first visitor waits for it
     sweep_in_background(also=lambda: weights.current.recent.forget())
     try:
         demo.launch(server_port=port, **launch_options(weights))
@@ -47,12 +58,3 @@ def launch(demo: gr.Blocks, weights: Weights) -> None:
         if "port" not in str(error):
             raise
         raise SettingError(f"port {port} is taken: stop what listens there, or set PORT to another one") from error
-
-
-def find_port() -> int:
-    """The port that `PORT` or `GRADIO_SERVER_PORT` names, else 7860. Raises SettingError for what is no port."""
-    name = next((name for name in ("PORT", "GRADIO_SERVER_PORT") if os.environ.get(name)), None)
-    value = os.environ[name] if name else str(PORT)
-    if not value.isdecimal() or not 0 < int(value) < 65536:
-        raise SettingError(f"{name} must be a port from 1 to 65535, not {value!r}")
-    return int(value)

@@ -11,9 +11,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catvae.images import to_bytes
-from catvae.mixing import interpolate
 from catvae.page.first_look import first_look
-from catvae.page.morph import MIXING
+from catvae.page.morph import draw_way
 from catvae.page.theme import render, static
 from catvae.page.visitor import address_of, language_for
 from catvae.serving.links import DEFAULT_STEPS, State, app_link, cat_title, example_face, read_state
@@ -42,8 +41,7 @@ def preview_route(weights: Weights) -> Route:
 def draw_preview(current: WeightSet, state: State) -> bytes:
     """The faces of two cats, and the one half way large between them, 1200×630, as JPEG."""
     a, b = example_face(state.a), example_face(state.b)
-    with MIXING:
-        kitten = interpolate(current.models[state.model], (a, b), 3, state.path)[1]
+    kitten = draw_way(current, state.model, (a, b), state.path, 3)[1]
     picture = Image.new("RGB", SIZE, PAPER)
     left = (SIZE[0] - sum(SIDES) - 2 * GAP) // 2
     for face, side in zip((a, kitten, b), SIDES, strict=True):
@@ -62,7 +60,7 @@ def preview_tags(request: Request, current: WeightSet, page: str = "") -> str:
     named = {
         "a": cat_title(state.a, words),
         "b": cat_title(state.b, words),
-        "model": words.get(f"model_{state.model}", state.model),
+        "model": current.title(state.model, words),
     }
     return render(
         "link_preview.html",

@@ -1,8 +1,8 @@
 """How the page looks and speaks: theme, static files, templates, languages."""
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import jinja2
@@ -61,12 +61,6 @@ THEME = gr.themes.Soft(
 )
 
 
-def when_seen(triggers: Sequence, selector: str) -> gr.Number:
-    """Something whose `change` says that one of `triggers` fired while an element was to be seen.
-
-    Told in the browser, so that nothing is asked of the server for those who do not see the element.
-    """
-    seen = gr.Number(0, visible="hidden")
-    count = f"count => document.querySelector('{selector}')?.offsetParent ? count + 1 : count"
-    gr.on(triggers, None, seen, seen, js=count, api_visibility="private", show_progress="hidden")
-    return seen
+def element(html: str, **options: Any) -> gr.HTML:
+    """A place for elements of the front."""
+    return gr.HTML(html_template=html, js_on_load=None, apply_default_css=False, padding=False, **options)

@@ -3,15 +3,15 @@
 import os
 import subprocess
 import threading
-import time
 from collections import deque
 
 import gradio as gr
 from huggingface_hub import HfApi
 
-from catvae.download import hub_calls
+from catvae.download import PATIENT, hub_calls, persist
 from catvae.errors import HubError
-from catvae.publishing.weights import PAUSES, may_pass
+from catvae.files import find_port
+from catvae.machine import catch_stops
 
 SHOWN_LINES = 200
 
@@ -19,17 +19,27 @@ SHOWN_LINES = 200
 def train_and_pause(command: list[str]) -> None:
     """Run the training `command` beside a page with its log, then pause the Space it runs on.
 
-    Paused Spaces cost nothing. The Space is SPACE_ID; without one the page stays up.
+    Paused Spaces cost nothing. The Space is SPACE_ID; without one the page stays up. When the machine is taken back
+    the training hears of it, and what it pushes then is waited for.
     """
+    port = find_port()
+    catch_stops()
     log: deque[str] = deque(maxlen=SHOWN_LINES)
-    threading.Thread(target=_train, args=(command, log), daemon=True).start()
+    started: list[subprocess.Popen] = []
+    thread = threading.Thread(target=_train, args=(command, log, started), daemon=True)
+    thread.start()
     with gr.Blocks(title="Kitten Mixer training", analytics_enabled=False) as page:
         gr.Markdown("# Kitten Mixer training\nThe weights are pushed at the end, and this Space pauses itself.")
         gr.Textbox(lambda: "\n".join(log), every=2, lines=25, label="Log", autoscroll=True)
-    page.launch(server_name=os.environ.get("GRADIO_SERVER_NAME"), server_port=int(os.environ.get("PORT", 7860)))
+    try:
+        page.launch(server_name=os.environ.get("GRADIO_SERVER_NAME"), server_port=port)
+    finally:
+        for training in started:
+            training.terminate()
+        thread.join()
 
 
-def _train(command: list[str], log: deque[str]) -> None:
+def _train(command: list[str], log: deque[str], started: list[subprocess.Popen]) -> None:
     try:
         training = subprocess.Popen(
             command,
@@ -39,6 +49,7 @@ def _train(command: list[str], log: deque[str]) -> None:
             errors="replace",  # whatever it prints, the Space must come to its pause
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
+        started.append(training)
         for line in training.stdout:  # text mode ends a line at the progress bar's \r too
             if "img/s]" in line and log and "img/s]" in log[-1]:
                 log.pop()
@@ -52,18 +63,17 @@ def _train(command: list[str], log: deque[str]) -> None:
         pause(log)
 
 
-def pause(log: deque[str], pauses: tuple[float, ...] = PAUSES) -> None:
+def pause(log: deque[str], pauses: tuple[float, ...] = PATIENT) -> None:
     """Pause the Space this runs on, if it is one, trying again after each of `pauses` (s), and say so if that fails."""
+
+    def ask() -> None:
+        with hub_calls("could not pause this Space"):
+            HfApi().pause_space(space)
+
     if space := os.environ.get("SPACE_ID"):
-        for wait in (*pauses, None):
-            try:
-                with hub_calls("could not pause this Space"):
-                    HfApi().pause_space(space)
-                break
-            except HubError as error:
-                if wait is None or not may_pass(error):
-                    log.append(f"{error}: pause it yourself, it costs money")
-                    break
-                time.sleep(wait)
+        try:
+            persist(ask, pauses)
+        except HubError as error:
+            log.append(f"{error}: pause it yourself, it costs money")
     if log:
         print(log[-1], flush=True)

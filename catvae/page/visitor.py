@@ -9,8 +9,8 @@ from catvae.fullsize.parents import SIZES, check_size
 from catvae.mixing import METHODS
 from catvae.model import CatVAE
 from catvae.page.components import Picture
-from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
+from catvae.serving.decoders import open_photo
 from catvae.serving.links import MAX_STEPS, MIN_STEPS, app_address, example_face, example_name
 from catvae.serving.texts import TEXTS, language_of
 from catvae.serving.weights import WeightSet
@@ -46,7 +46,7 @@ def refuse(words: dict[str, str], key: str, **values: object) -> gr.Error:
 def read(picture: Picture, letter: str, words: dict[str, str]) -> Image.Image:
     """The picture of cat "A" or "B". Raises gr.Error in the visitor's words when it cannot be used."""
     try:
-        return open_image(picture)
+        return open_photo(picture)
     except ImageError as error:
         gone = picture and error.reason == "missing"  # it was there
         raise refuse(words, "expired" if gone else error.reason, cat=letter) from error
@@ -90,11 +90,3 @@ def check_path(path: str, words: dict[str, str]) -> str:
     if not isinstance(path, str) or path not in METHODS:
         raise refuse(words, "unknown_path", names=", ".join(METHODS))
     return path
-
-
-def told(event: gr.EventData, name: str) -> object:
-    """What the browser told under that name with an event; None where it told nothing."""
-    try:
-        return getattr(event, name, None)
-    except TypeError:  # an event without data
-        return None

@@ -1,5 +1,6 @@
 """Any file a visitor may bring to an upright sRGB picture, on guard against what a file may do."""
 
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
@@ -7,8 +8,10 @@ from typing import Literal
 import numpy as np
 from pi_heif import register_heif_opener
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL.PngImagePlugin import Blend, PngImageFile
 
 from catvae.errors import ImageError
+from catvae.photos.colours import told_profile
 from catvae.photos.mend import mend
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")  # nothing that runs programs
@@ -26,6 +29,7 @@ TURNS = {  # what makes a picture upright, by its orientation in EXIF
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIZES = {1: 1, 3: 2, 4: 4, 6: 1, 8: 2, 9: 4}  # of an integer in EXIF, in bytes by its type
 BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
 WHITE_IS_ZERO, UNSIGNED, SIGNED = 0, 1, 2  # values of the last two
 
@@ -60,6 +64,8 @@ def open_image(source: Image.Image | bytes | str | Path | None) -> Image.Image:
     try:
         if isinstance(source, Image.Image):
             return _decode(source, name)
+        if not isinstance(source, bytes) and not Path(source).is_file():  # a device would be read for ever
+            raise FileNotFoundError(name)
         size = len(source) if isinstance(source, bytes) else Path(source).stat().st_size
         if size > MAX_MEGABYTES * 1e6:
             raise ImageError("too_heavy", f"{name}: {size / 1e6:.0f} MB is over {MAX_MEGABYTES} MB")
@@ -94,15 +100,33 @@ def _decode(image: Image.Image, name: str) -> Image.Image:
         raise ImageError("too_large", f"{name}: {width}×{height} is over {MAX_MEGAPIXELS} megapixels")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise ImageError("too_narrow", f"{name}: {width}×{height} is too narrow to show a face")
+    told = told_profile(image)
     image.draft(None, (WORKING_SIDE, WORKING_SIDE))  # JPEGs decode at a half, quarter or eighth
-    image.load()
+    image = _first_frame(image)
     turn = TURNS.get(_orientation(image))
-    image = _to_srgb(_shrink(image))
+    image = _to_srgb(_shrink(image), told)
     image = image if turn is None else image.transpose(turn)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, NEUTRAL_GREY), image)
     return image.convert("RGB")
+
+
+def _first_frame(image: Image.Image) -> Image.Image:
+    """The loaded picture, of an animation the frame that it begins with, as browsers show it."""
+    if isinstance(image, PngImageFile) and image.default_image:  # what is shown where no animation can be
+        with suppress(EOFError, SyntaxError):
+            image.seek(1)
+            image.blend_op = Blend.OP_SOURCE  # there is nothing behind it
+    tile = getattr(image, "tile", None) if image.format in ("GIF", "PNG") else None
+    part = tile[0][1] if tile else None
+    image.load()
+    if not part or tuple(part) == (0, 0, *image.size):
+        return image
+    whole = Image.new("RGBA", image.size)  # around a frame that is smaller there is nothing
+    whole.paste(image.convert("RGBA").crop(part), part)
+    whole.info = {key: value for key, value in image.info.items() if key != "transparency"}
+    return whole
 
 
 def _orientation(image: Image.Image) -> int:
@@ -118,13 +142,22 @@ def _orientation(image: Image.Image) -> int:
         for number in range(int.from_bytes(tiff[first : first + 2], order)):
             entry = tiff[first + 2 + 12 * number :][:12]
             if int.from_bytes(entry[:2], order) == ExifTags.Base.Orientation:
-                return int.from_bytes(entry[8:10], order)
+                return _first_integer(entry, tiff, order)
             if len(entry) < 12:
                 break
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # of anything that text may hold
         return 1
+
+
+def _first_integer(entry: bytes, tiff: bytes, order: Literal["little", "big"]) -> int:
+    """The value of an entry of EXIF, or the first of several, which lie elsewhere where they take more than four bytes;
+    1 for what is no integer."""
+    size = SIZES.get(int.from_bytes(entry[2:4], order), 0)
+    count, place = (int.from_bytes(entry[i : i + 4], order) for i in (4, 8))
+    values = entry[8:] if size * count <= 4 else tiff[place:]
+    return int.from_bytes(values[:size], order) if size else 1
 
 
 def _shrink(image: Image.Image) -> Image.Image:
@@ -160,8 +193,10 @@ def _to_8_bits(image: Image.Image, factor: int) -> np.ndarray:
     return (255 - grey if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO else grey).astype(np.uint8)
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
+def _to_srgb(image: Image.Image, told: bytes | None) -> Image.Image:
+    profile = told or image.info.get("icc_profile")
+    if told and image.mode in ("1", "L", "LA", "P"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if not isinstance(profile, bytes) or image.mode not in ("RGB", "RGBA", "CMYK", "L", "LA"):
         return image
     colours = image.convert("L") if image.mode == "LA" else image

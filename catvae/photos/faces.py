@@ -75,35 +75,50 @@ def find_faces(image: Image.Image) -> list[Face]:
 
     Raises CheckpointError when the networks' weights are missing or broken.
     """
+    rgb, levels, shrink = to_pyramid(image)
+    scale = torch.tensor([shrink, shrink, shrink, 1.0])
+    if _is_small_copy(rgb):
+        square = torch.tensor([[rgb.width / 2, rgb.height / 2, float(max(rgb.size)), 0.0]])
+        _, aligner = load_networks()
+        score = (aligner(cut_views(levels, square))[0, 4].sigmoid() * _catness(levels, square)[0]).item()
+        if score > MIN_SCORE:
+            return [_to_face(square[0] * scale, score)]
+    squares, fit = find_squares(levels)
+    scores = fit * _catness(levels, squares)
+    squares = _set_upright(levels, squares)
+    found = [_to_face(square * scale, score) for square, score in zip(squares, scores.tolist(), strict=True)]
+    return sorted((face for face in found if face.score >= MIN_SCORE), key=lambda face: -face.score)
+
+
+def to_pyramid(image: Image.Image) -> tuple[Image.Image, list[Tensor], float]:
+    """A photo in the size in which faces are looked for: as a picture, as (3, H, W) and its halves, and how many times
+    smaller it is."""
     rgb = image.convert("RGB")
     shrink = max(1.0, max(rgb.size) / WORKING_SIDE)
     if shrink > 1:
         size = (max(1, round(rgb.width / shrink)), max(1, round(rgb.height / shrink)))
         rgb = rgb.resize(size, BOX, reducing_gap=2.0)
-    finder, aligner = load_networks()
-    levels = _pyramid(_to_pixels(rgb))
+    return rgb, _pyramid(_to_pixels(rgb)), shrink
 
-    if _is_small_copy(rgb):
-        square = torch.tensor([[rgb.width / 2, rgb.height / 2, float(max(rgb.size)), 0.0]])
-        score = (aligner(_views(levels, square))[0, 4].sigmoid() * _catness(levels, square)[0]).item()
-        if score > MIN_SCORE:
-            return [_to_face(square[0] * torch.tensor([shrink, shrink, shrink, 1.0]), score)]
+
+@torch.inference_mode()
+def find_squares(levels: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """What finder and aligner take for faces, before it is asked whether they are cats' or dogs': up to three squares
+    (N, 4) in pixels of the first level, and how well each fits, in [0, 1], (N,), best first."""
+    finder, aligner = load_networks()
+    height, width = levels[0].shape[1:]
     proposals, heat = _propose(levels, finder)
     squares, fit = _refine(levels, proposals, aligner)
     fit = (heat * fit).sqrt()
     chosen: list[int] = []
     for i in fit.argsort(descending=True).tolist():
         x, y = squares[i, :2].tolist()
-        outside = not (0 <= x <= rgb.width and 0 <= y <= rgb.height)
+        outside = not (0 <= x <= width and 0 <= y <= height)
         if fit[i] < MIN_FIT or outside or any(_overlap(squares[i], squares[j]) > 0.4 for j in chosen):
             continue
         chosen.append(i)
     chosen = chosen[:MAX_CLASSIFIED]
-    scores = fit[chosen] * _catness(levels, squares[chosen])
-    squares[chosen] = _set_upright(levels, squares[chosen])
-    scale = torch.tensor([shrink, shrink, shrink, 1.0])
-    found = [_to_face(squares[i] * scale, score) for i, score in zip(chosen, scores.tolist(), strict=True)]
-    return sorted((face for face in found if face.score >= MIN_SCORE), key=lambda face: -face.score)
+    return squares[chosen], fit[chosen]
 
 
 def align(image: Image.Image, face: Face, size: int = IMAGE_SIZE, margin: float = 0.0) -> Image.Image:
@@ -199,7 +214,7 @@ def _catness(levels: list[Tensor], squares: Tensor) -> Tensor:
     """How sure it is that the squares (N, 4) show cats rather than dogs, in [0, 1], (N,); 0.5 for neither."""
     if len(squares) == 0:
         return torch.zeros(0)
-    views = _views(levels, squares, 128, CAT_VIEW)
+    views = cut_views(levels, squares, 128, CAT_VIEW)
     views = views.mul(255).sub(127).div(128).contiguous(memory_format=torch.channels_last)
     answers = load_classifier()(views).softmax(1)
     cat, dog = (answers[:, classes].sum(1) for classes in (CATS, DOGS))
@@ -242,7 +257,7 @@ def _refine(levels: list[Tensor], squares: Tensor, aligner: Aligner) -> tuple[Te
     for turn in range(PASSES + 1):
         if len(squares) == 0:
             break
-        output = aligner(_views(levels, squares))
+        output = aligner(cut_views(levels, squares))
         scores = output[:, 4].sigmoid()
         if turn < PASSES:
             squares = _move(squares, output[:, :4])
@@ -253,7 +268,7 @@ def _set_upright(levels: list[Tensor], squares: Tensor) -> Tensor:
     """Squares (N, 4) turned, moved and scaled by eyes and nose where these say that they are far off."""
     if len(squares) == 0:
         return squares
-    missing = fit_squares(find_landmarks(_views(levels, squares, SIDE, VIEW)))
+    missing = fit_squares(find_landmarks(cut_views(levels, squares, SIDE, VIEW)))
     off = missing[:, 3].abs() > math.radians(MAX_TURN)
     return torch.where(off[:, None], _move(squares, missing), squares)
 
@@ -265,7 +280,7 @@ def _move(squares: Tensor, missing: Tensor) -> Tensor:
     return torch.stack([x, y, side * scale.exp(), angle + turn], 1)
 
 
-def _views(levels: list[Tensor], squares: Tensor, size: int = IMAGE_SIZE, view: float = ALIGNER_VIEW) -> Tensor:
+def cut_views(levels: list[Tensor], squares: Tensor, size: int = IMAGE_SIZE, view: float = ALIGNER_VIEW) -> Tensor:
     """`view` times as much as the squares (N, 4), each from the level that shows it at about `size` pixels."""
     sides = squares[:, 2].clamp_min(1) * view / size
     numbers = sides.log2().round().long().clamp(0, len(levels) - 1)

@@ -12,6 +12,7 @@ from PIL import Image
 PNG_MAGIC, JPEG_MAGIC = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 END_OF_JPEG, START_OF_SCAN = b"\xff\xd9", 0xDA
 MAX_PROFILE = 16 << 20  # bytes of a colour profile, unpacked
+COLOURS = {b"cICP": 4, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1}  # lengths of chunks that tell them
 TRANSPARENCY = {0: (2,), 2: (6,), 3: range(1, 257)}  # lengths of tRNS by the header's kind of colour
 # JPEG segments that decide what the pixels mean: how long they are at least, and how they begin
 SEGMENTS = {0xE0: (14, b"JFIF\0"), 0xE1: (6, b"Exif\0\0"), 0xE2: (14, b"ICC_PROFILE\0"), 0xEE: (12, b"Adobe")}
@@ -56,7 +57,8 @@ def _essential_png(content: bytes) -> tuple[bytes, bytes | None]:
         whole = intact and not pixels_begun
         if kind == b"iCCP" and whole:
             profile = _unpack_profile(data)
-        fitting = kind == b"tRNS" and whole and len(data) in TRANSPARENCY.get(colour, ())
+        fitting = whole and len(data) == COLOURS.get(kind)
+        fitting |= kind == b"tRNS" and whole and len(data) in TRANSPARENCY.get(colour, ())
         if fitting or kind in (b"IHDR", b"PLTE", b"IDAT") or (kind == b"eXIf" and intact):
             kept.append(chunk)
     kept.append(b"\0\0\0\0IEND\xaeB`\x82")

@@ -13,6 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from catvae.errors import CheckpointError
 
 WEIGHTS = Path(__file__).with_name("aligner.safetensors")
+CAT_HEAD = Path(__file__).with_name("cat_head.safetensors")
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -51,8 +52,33 @@ class Aligner(nn.Module):
             *[nn.Linear(96 * 16, 128), nn.ReLU(inplace=True), nn.Linear(128, 5)],
         )
 
+    def features(self, x: Tensor) -> Tensor:
+        """What the last convolution gives for views, (N, 1536)."""
+        return self.layers[:5](x * 4 - 2)
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x * 4 - 2)
+        return self.layers[5:](self.features(x))
+
+
+class AlignerAndCat(nn.Module):
+    """As `Aligner`, and the logit that it is a cat rather than a dog, (N, 6): what a page has that cannot load
+    EfficientNet-Lite0. Learned from photos under CC BY-SA 4.0 (`training/cat_head.py`).
+
+    Raises CheckpointError when the weights are missing or broken.
+    """
+
+    def __init__(self, aligner: Aligner) -> None:
+        super().__init__()
+        self.aligner, self.cat = aligner, nn.Linear(96 * 16, 1)
+        try:
+            self.cat.load_state_dict(load_file(CAT_HEAD))
+        except Exception as error:  # safetensors raises its own error type, OSError and more
+            raise CheckpointError(f"{CAT_HEAD}: missing or broken ({error}); restore it with git") from error
+        self.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.aligner.features(x)
+        return torch.cat([self.aligner.layers[5:](features), self.cat(features)], dim=1)
 
 
 @lru_cache(maxsize=1)

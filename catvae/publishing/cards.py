@@ -2,8 +2,9 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
-from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, ModelCard, ModelCardData
+from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, HfApi, ModelCard, ModelCardData, RepoCard
 from jinja2 import Template
 
 from catvae.model import CatVAE, beta_of
@@ -15,7 +16,7 @@ def make_model_card(repo_id: str, models: dict[str, CatVAE], metrics: dict[str, 
     metrics = {name: metrics[name] for name in models}
     runs = {name: figures["training"] for name, figures in metrics.items() if figures.get("training")}
     sources = sorted({run["data"]["source"] for run in runs.values()})
-    hub_sets = [source for source in sources if re.fullmatch(r"[\w.-]+/[\w.-]+(@\w+)?", source)]
+    hub_sets = [source for source in sources if re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", source)]
     results = [
         EvalResult(
             task_type="image-to-image",
@@ -80,6 +81,15 @@ def make_dataset_card(repo_id: str, report: DataReport, splits: list[dict], lice
         },
     )
     return DatasetCard(_fill("dataset_card.md", front=data.to_yaml(), repo_id=repo_id, report=report))
+
+
+def make_repo(api: HfApi, repo_id: str, kind: str, files: dict[str, Path | bytes], **how: Any) -> None:
+    """Create a repo of that `kind` for those files, `how` the client takes it, unless it is there. What the Hub says
+    against their card it says before, so that no empty repo stays behind. The client's errors pass."""
+    card = files["README.md"]
+    text = card.read_text("utf-8") if isinstance(card, Path) else card.decode()
+    RepoCard(text, ignore_metadata_errors=True).validate(kind)
+    api.create_repo(repo_id, repo_type=kind, exist_ok=True, **how)
 
 
 def make_space_text(**values: object) -> str:

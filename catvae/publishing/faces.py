@@ -1,14 +1,15 @@
 """Faces as a dataset repo on the Hub: without copies, split once and for all, pixels in the rows."""
 
 from io import BytesIO
+from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from torch import Tensor
 
-from catvae.download import hub_calls
+from catvae.download import check_repo, hub_calls, persist
 from catvae.errors import HubError
 from catvae.images import to_bytes, to_pil
-from catvae.publishing.cards import make_dataset_card
+from catvae.publishing.cards import make_dataset_card, make_repo
 from catvae.training.data import Faces, FaceStream
 
 SHARD = 20_000  # faces; about 160 MB
@@ -23,9 +24,11 @@ def push_faces(
     weights. Unchanged faces make no commit. `license` is an identifier the Hub knows. Returns the
     address of the repo. Raises HubError, also for faces that are a stream.
     """
+    check_repo(repo_id)
     if isinstance(faces.train, FaceStream):
         raise HubError(f"{faces.report.source} is streamed: load it into memory to push it")
-    files, splits = {}, []
+    files: dict[str, Path | bytes] = {}
+    splits = []
     for name in ("train", "validation"):
         shards = [_to_parquet(images) for images in faces.split(name).split(SHARD)]
         files |= {f"data/{name}-{i:05d}-of-{len(shards):05d}.parquet": shard for i, shard in enumerate(shards)}
@@ -34,14 +37,19 @@ def push_faces(
     files["README.md"] = str(make_dataset_card(repo_id, faces.report, splits, license)).encode()
 
     api = HfApi(token=token)
-    with hub_calls(f"push to {repo_id} failed"):
-        api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
-        old = api.list_repo_files(repo_id, repo_type="dataset")
-        operations = [
-            CommitOperationDelete(name) for name in old if name.endswith(".parquet") and name not in files
-        ] + [CommitOperationAdd(name, content) for name, content in files.items()]
-        message = f"{faces.report.train + faces.report.validation} faces"
-        api.create_commit(repo_id, operations, repo_type="dataset", commit_message=message)
+
+    def commit() -> None:
+        with hub_calls(f"push to {repo_id} failed"):
+            make_repo(api, repo_id, "dataset", files, private=private)
+            head = api.dataset_info(repo_id, timeout=30)
+            old = {file.rfilename for file in head.siblings or ()}
+            operations = [
+                CommitOperationDelete(name) for name in sorted(old) if name.endswith(".parquet") and name not in files
+            ] + [CommitOperationAdd(name, content) for name, content in files.items()]
+            message = f"{faces.report.train + faces.report.validation} faces"
+            api.create_commit(repo_id, operations, repo_type="dataset", commit_message=message, parent_commit=head.sha)
+
+    persist(commit)
     return f"{api.endpoint}/datasets/{repo_id}"
 
 

@@ -1,5 +1,6 @@
 """The demo as a Space, and its training as one: just what they need to run, in one commit."""
 
+import argparse
 import re
 import shlex
 from pathlib import Path
@@ -7,12 +8,12 @@ from typing import NamedTuple
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo, RepoCard, get_token
 
-from catvae.download import FILES, hub_calls, status
+from catvae.download import FILES, check_repo, hub_calls, persist, status
 from catvae.errors import HubError
 from catvae.files import ROOT
 from catvae.latents import LATENTS
 from catvae.model import PAINTED, VARIANTS
-from catvae.publishing.cards import make_space_text
+from catvae.publishing.cards import make_repo, make_space_text
 from catvae.serving.links import State, iframe, web_component
 
 FREE = "zero-a10g"  # the hardware on which an account without a plan may have Gradio Spaces
@@ -64,23 +65,28 @@ def publish_space(
     `with_token` puts the token into the Space's secrets, for a private `model_repo`. Files that are
     no longer needed are deleted, unchanged ones make no commit. Raises HubError.
     """
+    check_repo(repo_id)
     api, model = HfApi(token=token), None
     address = f"{api.endpoint}/spaces/{repo_id}"
     if model_repo:
+        check_repo(model_repo)
         with hub_calls(f"cannot look at {model_repo}"):
             model = api.model_info(model_repo, timeout=30)
-    card = make_space_card(repo_id, hardware, model, api.endpoint)
-    files = {**collect_files(hardware), "README.md": str(card).encode()}
-    create_space(api, repo_id, hardware, private, CHOICES.format(hardware=hardware, repo=repo_id))
-    with hub_calls(f"publishing {repo_id} failed"):
-        if model_repo:
-            api.add_space_variable(repo_id, "CATVAE_REPO", model_repo)
-        if with_token:
-            api.add_space_secret(repo_id, "HF_TOKEN", find_token(token))
-        commit_files(api, repo_id, files)
-        runtime = api.get_space_runtime(repo_id)
-        if hardware not in (runtime.requested_hardware, runtime.hardware):  # an older Space, moved
-            api.request_space_hardware(repo_id, hardware)
+    files = collect_files(hardware)
+    files["README.md"] = str(make_space_card(repo_id, hardware, model, api.endpoint)).encode()
+    variables = {"CATVAE_REPO": model_repo} if model_repo else {}
+    secrets = {"HF_TOKEN": find_token(token)} if with_token else {}
+
+    def update() -> None:
+        create_space(api, repo_id, files, hardware, private, CHOICES.format(hardware=hardware, repo=repo_id))
+        set_values(api, repo_id, variables, secrets)
+        with hub_calls(f"publishing {repo_id} failed"):
+            commit_files(api, repo_id, files)
+            runtime = api.get_space_runtime(repo_id)
+            if hardware not in (runtime.requested_hardware, runtime.hardware):  # an older Space, moved
+                api.request_space_hardware(repo_id, hardware)
+
+    persist(update)
     if model and model.private and not with_token:
         return Published(address, PRIVATE.format(model_repo=model_repo, address=address))
     return Published(address)
@@ -94,35 +100,57 @@ def publish_trainer(repo_id: str, arguments: list[str], *, hardware: str, token:
     push and to pause. Raises HubError, also when `arguments` do not push, as the disk is gone with
     the Space.
     """
-    if "--push-to-hub" not in arguments:
+    check_repo(repo_id)
+    if not (pushed := find_push(arguments)):
         raise HubError("the training Space loses its disk at the end: add --push-to-hub OWNER/NAME")
-    token = find_token(token)
+    check_repo(pushed)
+    token, files = find_token(token), collect_files(hardware)
     card = RepoCard.load(ROOT / "README.md")
     card.data.title, card.data.app_file = "Kitten Mixer training", "train_space.py"
     card.text = f"\n# Kitten Mixer training\n\n`train_space.py {shlex.join(arguments)}` runs here once.\n"
-    files = {**collect_files(hardware), "README.md": str(card).encode()}
+    files["README.md"] = str(card).encode()
     api = HfApi(token=token)
-    create_space(api, repo_id, None, True, JOB_INSTEAD.format(hardware=hardware, arguments=shlex.join(arguments)))
-    with hub_calls(f"publishing {repo_id} failed"):
-        api.add_space_secret(repo_id, "HF_TOKEN", token)
-        api.add_space_variable(repo_id, "CATVAE_TRAIN", shlex.join(arguments))
-        commit_files(api, repo_id, files)
-        api.request_space_hardware(repo_id, hardware)  # last: from here on it costs
+
+    def update() -> None:
+        instead = JOB_INSTEAD.format(hardware=hardware, arguments=shlex.join(arguments))
+        create_space(api, repo_id, files, None, True, instead)
+        set_values(api, repo_id, {"CATVAE_TRAIN": shlex.join(arguments)}, {"HF_TOKEN": token})
+        with hub_calls(f"publishing {repo_id} failed"):
+            commit_files(api, repo_id, files)
+            api.request_space_hardware(repo_id, hardware)  # last: from here on it costs
+
+    persist(update)
     return f"{api.endpoint}/spaces/{repo_id}"
 
 
-def create_space(api: HfApi, repo_id: str, hardware: str | None, private: bool, choices: str) -> None:
+def find_push(arguments: list[str]) -> str | None:
+    """The model repo that arguments of train_space.py push to, in whatever way argparse lets it be written."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--push-to-hub", nargs="?")
+    return parser.parse_known_args(arguments)[0].push_to_hub
+
+
+def create_space(
+    api: HfApi, repo_id: str, files: dict[str, Path | bytes], hardware: str | None, private: bool, choices: str
+) -> None:
     """A Gradio Space, if it is not there. Raises HubError, with `choices` where the account has no right to one."""
     try:
         with hub_calls(f"creating {repo_id} failed"):
-            api.create_repo(
-                repo_id, repo_type="space", space_sdk="gradio", space_hardware=hardware, private=private, exist_ok=True
-            )
+            make_repo(api, repo_id, "space", files, space_sdk="gradio", space_hardware=hardware, private=private)
             api.auth_check(repo_id, repo_type="space", write=True)
     except HubError as error:
-        if status(error.__cause__) not in (402, 403):
+        if status(error) not in (402, 403):
             raise
         raise HubError(f"{error}\n{choices}") from error
+
+
+def set_values(api: HfApi, repo_id: str, variables: dict[str, str], secrets: dict[str, str]) -> None:
+    """Set variables and secrets of a Space. Raises HubError, with where they are set by hand."""
+    with hub_calls(f"{repo_id} is there, but {', '.join((*variables, *secrets))} cannot be set"):
+        for key, value in variables.items():
+            api.add_space_variable(repo_id, key, value)
+        for key, value in secrets.items():
+            api.add_space_secret(repo_id, key, value)
 
 
 def find_token(token: str | None) -> str:
@@ -177,10 +205,12 @@ def collect_files(hardware: str) -> dict[str, Path | bytes]:
 
 def commit_files(api: HfApi, repo_id: str, files: dict[str, Path | bytes]) -> None:
     """Make a Space hold these files and no others. The client's errors pass."""
-    stale = set(api.list_repo_files(repo_id, repo_type="space")) - {*files, ".gitattributes"}
+    head = api.space_info(repo_id, timeout=30)
+    stale = {file.rfilename for file in head.siblings or ()} - {*files, ".gitattributes"}
     operations = [CommitOperationDelete(name) for name in sorted(stale)]
     operations += [CommitOperationAdd(name, content) for name, content in files.items()]
-    api.create_commit(repo_id, operations, repo_type="space", commit_message="Kitten Mixer")
+    message = "Kitten Mixer"
+    api.create_commit(repo_id, operations, repo_type="space", commit_message=message, parent_commit=head.sha)
 
 
 def space_address(repo_id: str, host: str = "hf.space") -> str:

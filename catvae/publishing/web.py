@@ -4,20 +4,21 @@ from pathlib import Path
 
 from huggingface_hub import HfApi
 
-from catvae.download import hub_calls
+from catvae.download import check_repo, hub_calls, persist
 from catvae.errors import HubError
 from catvae.files import MANIFEST
+from catvae.publishing.cards import make_repo
 from catvae.publishing.spaces import commit_files, find_token, space_address
 from catvae.serving.links import DEFAULT_VARIANT, FIRST_A, FIRST_B
 
 SNIPPET = """<script type="module" src="{address}/kitten-mixer.js"></script>
-<kitten-mixer model="{model}" a="{a}" b="{b}" lang="es">
+<kitten-mixer model="{model}" a="{a}" b="{b}">
   <a href="{address}"><img src="{address}/preview.jpg" alt="Kitten Mixer"></a>
 </kitten-mixer>
 
 or, where a page allows no scripts of others (without "compact" and 860px high, the whole mixer):
 
-<iframe src="{address}/?compact&amp;model={model}&amp;a={a}&amp;b={b}&amp;lang=es" title="Kitten Mixer" loading="lazy" \
+<iframe src="{address}/?compact&amp;model={model}&amp;a={a}&amp;b={b}" title="Kitten Mixer" loading="lazy" \
 style="width: 100%; height: 420px; border: 0"></iframe>"""
 
 
@@ -26,6 +27,7 @@ def publish_web(folder: Path, repo_id: str, *, private: bool = False, token: str
 
     Files that are no longer needed are deleted, unchanged ones make no commit. Raises HubError.
     """
+    check_repo(repo_id)
     if not (folder / MANIFEST).exists():
         raise HubError(f"{folder} holds no mixer: write one with python -m catvae export-web {folder}")
     files: dict[str, Path | bytes] = {
@@ -35,10 +37,14 @@ def publish_web(folder: Path, repo_id: str, *, private: bool = False, token: str
     page = (folder / "index.html").read_text("utf-8")
     files["index.html"] = page.replace('content="preview.jpg"', f'content="{address}/preview.jpg"').encode()
     api = HfApi(token=find_token(token))
-    with hub_calls(f"publishing {repo_id} failed"):
-        api.create_repo(repo_id, repo_type="space", space_sdk="static", private=private, exist_ok=True)
-        api.auth_check(repo_id, repo_type="space", write=True)
-        commit_files(api, repo_id, files)
+
+    def update() -> None:
+        with hub_calls(f"publishing {repo_id} failed"):
+            make_repo(api, repo_id, "space", files, space_sdk="static", private=private)
+            api.auth_check(repo_id, repo_type="space", write=True)
+            commit_files(api, repo_id, files)
+
+    persist(update)
     return f"{api.endpoint}/spaces/{repo_id}"
 
 

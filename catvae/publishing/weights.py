@@ -2,27 +2,28 @@
 
 import json
 import shlex
-import time
 from collections.abc import Iterable
 from contextlib import suppress
+from math import inf, isfinite
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError
 
-from catvae.download import FILES, WEIGHTS, hub_calls, status
+from catvae.download import FILES, PATIENT, WEIGHTS, check_ref, check_repo, hub_calls, persist
 from catvae.errors import CheckpointError, HubError
 from catvae.evaluation.figures import make_figures
 from catvae.files import read_json
 from catvae.images import to_bytes
 from catvae.latents import LATENTS
 from catvae.model import VARIANTS, beta_of, by_beta, find_models, load_checkpoint
-from catvae.publishing.cards import make_model_card
+from catvae.publishing.cards import make_model_card, make_repo
+from catvae.serving.weights import listed_models
+from catvae.training.progress import STATE
 from catvae.training.split import TRAINED_ON
 
 PSNR_TOLERANCE = 0.05  # dB; a retrained variant that loses more is worse, not merely different
 TRIAL = "trial"  # the branch of trained sets that `main` refuses
-PAUSES = (15, 60, 300)  # seconds before a push is tried again, when the Hub cannot be reached after training
 FIGURES = {"psnr", "ssim", "kl", "active_units", "images"}  # that a card shows of each model
 GIT_ATTRIBUTES = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n*.png filter=lfs diff=lfs merge=lfs -text\n"
 
@@ -40,46 +41,67 @@ def push_checkpoints(
     tag: str | None = None,
     force: bool = False,
     token: str | None = None,
+    pauses: tuple[float, ...] | None = None,
 ) -> str:
-    """Push all models of a folder, the figures and a model card in one commit; returns the commit's hash.
+    """Push all finished models of a folder, the figures and a model card in one commit; returns the commit's hash.
 
     Unchanged files make no commit. `main` is what apps follow: without `force` it takes no set that has
     only some of v1 to v6, lacks a model that is there, or in which one reconstructs worse than the one there. With
     `revision` the commit goes to that branch, created if need be, whatever the set; `tag` makes an annotated tag.
+    A Hub that is busy or out of reach is asked again as `persist` does, from what is there by then.
 
     Raises PushRefused and HubError, and CheckpointError for damaged weights; nothing local changes.
     """
+    check_repo(repo_id)
+    check_ref(revision)
+    check_ref(tag)
     present = present_variants(folder)
-    metrics = {name: read_json(path / "metrics.json") for name, path in present.items()}
+    metrics = {name: read_figures(path / "metrics.json") for name, path in present.items()}
     guarded = not force and revision in (None, "main")
     if guarded and (reason := why_refused(set(present), metrics, {})):
-        raise PushRefused(f"{folder} {reason}: train them, push what there is with --force, or to a --revision")
-    files = collect_files(repo_id, present, metrics)
-
-    api = HfApi(token=token)
-    doing = f"push to {repo_id} failed"
-    with hub_calls(doing):
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        if revision:
-            api.create_branch(repo_id, branch=revision, exist_ok=True)
-        tags = {ref.name for ref in api.list_repo_refs(repo_id).tags} if tag else ()
-        head = api.model_info(repo_id, revision=revision, timeout=30).sha
-        there = published_metrics(repo_id, head, token) if guarded else {}
-    if tag in tags:
-        raise HubError(f"{repo_id} has the tag {tag} already: take another, or delete that one on the Hub first")
-    if guarded and (reason := why_refused(set(present), metrics, there)):
-        raise PushRefused(f"{repo_id} {reason}. Replace them with --force, or push to a --revision")
-    with hub_calls(doing):
-        commit = api.create_commit(
-            repo_id,
-            [CommitOperationAdd(name, content) for name, content in files.items()],
-            commit_message=f"Weights of {', '.join(present)}",
-            revision=revision,
-            parent_commit=head,
+        raise PushRefused(
+            f"{folder} {reason}: train them to their end, push what there is with --force, or to a --revision"
         )
-        if tag:
-            api.create_tag(repo_id, tag=tag, tag_message=f"Release {tag}", revision=commit.oid)
-    return commit.oid
+    files = collect_files(repo_id, present, metrics)
+    api = HfApi(token=token)
+
+    def commit() -> str:
+        with hub_calls(f"push to {repo_id} failed"):
+            make_repo(api, repo_id, "model", files, private=private)
+            refs = api.list_repo_refs(repo_id) if revision or tag else None
+            if revision and refs and revision not in [ref.name for ref in refs.branches]:
+                api.create_branch(repo_id, branch=revision)  # exist_ok takes a Hub that is busy for one that has it
+            head = api.model_info(repo_id, revision=revision, timeout=30).sha
+            there = published_metrics(repo_id, head, token) if guarded else {}
+            if tag and refs and tag in [ref.name for ref in refs.tags]:
+                raise HubError(f"{repo_id} has the tag {tag} already: take another")
+            if guarded and (reason := why_refused(set(present), metrics, there)):
+                raise PushRefused(f"{repo_id} {reason}. Replace them with --force, or push to a --revision")
+            return api.create_commit(
+                repo_id,
+                [CommitOperationAdd(name, content) for name, content in files.items()],
+                commit_message=f"Weights of {', '.join(present)}",
+                revision=revision,
+                parent_commit=head,
+            ).oid
+
+    oid = persist(commit, pauses)
+    if tag:
+        add_tag(api, repo_id, tag, oid, pauses)
+    return oid
+
+
+def add_tag(api: HfApi, repo_id: str, tag: str, commit: str, pauses: tuple[float, ...] | None) -> None:
+    """An annotated tag. Raises HubError, with the command that makes it by hand."""
+
+    def create() -> None:
+        with hub_calls(f"the weights are in {repo_id}, at {commit}, but without the tag {tag}"):
+            api.create_tag(repo_id, tag=tag, tag_message=f"Release {tag}", revision=commit)
+
+    try:
+        persist(create, pauses)
+    except HubError as error:
+        raise HubError(f"{error}\nTo tag them: hf repos tag create {repo_id} {tag} --revision {commit}") from error
 
 
 def push_trained(
@@ -90,25 +112,24 @@ def push_trained(
     revision: str | None = None,
     force: bool = False,
     token: str | None = None,
-    pauses: tuple[float, ...] = PAUSES,
+    pauses: tuple[float, ...] = PATIENT,
 ) -> str:
     """Push what was trained in `folder`, so that it survives a machine which does not; returns what happened, in words.
 
     A set that `main` refuses goes to the branch "trial". When the Hub cannot be reached it is tried
     again after each of `pauses` (s). Raises HubError, with the command to try again by hand.
     """
-    note, left = "", list(pauses)
-    while True:
+    how = {"private": private, "force": force, "token": token, "pauses": pauses}
+    try:
         try:
-            commit = push_checkpoints(folder, repo_id, private=private, revision=revision, force=force, token=token)
-            return f"{note}pushed to {repo_id}, branch {revision or 'main'}, at {commit}"
+            commit = push_checkpoints(folder, repo_id, revision=revision, **how)
+            return f"pushed to {repo_id}, branch {revision or 'main'}, at {commit}"
         except PushRefused as refused:
-            note, revision = f"{refused}\nso they go to the branch {TRIAL}: ", TRIAL
-        except HubError as error:
-            if not left or not may_pass(error):
-                raise HubError(f"{error}\n{retry_hint(folder, repo_id, revision, force)}") from error
-            print(f"{error}; once more in {left[0]} s", flush=True)
-            time.sleep(left.pop(0))
+            revision = TRIAL
+            commit = push_checkpoints(folder, repo_id, revision=revision, **how)
+            return f"{refused}\nso they go to the branch {TRIAL}: pushed to {repo_id}, branch {TRIAL}, at {commit}"
+    except HubError as error:
+        raise HubError(f"{error}\n{retry_hint(folder, repo_id, revision, force)}") from error
 
 
 def retry_hint(folder: Path, repo_id: str, revision: str | None, force: bool) -> str:
@@ -117,12 +138,6 @@ def retry_hint(folder: Path, repo_id: str, revision: str | None, force: bool) ->
     words += ["--revision", revision] if revision else []
     words += ["--force"] if force else []
     return f"The weights are safe in {folder}. To try again: {shlex.join(words)}"
-
-
-def may_pass(error: HubError) -> bool:
-    """Whether the Hub was out of reach or out of order, rather than against it."""
-    code = status(error.__cause__)
-    return code is None or code == 429 or code >= 500
 
 
 def check_push(
@@ -141,6 +156,8 @@ def check_push(
     `folder`. Returns why `main` will refuse the set whatever they become, in words: then
     `push_trained` puts it on another branch. Raises HubError without a token that may write there.
     """
+    check_repo(repo_id)
+    check_ref(revision)
     api = HfApi(token=token)
     with hub_calls(f"cannot push to {repo_id}"):
         user = api.whoami()
@@ -153,7 +170,7 @@ def check_push(
     if force or revision not in (None, "main"):
         return ""
     kept = {name: path for name, path in weights_in(folder).items() if name not in trained}
-    metrics = {name: read_json(path / "metrics.json") for name, path in kept.items()}
+    metrics = {name: read_figures(path / "metrics.json") for name, path in kept.items()}
     with hub_calls(f"cannot look at {repo_id}"):
         there = published_metrics(repo_id, api.model_info(repo_id, timeout=30).sha, token)
     there = {name: figures for name, figures in there.items() if name not in trained}
@@ -163,19 +180,33 @@ def check_push(
 def present_variants(folder: Path) -> dict[str, Path]:
     """What `weights_in` finds. Raises HubError when that is nothing."""
     if not (present := weights_in(folder)):
-        raise HubError(f"{folder} lacks {', '.join(VARIANTS)}, and holds no other measured model: train them first")
+        raise HubError(
+            f"{folder} lacks {', '.join(VARIANTS)}, and holds no other measured model: train them first, and what is "
+            "unfinished to its end with --resume"
+        )
     return present
 
 
 def weights_in(folder: Path) -> dict[str, Path]:
-    """Where the weights of v1 to v6 lie in a folder, and of other models for which the card finds their figures."""
+    """Where the weights of v1 to v6 lie in a folder, and of other models for which the card finds their figures.
+
+    What is still in training is not among them.
+    """
     present = {name: folder / name for name in VARIANTS if (folder / name / WEIGHTS).exists()}
     with suppress(CheckpointError):  # none at all
         for name, path in find_models(folder).items():
             with suppress(CheckpointError):  # imported weights have no figures
-                if read_json(path / "metrics.json").keys() >= FIGURES:
-                    present.setdefault(name, path)
-    return present
+                read_figures(path / "metrics.json")
+                present.setdefault(name, path)
+    return {name: path for name, path in present.items() if not (path / STATE).exists()}
+
+
+def read_figures(path: Path) -> dict:
+    """The figures of a model that a card shows, and its training. Raises CheckpointError where one is missing."""
+    figures = read_json(path)
+    if not all(isinstance(figures.get(key), (int, float)) and isfinite(figures[key]) for key in FIGURES):
+        raise CheckpointError(f"{path}: lacks one of {', '.join(sorted(FIGURES))}; train that model again")
+    return figures
 
 
 def collect_files(repo_id: str, present: dict[str, Path], metrics: dict[str, dict]) -> dict[str, bytes | Path]:
@@ -199,15 +230,17 @@ def collect_files(repo_id: str, present: dict[str, Path], metrics: dict[str, dic
     return files
 
 
-def published_metrics(repo_id: str, head: str, token: str | None) -> dict[str, dict]:
-    """What is recorded of each model at a commit of a repo. The client's errors pass."""
+def published_metrics(repo_id: str, head: str | None, token: str | None) -> dict[str, dict]:
+    """What is recorded of each model at a commit of a repo, {} for one without figures. The client's errors pass."""
     found, names = {}, list(VARIANTS)
-    with suppress(EntryNotFoundError, RevisionNotFoundError, CheckpointError):  # repos of older versions hold no list
-        listed = read_json(Path(hf_hub_download(repo_id, "config.json", revision=head, token=token))).get("variants")
-        names = list(listed or VARIANTS)
+    with suppress(RemoteEntryNotFoundError):  # repos of older versions hold no list
+        names = listed_models(hf_hub_download(repo_id, "config.json", revision=head, token=token))
     for name in names:
-        with suppress(EntryNotFoundError, RevisionNotFoundError):
-            found[name] = read_json(Path(hf_hub_download(repo_id, f"{name}/metrics.json", revision=head, token=token)))
+        with suppress(RemoteEntryNotFoundError):
+            path = hf_hub_download(repo_id, f"{name}/metrics.json", revision=head, token=token)
+            found[name] = {}
+            with suppress(CheckpointError):
+                found[name] = read_figures(Path(path))
     return found
 
 
@@ -222,6 +255,6 @@ def why_refused(present: set[str], here: dict[str, dict], there: dict[str, dict]
     worse = [
         f"{name} {there[name]['psnr']:.2f} dB there, {figures['psnr']:.2f} dB here"
         for name, figures in here.items()
-        if name in there and figures["psnr"] < there[name]["psnr"] - PSNR_TOLERANCE
+        if name in there and figures["psnr"] < there[name].get("psnr", -inf) - PSNR_TOLERANCE
     ]
     return f"holds better weights: {'; '.join(worse)}" if worse else ""

@@ -1,7 +1,8 @@
 """So that one visitor cannot keep all others waiting: a rate per visitor, a bound on what one sends."""
 
+import asyncio
 import json
-import os
+import threading
 import time
 from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
@@ -10,7 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from catvae.files import number_setting, setting
 from catvae.photos.decode import MAX_MEGABYTES
+from catvae.serving.decoders import LEFT
 from catvae.serving.texts import TEXTS, language_of
 
 RATE = 5.0  # requests a second, on average
@@ -18,7 +21,7 @@ BURST = 8  # seconds' worth at once: more than one who plays with every slider
 MAX_BODY = int(MAX_MEGABYTES * 1.4e6)  # a photo as base64, which programs may send inside JSON
 MAX_VISITORS = 10_000
 LIMITED = ("/queue/join", "/call/", "/run/", "/api/", "/upload", "/mcp")
-PAINTED = ("/preview.jpg", "/embed/mix")  # whatever the method
+PAINTED = ("/preview.jpg", "/web/ask/")  # whatever the method
 
 
 class Limits:
@@ -33,11 +36,11 @@ class Limits:
     the first entry, so the last is taken there too.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, rate: float | None = None) -> None:
         self.app = app
-        self.rate = float(os.environ.get("CATVAE_RATE", RATE))
-        everyone = os.environ.get("FORWARDED_ALLOW_IPS", "").strip() == "*"
-        self.behind_proxy = everyone or os.environ.get("SYSTEM") == "spaces"
+        self.rate = rate or find_rate()
+        everyone = setting("FORWARDED_ALLOW_IPS") == "*"
+        self.behind_proxy = everyone or setting("SYSTEM") == "spaces"
         self.buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address: tokens, at which time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,17 +52,26 @@ class Limits:
         if not length.isdecimal() or int(length) > MAX_BODY:
             return await _refuse(send, 413, words["too_heavy_body"])
         asks = scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        limited = scope["path"].endswith(PAINTED) or (asks and any(part in scope["path"] for part in LIMITED))
+        limited = any(part in scope["path"] for part in (*PAINTED, *(LIMITED if asks else ())))
         if limited and not self._take_token(visitor(scope, headers, self.behind_proxy)):
             return await _refuse(send, 429, words["busy"])
         await self._pass_on(scope, receive, send, words)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send, words: dict[str, str]) -> None:
-        arrived, refused = 0, False
+        arrived, refused, watching = 0, False, None
+        left = threading.Event()
+        LEFT.set(left)
+
+        async def watch() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            left.set()
 
         async def count() -> Message:
-            nonlocal arrived, refused
+            nonlocal arrived, refused, watching
             message = await receive()
+            if answered_at_once(scope) and not message.get("more_body"):
+                watching = asyncio.create_task(watch())  # no one else looks whether the sender is still there
             arrived += len(message.get("body", b""))
             if arrived > MAX_BODY:
                 if not refused:
@@ -83,15 +95,28 @@ class Limits:
         except Exception:
             if not refused:  # what a route says of a body that broke off was answered already
                 raise
+        finally:
+            if watching:
+                watching.cancel()
 
     def _take_token(self, address: str) -> bool:
-        now, burst = time.monotonic(), BURST * self.rate
+        now, burst = time.monotonic(), max(1.0, BURST * self.rate)
         tokens, then = self.buckets.pop(address, (burst, now))
         tokens = min(burst, tokens + self.rate * (now - then))
-        self.buckets[address] = (max(0.0, tokens - 1), now)
+        self.buckets[address] = (tokens - 1 if tokens >= 1 else tokens, now)
         if len(self.buckets) > MAX_VISITORS:
             self.buckets.popitem(last=False)
         return tokens >= 1
+
+
+def find_rate() -> float:
+    """`CATVAE_RATE`, else 5 requests a second. Raises SettingError for what is no number above 0."""
+    return number_setting("CATVAE_RATE", RATE)
+
+
+def answered_at_once(scope: Scope) -> bool:
+    """Whether the answer to a request is its work itself, and not its place in the queue."""
+    return scope["method"] == "POST" and any(part in scope["path"] for part in ("/run/", "/api/", "/web/ask/"))
 
 
 def spoken(scope: Scope, headers: Headers) -> str:

@@ -1,7 +1,6 @@
 """A link that reopens what the page shows, and snippets that show it in other pages."""
 
 import filecmp
-import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import numpy as np
 from PIL import Image
 
-from catvae.files import example_cats
+from catvae.files import example_cats, setting
 from catvae.mixing import METHODS
 from catvae.model import VARIANTS
 from catvae.photos.decode import open_image
@@ -131,7 +130,7 @@ def app_address(url: str, headers: Mapping[str, str], root_path: str = "") -> st
 
     `root_path` is the subpath that a proxy in front strips (`GRADIO_ROOT_PATH`), or a whole address.
     """
-    if space := os.environ.get("SPACE_HOST"):
+    if space := setting("SPACE_HOST"):
         return f"https://{space}"
     if root_path.startswith(("http://", "https://")):
         return root_path.rstrip("/")

@@ -1,18 +1,17 @@
-"""Every word a visitor reads, in English and Spanish, from `words/`."""
+"""Every word a visitor reads, from `words/`: a language is one file there."""
 
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-LANGUAGES = ("en", "es")
 TEXTS: dict[str, dict[str, str]] = {
-    language: tomllib.loads((Path(__file__).parent / "words" / f"{language}.toml").read_text(encoding="utf-8"))
-    for language in LANGUAGES
+    path.stem: tomllib.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((Path(__file__).parent / "words").glob("*.toml"))
 }
 
 
 def language_of(headers: Mapping[str, str]) -> str:
-    """The visitor's language, "es" or "en", from the browser's Accept-Language header.
+    """The visitor's language, English where it is none of ours, from the browser's Accept-Language header.
 
     The first one listed decides, as it does for the words that Gradio translates in the browser.
     """

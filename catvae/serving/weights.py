@@ -3,9 +3,10 @@
 A set is always of one training: all models of one folder or of one commit, replaced whole.
 """
 
-import os
+import re
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +17,9 @@ from torch import Tensor
 
 from catvae.download import HUB_ERRORS, download_variant, hub_calls
 from catvae.errors import CheckpointError, HubError
-from catvae.files import BUNDLED, read_json
+from catvae.files import BUNDLED, find_checkpoints, number_setting, read_json, setting
 from catvae.latents import LATENTS, load_latents
-from catvae.model import VARIANTS, CatVAE, by_beta, find_models, load_checkpoint
+from catvae.model import VARIANTS, CatVAE, by_beta, find_models, is_told, load_checkpoint
 from catvae.serving.recent import Recent
 
 POLL_SECONDS = 300
@@ -37,6 +38,10 @@ class WeightSet:
     latents: dict[str, dict[str, Tensor]]
     recent: Recent = field(default_factory=Recent)  # what these models drew
 
+    def title(self, name: str, words: Mapping[str, str]) -> str:
+        """What a model is called: in our words where it is one of ours, else by its name."""
+        return words[f"model_{name}"] if is_told(name, self.models[name]) else name
+
 
 class Weights:
     """The set in use, in `current`; requests take it once and keep it to their end.
@@ -46,14 +51,17 @@ class Weights:
     if there is one. Until the Hub's set has arrived, and whenever it cannot be had, the bundled
     set serves. A copy in the cache serves before the Hub is asked.
 
-    Raises CheckpointError when the folder or the bundled set cannot be loaded.
+    Raises CheckpointError when the folder or the bundled set cannot be loaded, and SettingError for a
+    `CATVAE_POLL_SECONDS` that is no number.
     """
 
     def __init__(self) -> None:
-        folder = os.environ.get("CATVAE_CHECKPOINTS")
-        self.current = load_set(Path(folder) if folder else BUNDLED)
-        repo = os.environ.get("CATVAE_REPO")
-        if not repo and (author := os.environ.get("SPACE_AUTHOR_NAME")):
+        folder = setting("CATVAE_CHECKPOINTS")
+        self.wait = number_setting("CATVAE_POLL_SECONDS", POLL_SECONDS)
+        self.current = load_set(find_checkpoints())
+        self.from_folder = bool(folder) and Path(folder).resolve() != BUNDLED.resolve()
+        repo = setting("CATVAE_REPO")
+        if not repo and (author := setting("SPACE_AUTHOR_NAME")):
             repo = f"{author}/catvae"
         self.repo = repo.partition("@")[0] if repo and not folder else None
         if repo and not folder:
@@ -61,7 +69,6 @@ class Weights:
 
     def _follow(self, repo_id: str, revision: str) -> None:
         commit, ask, said = None, False, ""
-        wait = float(os.environ.get("CATVAE_POLL_SECONDS", POLL_SECONDS))
         while True:
             try:
                 found = find_commit(repo_id, revision or "main", ask=ask)
@@ -77,7 +84,7 @@ class Weights:
             if commit and commit == revision:
                 return  # a commit never changes
             if ask:
-                time.sleep(wait)
+                time.sleep(self.wait)
             ask = True
 
 
@@ -93,14 +100,22 @@ def download_set(repo_id: str, commit: str, *, ask: bool = True) -> WeightSet:
     """All models that a commit of a Hub repo lists, v1 to v6 where it has no list, with `ask` off from the
     cache alone where they are there. Raises HubError or CheckpointError."""
     names = list(VARIANTS)
-    with suppress(CheckpointError, *HUB_ERRORS):  # older sets lack it
-        path = hf_hub_download(repo_id, "config.json", revision=commit, local_files_only=not ask)
-        names = list(read_json(Path(path)).get("variants") or VARIANTS)
+    with suppress(*HUB_ERRORS):  # older sets lack it
+        names = listed_models(hf_hub_download(repo_id, "config.json", revision=commit, local_files_only=not ask))
     for name in names:
         for extra in ("metrics.json", LATENTS):
             with suppress(*HUB_ERRORS):  # older sets lack them
                 hf_hub_download(repo_id, f"{name}/{extra}", revision=commit, local_files_only=not ask)
     return _load([download_variant(repo_id, name, commit) for name in names], f"{repo_id}@{commit[:7]}")
+
+
+def listed_models(path: str) -> list[str]:
+    """The models that a repo's config.json lists; v1 to v6 where that is another project's, or damaged."""
+    with suppress(CheckpointError):
+        listed = read_json(Path(path)).get("variants")
+        if isinstance(listed, dict) and listed and all(re.fullmatch(r"\w[\w.-]{0,39}", name) for name in listed):
+            return list(listed)
+    return list(VARIANTS)
 
 
 def _load(folders: list[Path], source: str) -> WeightSet:

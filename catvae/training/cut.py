@@ -1,7 +1,10 @@
 """A folder of photos to a folder of faces, 64×64, and a page to look at them all before training."""
 
 import argparse
+import hashlib
 import os
+import shlex
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from jinja2 import Template
@@ -17,13 +20,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from catvae.errors import DataError, ImageError
-from catvae.files import read_json, replacing, write_json, writing
+from catvae.files import read_json, replacing, sweep, write_json, writing
 from catvae.images import data_uri, is_cut
 from catvae.model import IMAGE_SIZE
 from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
 from catvae.photos.networks import load_classifier, load_networks
 from catvae.training.sources import describe_kinds, list_files
+from catvae.training.start import ON_PHOTOS
 
 RECORD = ".cut.json"  # what was found in each photo; hidden, so that no folder of images shows it
 SHEET = "faces.html"
@@ -32,6 +36,7 @@ SURE = 0.5  # score from which on a photo's second face is taken
 MIN_SIDE = 32  # pixels of a face in its photo: smaller ones would teach blur
 SHOWN = 96  # pixels of a photo that is left out, on the page
 SAVE_EVERY_S = 10
+MAX_NAME = 229  # bytes of a photo's name; its faces' names, unfinished, are up to 26 longer, and 255 is the most
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class CutReport:
     folder: str
     files: str  # how many of which kind
     photos: int
-    already_cut: int
+    new: int  # of them, that an earlier call had not looked at, or that have changed
+    already_cut: int  # faces that came as pictures of 64×64
     faces: int
     deleted: int  # by hand, since they were cut
     too_small: int  # faces under 32 pixels
@@ -52,9 +58,10 @@ class CutReport:
     def __str__(self) -> str:
         speed = f", {self.per_second:.1f} photos/s" if self.per_second else ""
         return (
-            f"{self.folder}: {self.photos} photos ({self.files}): {self.faces} faces, {self.already_cut} of them cut "
-            f"before, {self.deleted} deleted by hand; left out: {self.without_cat} without a cat, "
-            f"{self.too_small} faces under {MIN_SIDE} pixels, {self.unreadable} unreadable{speed}"
+            f"{self.folder}: {self.photos} photos ({self.files}), {self.new} of them new: {self.faces} faces, "
+            f"{self.already_cut} of them 64×64 already, {self.deleted} deleted by hand; "
+            f"left out: {self.without_cat} without a cat, {self.too_small} faces under {MIN_SIDE} pixels, "
+            f"{self.unreadable} unreadable{speed}"
         )
 
 
@@ -66,20 +73,35 @@ def add_cut(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--cut", default="auto", choices=["auto", "always"], help="auto (default) leaves pictures of 64×64 alone"
     )
-    command.set_defaults(run=lambda args: cut_and_tell(args.folder, args.out, args.cut))
+    command.set_defaults(run=run_cut)
 
 
-def cut_and_tell(folder: Path, out: Path, how: str) -> None:
-    """`cut_folder`, and its report in words."""
+def run_cut(args: argparse.Namespace) -> None:
+    """`cut`, and what one does next."""
+    cut_and_tell(args.folder, args.out, args.cut)
+    print(f"to train on them: python train_space.py --data {shlex.quote(str(args.out))} {ON_PHOTOS}", flush=True)
+
+
+def add_reading(command: argparse.ArgumentParser) -> None:
+    """The options of a command that takes faces, or photos, as training does: for `cut_source` and `load_faces`."""
+    command.add_argument("--column", default="image", help="image column of a parquet file or Hub dataset")
+    command.add_argument("--cut", default="auto", choices=["auto", "never", "always"], help="as for train_space.py")
+    command.add_argument("--faces", type=Path, help="where cut faces go, or lie already; default: FOLDER-faces")
+
+
+def cut_and_tell(folder: Path, out: Path, how: str, file: TextIO | None = None) -> CutReport:
+    """`cut_folder`, and its report in words, to standard output or another file."""
     report = cut_folder(folder, out, how)
-    print(f"{report}\nto look at: {out / SHEET}", flush=True)
+    print(f"{report}\nto look at: {out / SHEET}", file=file, flush=True)
+    return report
 
 
 def cut_source(source: str, how: str = "auto", out: Path | None = None) -> str:
     """Where the faces of a source lie, as `load_faces` takes it: of a folder of photos the folder with their faces, cut
     now, beside it if `out` does not say where.
 
-    `how` is "never", "always", or "auto": only where a picture is not 64×64. Raises as `cut_folder` does.
+    `how` is "never", "always", or "auto": only where a picture is not 64×64. Raises as `cut_folder` does, and DataError
+    where there is no face.
     """
     folder = Path(source)
     if how == "never" or not folder.is_dir():
@@ -88,17 +110,20 @@ def cut_source(source: str, how: str = "auto", out: Path | None = None) -> str:
     if how == "auto" and all(_size(path) == (IMAGE_SIZE, IMAGE_SIZE) for path in images):
         return source
     out = out or folder.resolve().with_name(f"{folder.resolve().name}-faces")
-    cut_and_tell(folder, out, how)
+    report = cut_and_tell(folder, out, how, sys.stderr)  # what a command prints may be a table
+    if not report.faces:
+        raise DataError(f"{folder}: no cat's face was cut; {out / SHEET} shows what was left out, and why")
     return str(out)
 
 
 def cut_folder(folder: Path, out: Path, how: str = "auto") -> CutReport:
-    """Find, align and cut every cat's face under `folder`: PNGs of 64×64 pixels in `out`, named as their photos.
+    """Find, align and cut every cat's face under `folder`: PNGs of 64×64 pixels in `out`, named as their photos, but
+    for names that are too long for that.
 
     Pictures of 64×64 stay as they are, or with how "always" are searched too. `out/faces.html` shows all
     cuts, the doubtful ones first, and the photos that were left out. What was done is kept, so that the
     same call goes on after Ctrl-C, does new photos alone, drops the cuts of photos that are gone, and does
-    not bring back cuts that were deleted by hand.
+    not bring back cuts that were deleted by hand; damaged ones are cut anew.
 
     Raises DataError for a folder without pictures, or an `out` that holds something else, CheckpointError
     when the networks' weights are missing, SettingError when `out` cannot be written.
@@ -110,7 +135,12 @@ def cut_folder(folder: Path, out: Path, how: str = "auto") -> CutReport:
     files = {str(path.relative_to(folder)): path for path in images}
     record = _read_record(folder, out, how)
     photos: dict[str, dict] = record["photos"]
-    for name in [name for name in photos if name not in files or photos[name]["stamp"] != _stamp(files[name])]:
+    sweep(out)
+    for name in [
+        name
+        for name, photo in photos.items()
+        if name not in files or photo["stamp"] != _stamp(files[name]) or _is_damaged(photo, out)
+    ]:
         for face in photos.pop(name)["faces"]:
             (out / face["file"]).unlink(missing_ok=True)
     todo = {name: path for name, path in files.items() if name not in photos}
@@ -127,8 +157,8 @@ def cut_folder(folder: Path, out: Path, how: str = "auto") -> CutReport:
                     saved = time.monotonic()
         finally:
             write_json(out / RECORD, record)
-    per_second = len(todo) / (time.monotonic() - started) if todo else None
-    report = _summarize(folder, out, photos, describe_kinds(images, others), per_second)
+    seconds = time.monotonic() - started
+    report = _summarize(folder, out, photos, describe_kinds(images, others), len(todo), seconds)
     write_sheet(out, photos, report)
     return report
 
@@ -182,6 +212,8 @@ def _cut_one(item: tuple[str, Path], out: Path, how: str) -> dict[str, Any]:
         image = open_image(path)
     except ImageError as error:
         return photo | {"error": str(error)}
+    if len(os.fsencode(path.name)) > MAX_NAME:
+        name = str(Path(name).with_name(hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]))
     if is_cut(image) and how == "auto":
         cuts = [(image, {"score": 1.0, "already": True})]
     else:
@@ -202,20 +234,21 @@ def _cut_one(item: tuple[str, Path], out: Path, how: str) -> dict[str, Any]:
     return photo
 
 
-def _summarize(folder: Path, out: Path, photos: dict[str, dict], files: str, per_second: float | None) -> CutReport:
+def _summarize(folder: Path, out: Path, photos: dict[str, dict], files: str, new: int, seconds: float) -> CutReport:
     faces = [face for photo in photos.values() for face in photo["faces"]]
     present = [face for face in faces if (out / face["file"]).exists()]
     return CutReport(
         folder=folder.name,
         files=files,
         photos=len(photos),
+        new=new,
         already_cut=sum(face.get("already", False) for face in present),
         faces=len(present),
         deleted=len(faces) - len(present),
         too_small=sum(photo.get("too_small", 0) for photo in photos.values()),
         without_cat=sum(not photo["faces"] and "error" not in photo for photo in photos.values()),
         unreadable=sum("error" in photo for photo in photos.values()),
-        per_second=per_second,
+        per_second=new / seconds if new else None,
     )
 
 
@@ -224,12 +257,25 @@ def write_sheet(out: Path, photos: dict[str, dict], report: CutReport) -> None:
     faces = sorted((face for photo in photos.values() for face in photo["faces"]), key=lambda face: face["score"])
     shown = []
     for face in faces:
-        with suppress(FileNotFoundError), Image.open(out / face["file"]) as picture:
+        with suppress(ImageError):  # deleted by hand
+            picture = open_image(out / face["file"])
             shown.append({**face, "uri": data_uri(picture, "JPEG", quality=90)})
     left_out = {name: photo for name, photo in sorted(photos.items()) if not photo["faces"]}
     page = Template(TEMPLATE.read_text(encoding="utf-8"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     with writing(out / SHEET), replacing(out / SHEET) as unfinished:
-        unfinished.write_text(page.render(report=report, faces=shown, left_out=left_out), encoding="utf-8")
+        rendered = page.render(report=report, faces=shown, left_out=left_out)
+        unfinished.write_text(rendered, encoding="utf-8", errors="backslashreplace")  # names that are not UTF-8
+
+
+def _is_damaged(photo: dict, out: Path) -> bool:
+    """Whether a face of a photo is there, but cannot be read."""
+    try:
+        for path in (out / face["file"] for face in photo["faces"]):
+            if path.exists():
+                open_image(path)
+    except ImageError:
+        return True
+    return False
 
 
 def _stamp(path: Path) -> list[int]:

@@ -6,6 +6,7 @@ it, and may be streamed.
 """
 
 import hashlib
+import os
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from catvae.errors import DataError, ImageError
 from catvae.images import to_face
 from catvae.model import IMAGE_SIZE
 from catvae.photos.decode import open_image
-from catvae.training.sources import Rows, load_rows, read_source, try_decode
+from catvae.training.sources import Rows, load_rows, read_content, read_source, try_decode
 from catvae.training.split import face_numbers, split_groups
 
 PUBLISHED_DATASET = "kaggle:spandan2/cats-faces-64x64-for-generative-models"
@@ -158,7 +159,7 @@ def load_faces(
     train, validation = ([kept[i] for i in chosen] for chosen in (train, validation))
     tensors = {name: _to_tensor(pixels[chosen]) for name, chosen in (("train", train), ("validation", validation))}
     report = DataReport(
-        source=Path(source).name if Path(source).exists() else str(source),
+        source=os.fsencode(Path(source).name if Path(source).exists() else source).decode(errors="backslashreplace"),
         read=len(pixels) + broken,
         broken=broken,
         exact_copies=len(pixels) - len(distinct),
@@ -184,7 +185,7 @@ def _decode_rows(
             quota = for_validation if split == "validation" else limit - for_validation
         for name, content in islice(rows, quota):
             try:
-                image = open_image(content)
+                image = open_image(read_content(content))
                 faces.append(np.asarray(to_face(image)))
                 held_out.append(split == "validation")
                 squared += image.size != (IMAGE_SIZE, IMAGE_SIZE)

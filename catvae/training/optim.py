@@ -23,6 +23,7 @@ MOMENTUM = 0.95
 
 WARMUP = 0.05  # of all steps
 MUON_LR_RATIO = 10  # Muon's step is orthogonal, so its scale is not Adam's
+EMA_DECAY = 0.995  # of the moving average of weights, at most
 LINEAR_EVERY = 4  # steps: making the large matrices orthogonal costs half as much as all the gradients
 
 
@@ -112,6 +113,11 @@ def flat_gradients(model: CatVAE) -> Tensor:
     for p, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
         p.grad = part.as_strided(p.shape, p.stride())
     return flat
+
+
+def average(ema: Tensor, new: Tensor, count: Tensor, most: float = EMA_DECAY) -> Tensor:
+    """The moving average of weights after `count` steps: its memory is short while weights still race."""
+    return torch.lerp(ema, new, 1 - (count / (count + 9)).clamp(max=most))
 
 
 def lr_factor(step: int, steps: int) -> float:

@@ -19,7 +19,7 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from catvae.errors import TrainingError
 from catvae.machine import autocast, pick_precision
@@ -37,7 +37,11 @@ from catvae.training.losses import (
     pooled,
     spectral_distance,
 )
+from catvae.training.optim import average
 
+# of a painter that goes on with photos of one's own, where little is to be learned, and soon: its rate, and how many
+# faces it sees at least
+OWN_LR, OWN_LEAST = 1e-4, 480
 PENALTY_EVERY = 8  # steps
 # Sides at which the eyes see faces, at random: pixel by pixel, what they pull to at several is half as much again like
 # what another network pulls to as at one.
@@ -123,11 +127,13 @@ def make_studio(vae: CatVAE, eyes: Eyes, train: Tensor, config: PainterConfig, d
     with torch.no_grad(), cast():
         varied = (vary(x, torch.randn(len(x), 5).to(device), CENTRED, config.jitter) for x in real[:2048].split(64))
         seen = torch.cat([pooled(eyes.taps(enlarge(x, 128, (0, 0)))) for x in varied])
+    ema = AveragedModel(painter, avg_fn=partial(average, most=config.ema))
+    ema.n_averaged += 1  # the start is the first of what is averaged
     adam = partial(torch.optim.Adam, betas=(0.0, 0.99), fused=device.type != "mps")
     return Studio(
         vae=vae,
         painter=painter,
-        ema=AveragedModel(painter, multi_avg_fn=get_ema_multi_avg_fn(config.ema)),
+        ema=ema,
         discriminator=discriminator,
         feature_discriminator=feature_discriminator,
         painter_adam=adam(painter.parameters(), lr=config.lr),

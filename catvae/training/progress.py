@@ -1,22 +1,34 @@
 """How far a run has come: its state on disk after every epoch, its history, and its end."""
 
 import csv
+import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None
+
 import torch
-from safetensors import SafetensorError
+from PIL import Image
+from torch import Tensor
 
 from catvae.errors import TrainingError, UserError
-from catvae.files import read_json, replacing, write_json
+from catvae.files import read_json, replacing, sweep, write_json, writing
+from catvae.images import make_sheet, to_pil
 from catvae.latents import LATENTS, fit_latents, save_latents
 from catvae.metrics import evaluate_model
-from catvae.model import WEIGHTS, load_checkpoint
+from catvae.mixing import lerp
+from catvae.model import WEIGHTS, CatVAE, load_checkpoint
 from catvae.training.data import Faces, sample
 
 STATE = "training.pt"
+SHEET = "sheet.png"  # what a person looks at when a run has ended
+SHOWN = 12  # faces in a row of it
 ANEW = "; without --resume train into another --out, or here with --force"
 OURS = {"run": dict, "model": dict, "ema": dict, "optimizers": list, "history": list}  # what STATE holds
 
@@ -30,6 +42,43 @@ def check_free(folder: Path, *, force: bool = False) -> None:
         )
 
 
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Within it no other run has the folder; it is made, and rid of what a killed run left half written.
+
+    The lock goes with the process, however that ends. A folder made here that nothing was written to goes again.
+    Raises TrainingError when another run has it, or when it cannot be written.
+    """
+    made = [path for path in (folder, folder.parent) if not path.exists()]
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY) if fcntl else None
+    try:
+        with saving(folder):
+            if fcntl and handle is not None:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise TrainingError(f"{folder} is in use by another run: name another --out") from error
+                except OSError:
+                    pass  # a disk of the network that has no locks
+            for partial in folder.glob("*.partial"):
+                partial.unlink()
+            tempfile.TemporaryFile(dir=folder).close()
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+        drop_empty(*made)
+
+
+def drop_empty(*folders: Path) -> None:
+    """Remove those folders that hold nothing."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
 def read_progress(
     folder: Path, run: dict[str, Any], *, resume: bool = False, force: bool = False
 ) -> tuple[dict | None, dict | None]:
@@ -38,38 +87,50 @@ def read_progress(
     Raises TrainingError when what is there comes from other settings or data, cannot be read, or would be
     written over without `force`.
     """
+    sweep(folder)
     if resume and (folder / STATE).exists():
         state = read_state(folder / STATE)
-        if not same_run(state["run"], run):
-            raise TrainingError(f"{folder / STATE} comes from other settings or data{ANEW}")
+        if others := differences(state["run"], run):
+            raise TrainingError(f"{folder / STATE} comes from other settings or data ({others}){ANEW}")
         return None, state
     if resume and (folder / WEIGHTS).exists() and (folder / "metrics.json").exists():
         metrics = read_json(folder / "metrics.json")
-        if not same_run(metrics.get("training"), run):
-            raise TrainingError(f"{folder} was trained with other settings or data{ANEW}")
+        if others := differences(metrics.get("training"), run):
+            raise TrainingError(f"{folder} was trained with other settings or data ({others}){ANEW}")
         return metrics, None
     check_free(folder, force=force)
     return None, None
 
 
-def same_run(record: Any, run: dict[str, Any]) -> bool:
-    """Whether a record is of a run with these settings; older ones do not tell their precision."""
-    return isinstance(record, dict) and {"precision": run["precision"], **record} == run
+def differences(record: Any, run: dict[str, Any]) -> str:
+    """What a record of a run has otherwise than this one, as "epochs 30 there, 40 here"; older ones do not tell their
+    precision."""
+    if not isinstance(record, dict):
+        return "nothing is recorded there"
+    there, here = flat({"precision": run.get("precision"), **record}), flat(run)
+    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
+    return ", ".join(f"{name} {there.get(name, 'none')} there, {here.get(name, 'none')} here" for name in names)
+
+
+def flat(record: dict[str, Any]) -> dict[str, Any]:
+    """A record without records in it: those of "data" by their own names."""
+    found = {}
+    for name, value in record.items():
+        found |= {f"{name} {inner}": v for inner, v in value.items()} if isinstance(value, dict) else {name: value}
+    return found
 
 
 @contextmanager
 def saving(folder: Path) -> Iterator[None]:
     """Around writes to a run's folder: a full or read-only disk becomes a TrainingError."""
+    hint = "; what was saved before is kept. Once that is mended, go on with --resume"
     try:
-        yield
+        with writing(folder, TrainingError, hint):
+            yield
     except UserError:
         raise
-    except (OSError, RuntimeError, SafetensorError) as error:  # the writers of weights have errors of their own
-        full = "" if isinstance(error, OSError) else "is the disk full? "  # those do not tell what happened
-        raise TrainingError(
-            f"{folder}: cannot be written ({full}{error}); what was saved before is kept. "
-            "Once that is mended, go on with --resume"
-        ) from error
+    except RuntimeError as error:  # torch's writer has no error of its own
+        raise TrainingError(f"{folder}: cannot be written (is the disk full? {error}){hint}") from error
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -88,10 +149,10 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def begin(folder: Path, state: dict[str, Any]) -> None:
-    """Make the folder that of a run before its first step; then what another one left of its figures is deleted."""
+    """Make the folder that of a run before its first step; then what another one left of its model is deleted."""
     folder.mkdir(parents=True, exist_ok=True)
     save_progress(folder, state)
-    for file in ("metrics.json", LATENTS):
+    for file in ("config.json", WEIGHTS, "metrics.json", LATENTS, SHEET):
         (folder / file).unlink(missing_ok=True)
 
 
@@ -118,5 +179,18 @@ def finish(folder: Path, faces: Faces, run: dict[str, Any]) -> dict:
     with saving(folder):
         write_json(folder / "metrics.json", metrics)
         save_latents(folder, latents)
+        with replacing(folder / SHEET) as partial:
+            draw_sheet(model, faces.validation[:SHOWN]).save(partial, "PNG")
     (folder / STATE).unlink(missing_ok=True)
     return metrics
+
+
+@torch.inference_mode()
+def draw_sheet(model: CatVAE, images: Tensor) -> Image.Image:
+    """Rows of pictures to look at, of uint8 faces (N, 3, 64, 64): the faces, their reconstructions, the mixes half way
+    from each to the next, and the whole way from the first to the last."""
+    x = images.float() / 255
+    mu = model.encode(x)[0]
+    way = lerp(mu[0], mu[-1], torch.linspace(0, 1, len(x)))
+    pictures = (x, *(model.decode(z) for z in (mu, (mu + mu.roll(-1, 0)) / 2, way)))
+    return make_sheet([to_pil(row) for row in pictures])

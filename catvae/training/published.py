@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from catvae.errors import CheckpointError
+from catvae.files import writing
 from catvae.model import CatVAE, VAEConfig, save_checkpoint
 
 MAX_MEGABYTES = 400  # of the file, and of float32 weights; the published models have 20 to 30
@@ -55,15 +56,16 @@ def import_published(path: Path, out: Path, activation: str = "leaky_relu") -> C
     if wrong:
         raise CheckpointError(f"{path}: shapes do not fit each other: {_some(wrong)}")
     if broken := [name for name, tensor in weights.items() if not tensor.isfinite().all()]:
-        raise CheckpointError(f"{path}: NaN or infinite weights in {_some(broken)}; train it anew")
+        raise CheckpointError(f"{path}: NaN or infinite weights in {_some(broken)}, as float32; train it anew")
 
-    model.load_state_dict({ours: weights[name].float() for ours, name in names.items()}, assign=True)
-    save_checkpoint(out, model, beta=None, metrics=None, dtype=torch.float32)
+    model.load_state_dict({ours: weights[name] for ours, name in names.items()}, assign=True)
+    with writing(out):
+        save_checkpoint(out, model, beta=None, metrics=None, dtype=torch.float32)
     return model.eval().requires_grad_(False)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a state dict by name: float, on the CPU, of bearable size."""
+    """The tensors of a state dict by name, each with its own memory: float32, on the CPU, of bearable size."""
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
     try:
@@ -87,7 +89,10 @@ def _read(path: Path) -> dict[str, Tensor]:
             raise CheckpointError(f"{path}: {name} has no usable shape or no content: {tuple(tensor.shape)}. {_ADVICE}")
     if 4 * sum(math.prod(tensor.shape) for tensor in weights.values()) > MAX_MEGABYTES * 1e6:
         raise CheckpointError(f"{path}: shapes claim over {MAX_MEGABYTES} MB, more than any published model. {_ADVICE}")
-    return weights
+    try:
+        return {name: tensor.detach().to(torch.float32, copy=True) for name, tensor in weights.items()}
+    except RuntimeError as error:  # of 4 bits, for one
+        raise CheckpointError(f"{path}: weights of a kind that is no plain float ({error}). {_ADVICE}") from error
 
 
 def _unpacked_size(path: Path) -> int:

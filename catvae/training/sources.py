@@ -1,25 +1,32 @@
 """Where faces come from: a parquet file, a folder, the Hub or Kaggle, as undecoded images."""
 
 import glob
+import os
+import zlib
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from warnings import warn
+from zipfile import BadZipFile, ZipFile
 
+import fsspec
 import numpy as np
 
-from catvae.errors import DataError, ImageError
+from catvae.download import cache_advice
+from catvae.errors import DataError, ImageError, describe
 from catvae.images import to_face
-from catvae.photos.decode import FORMATS, is_picture, open_image
+from catvae.photos.decode import FORMATS, MAX_MEGABYTES, is_picture, open_image
 
-Rows = Iterator[tuple[str, bytes | str | Path | None]]  # names and undecoded images; None for an empty row
+Rows = Iterator[tuple[str, Path | dict | None]]  # names, and files or rows with undecoded images
 HIDDEN = (".", "__MACOSX")  # beginnings of names: what systems put beside pictures
 
 
 def try_decode(row: dict | None) -> np.ndarray | None:
     """A face as uint8 (64, 64, 3) from a row of undecoded images; None when it is broken or empty."""
     try:
-        return np.asarray(to_face(open_image(_content(row))))
+        return np.asarray(to_face(open_image(read_content(row))))
     except ImageError:
         return None
 
@@ -40,9 +47,9 @@ def read_source(source: str, revision: str | None, column: str) -> tuple[dict[st
             raise DataError(f"{source}: not a .parquet file, a folder of images, a Hub dataset or a Kaggle handle")
         splits = load_rows(source, "parquet", column, data_files=glob.escape(source))
     else:
-        if source.count("/") != 1 or source.startswith((".", "/", "~")) or path.suffix.lower() == ".parquet":
-            raise DataError(f"{source}: no such file or folder")
         name, _, at_revision = source.partition("@")
+        if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.lower().endswith(".parquet"):
+            raise DataError(f"{source}: no such file or folder")
         splits = load_rows(source, name, column, revision=revision or at_revision or None)
     return {name: _read_rows(splits[name], column) for name in ("validation", "train") if name in splits}, ""
 
@@ -50,18 +57,36 @@ def read_source(source: str, revision: str | None, column: str) -> tuple[dict[st
 def list_files(folder: Path) -> tuple[list[Path], list[Path]]:
     """The images under a folder and its other files, each in order; hidden ones are in neither.
 
-    Raises DataError when there is no image, or no folder.
+    Links to folders are followed, each folder counts once. Raises DataError when there is no image, or no folder.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     images, others = [], []
-    for file in sorted(folder.rglob("*")):
-        if file.is_file() and not any(part.startswith(HIDDEN) for part in file.relative_to(folder).parts):
+    for file in sorted(_walk(folder)):
+        if os.path.isfile(file):  # no link to nothing, and nothing that must not be looked at
             (images if is_picture(file) else others).append(file)
     if not images:
         left_out = f"; it has {count_kinds(others)}" if others else ""
         raise DataError(f"{folder}: no images in this folder (looked for {', '.join(FORMATS)}{left_out})")
     return images, others
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """All that is no folder under a folder, and under those to which links in it lead, but for hidden ones."""
+    seen, todo = set(Path(os.path.realpath(folder)).parents), [folder]  # a link upwards would bring in its neighbours
+    for top in todo:  # what is there itself comes before links to it
+        for place, folders, names in os.walk(top, onerror=_leave_out):
+            if (real := Path(os.path.realpath(place))) in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN))
+            todo += [link for name in folders if (link := Path(place, name)).is_symlink()]
+            yield from (Path(place, name) for name in names if not name.startswith(HIDDEN))
+
+
+def _leave_out(error: OSError) -> None:
+    warn(f"left out: {describe(error, doing='read')}", stacklevel=4)
 
 
 def describe_kinds(images: list[Path], others: list[Path]) -> str:
@@ -82,26 +107,51 @@ def load_rows(source: str, dataset: str, column: str, **options) -> dict:
     try:
         splits = datasets.load_dataset(dataset, **options)
     except Exception as error:  # the library raises its own, pyarrow's and the Hub client's errors
-        raise DataError(f"{source}: cannot be read as a dataset ({error})") from error
+        raise DataError(f"{source}: cannot be read as a dataset ({error}){cache_advice(error)}") from error
     if "train" not in splits:
         raise DataError(f"{source}: no split named train; it has {', '.join(splits)}")
     names = splits["train"].column_names or []
     if column not in names:
         raise DataError(f"{source}: no column {column!r}; it has {', '.join(names)}")
     try:
-        return splits.cast_column(column, datasets.Image(decode=False))
+        splits = splits.cast_column(column, datasets.Image(decode=False))
     except Exception as error:
         raise DataError(f"{source}: column {column!r} does not hold images ({error})") from error
+    return {name: rows.decode(False) for name, rows in splits.items()} if options.get("streaming") else splits
 
 
 def _read_rows(rows: Any, column: str) -> Rows:
     for index, row in enumerate(rows):
-        yield (row[column] or {}).get("path") or f"row {index}", _content(row[column])
+        yield (row[column] or {}).get("path") or f"row {index}", row[column]
 
 
-def _content(row: dict | None) -> bytes | str | None:
-    """The undecoded image of a row, or the path to it."""
-    return (row["bytes"] or row["path"]) if row else None
+def read_content(row: Path | dict | None) -> Path | bytes | str | None:
+    """The undecoded image of a row, or the path to it. Raises ImageError for one in a broken archive."""
+    if row is None or isinstance(row, Path):
+        return row
+    if row["bytes"] or "://" not in (row["path"] or ""):
+        return row["bytes"] or row["path"]
+    inner, _, archive = row["path"].partition("::")
+    try:
+        with _open_zip(archive).open(inner.removeprefix("zip://")) if archive else open_url(inner) as file:
+            return file.read(int(MAX_MEGABYTES * 1e6) + 1)  # more than that `open_image` refuses
+    except (BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError) as error:
+        raise ImageError("unreadable", f"{row['path']}: not readable ({error})") from error
+
+
+def open_url(path: str) -> IO[bytes]:
+    """A file here or on the Hub, as `datasets` names it."""
+    filesystem, inner = fsspec.url_to_fs(path)
+    return filesystem.open(inner)
+
+
+@lru_cache(maxsize=4)
+def _open_zip(path: str) -> ZipFile:
+    """An archive here or on the Hub, whose list of contents is read once. Raises DataError for an encrypted one."""
+    archive = ZipFile(open_url(path))
+    if any(entry.flag_bits & 1 for entry in archive.infolist()):
+        raise DataError(f"{path}: has a password; unpack it and name the folder")
+    return archive
 
 
 def _download_from_kaggle(handle: str) -> Path:

@@ -16,6 +16,11 @@ PEAK_LR = 1.5e-3  # of Adam, in runs of at least so many steps, by their start:
 FULL_STEPS = {"random": 1, "linear": 256, "trained": 2048}
 SMALL = 1000  # faces, at most, of a set that is jittered and taken in small batches by default
 SMALL_BATCH, BATCH = 32, 128
+MAX_SEED = 2**32 - 1  # of which torch, numpy and each epoch's own one (`train_epoch`) take any
+FEW = 25  # faces, below which what is held out tells little
+ON_PHOTOS = "--name mine --start-from checkpoints/v7 --epochs 10"  # what gains with photos of one's own
+OWN_PHOTOS = f"For your own photos let v7's painter go on: {ON_PHOTOS}"
+FEWEST = 8  # faces that a painter of one's own needs: of fewer, what other networks see in them spreads by chance
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,46 @@ class TrainConfig:
             or not (self.lr is None or 0 < self.lr < math.inf)
         ):
             raise SettingError(f"epochs, batch size and learning rate must be positive: {self}")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise SettingError(f"seed must be a whole number from 0 to {MAX_SEED}, not {self.seed}")
         if self.jitter is not None and not 0 <= self.jitter < math.inf:
             raise SettingError(f"jitter must not be negative: {self}")
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it begins with trained weights."""
+        return self.start_from not in ("linear", "random")
 
 
 def count_steps(config: TrainConfig, faces: int) -> int:
     """Steps of a whole run over so many training faces."""
     return config.epochs * math.ceil(faces / (config.batch_size or BATCH))
+
+
+def prospects(config: TrainConfig, faces: int, *, paints: bool) -> str:
+    """What to expect of a run over so many training faces, with or without a painter; "" for more than 1,000 of them.
+
+    The figures are those of docs/training.md.
+    """
+    if faces > SMALL or (paints and faces < FEWEST):  # which are refused
+        return ""
+    few = f"Learning from {faces} is little, and too few are held out to tell whether it helps: {FEW} would do. "
+    if paints and config.goes_on:
+        said = (
+            "Expect pictures as sharp as your photos, in minutes: with 112 faces LPIPS of unseen ones went from .186 "
+            "to .170, PSNR from 25.4 to 26.1 dB. It learns how cuts of photos look, not each cat."
+        )
+    elif config.goes_on:
+        said = (
+            "Expect nothing where photos look like the faces that v1 to v6 learned from: with 112 of them unseen ones "
+            f"gained at most 0.004 dB. {OWN_PHOTOS}"
+        )
+    else:
+        said = (
+            "Expect much less than v6, which has 28.1 dB on unseen cuts of photos: from the start 110 faces reached "
+            f"20.3 dB and 1,000 faces 24.0 dB. {OWN_PHOTOS}"
+        )
+    return few * (faces < FEW) + said
 
 
 def settle(config: TrainConfig, faces: int) -> TrainConfig:
@@ -67,7 +105,7 @@ def pick_variant(name: str, variant: Variant | None = None) -> Variant:
         return VARIANTS[name]
     if variant is None:
         raise SettingError(f"unknown variant {name!r}: choose one of {', '.join(VARIANTS)}, or tell its beta")
-    if name in (*VARIANTS, PAINTED):
+    if name.lower() in (*VARIANTS, PAINTED):  # some disks do not tell V6 from v6
         raise SettingError(f"{name} is the name of another variant: choose one of your own")
     if not re.fullmatch(r"\w[\w.-]{0,39}", name):
         raise SettingError(f"a name has up to 40 letters, digits, hyphens and dots, unlike {name!r}")

@@ -22,13 +22,22 @@ from catvae.metrics import Scores, evaluate_model
 from catvae.model import VARIANTS, CatVAE, Variant, beta_elbo, save_checkpoint, weights_folder
 from catvae.training.batches import augment, epoch_batches
 from catvae.training.data import Faces, FaceStream, sample
-from catvae.training.optim import flat_gradients, lr_factor, make_optimizers
-from catvae.training.progress import ANEW, begin, finish, read_progress, save_progress, saving
-from catvae.training.split import save_trained_on
-from catvae.training.start import BATCH, PEAK_LR, TrainConfig, count_steps, pick_variant, settle, starting_weights
+from catvae.training.optim import average, flat_gradients, lr_factor, make_optimizers
+from catvae.training.progress import ANEW, STATE, begin, finish, read_progress, save_progress, saving
+from catvae.training.split import TRAINED_ON, save_trained_on
+from catvae.training.start import (
+    BATCH,
+    OWN_PHOTOS,
+    PEAK_LR,
+    TrainConfig,
+    count_steps,
+    pick_variant,
+    settle,
+    starting_weights,
+)
 from catvae.training.track import ignore
 
-EMA_DECAY = 0.995
+LEAST_GAIN = 0.1  # nats of validation loss that make another model of a start: about 0.01 dB, which nobody would see
 
 
 @dataclass
@@ -67,9 +76,16 @@ class Run:
         self.history = state["history"]
 
     @property
+    def begins_as_another(self) -> bool:
+        """Whether its start is a model that has another name."""
+        return self.config.goes_on and self.name not in VARIANTS
+
+    @property
     def best(self) -> dict[str, float]:
         """The row of the history whose weights are kept."""
-        return min(self.history, key=lambda row: row["val_loss"])
+        start, best = self.history[0], min(self.history, key=lambda row: row["val_loss"])
+        same = self.begins_as_another and start["val_loss"] - best["val_loss"] < LEAST_GAIN
+        return start if same else best
 
 
 def train_variant(
@@ -90,7 +106,8 @@ def train_variant(
     After each epoch `history.csv` has one row more, which `track` is called with too, and `training.pt`
     holds all that is needed to go on; with `resume` the run continues from there and, on a CPU, ends with
     the same losses as if it had never stopped. The weights kept are the moving average with the lowest
-    validation loss; those it starts with are epoch 0. A finished run is left alone under `resume`; weights
+    validation loss; those it starts with are epoch 0, unless they are another model's: then without a better epoch
+    nothing is kept, as it would be that model by another name. A finished run is left alone under `resume`; weights
     of another run are written over with `force` alone.
 
     Training begins near the optimal linear VAE of the faces (`start_linear`), at the KL that β asks
@@ -102,7 +119,8 @@ def train_variant(
 
     Raises SettingError for a name that cannot be; TrainingError when there are more processes than faces
     in a batch, when the loss is no longer finite, when the run to resume had other settings or other
-    data, when weights would be written over, or when those to start from have another architecture;
+    data, when weights would be written over, when those to start from have another architecture, or when
+    a model of one's own that goes on from another is no better;
     CheckpointError or HubError when they cannot be had.
     """
     folder, variant = Path(out) / name, pick_variant(name, variant)
@@ -138,9 +156,24 @@ def train_variant(
             save_progress(folder, {"run": record, **run.state()})
         describe(run, speed, seen)
         track(run.history[-1])
-    if rank() == 0 and not run.best["epoch"]:
-        print(f"{name}: no epoch was better than the start, which is kept; try a lower --lr or more faces", flush=True)
+    check_better(run, folder)
     return from_first(lambda: finish(folder, faces, record))
+
+
+def check_better(run: Run, folder: Path) -> None:
+    """Say when no epoch was better than the start. Raises TrainingError where that is another model."""
+    if from_first(lambda: run.best["epoch"]):
+        return
+    if not run.begins_as_another:
+        say = f"{run.name}: no epoch was better than the start, which is kept; try a lower --lr or more faces"
+        return print(say, flush=True) if rank() == 0 else None
+    if rank() == 0:
+        for file in (STATE, TRAINED_ON):
+            (folder / file).unlink()
+    raise TrainingError(
+        f"{run.name}: no epoch was better than {run.config.start_from} by {LEAST_GAIN} nats, so no model was written: "
+        f"nobody would see a difference. {OWN_PHOTOS}"
+    )
 
 
 def recorded(name: str, variant: Variant, config: TrainConfig, faces: Faces) -> dict[str, Any]:
@@ -159,11 +192,12 @@ def save_start(run: Run, faces: Faces, validation: Tensor, folder: Path, record:
     scores = measure(run, 0, losses, validation)
     if not math.isfinite(run.best["val_loss"]):
         raise TrainingError(f"{run.name}: the loss is not finite at the start")
-    went_on = run.config.start_from not in ("linear", "random")
+    went_on = weights_folder(run.config.start_from, run.name) if run.config.goes_on else None
     with saving(folder):
-        save_trained_on(folder, faces.trained_on, weights_folder(run.config.start_from, run.name) if went_on else None)
+        save_trained_on(folder, faces.trained_on, went_on)
         begin(folder, {"run": record, **run.state()})
-        save_checkpoint(folder, run.ema.module, run.variant.beta, {**scores, "training": record})
+        if not run.begins_as_another:
+            save_checkpoint(folder, run.ema.module, run.variant.beta, {**scores, "training": record})
 
 
 def measure(run: Run, epoch: int, losses: dict[str, float], validation: Tensor) -> Scores:
@@ -179,6 +213,8 @@ def make_run(
     name: str, variant: Variant, faces: Faces, config: TrainConfig, device: torch.device, *, begun: bool
 ) -> Run:
     """A run before its first epoch; of one that has `begun` the weights are about to be restored."""
+    if variant.config.painter is not None:
+        raise TrainingError(f"{name} has a painter, and that is trained by catvae.training.painter")
     torch.manual_seed(config.seed)
     model = CatVAE(variant.config)
     if config.start_from != "random" and not begun:
@@ -196,11 +232,6 @@ def make_run(
         flat_gradients(model),
         steps=count_steps(config, len(faces.train)),
     )
-
-
-def average(ema: Tensor, new: Tensor, count: Tensor) -> Tensor:
-    """The moving average of weights after `count` steps: its memory is short while weights still race."""
-    return torch.lerp(ema, new, 1 - (count / (count + 9)).clamp(max=EMA_DECAY))
 
 
 def train_epoch(run: Run, train: Tensor | FaceStream, epoch: int) -> tuple[dict[str, float], float]:

@@ -11,12 +11,15 @@ import pytest
 import torch
 from huggingface_hub import RepoCard
 
-from catvae.browser.export import SHARED_WORDS, STATIC, Check, _refuse, export_web
+from catvae.browser.export import Check, _refuse, export_web
 from catvae.browser.graphs import open_graph, weights_path
 from catvae.browser.packages import PACKAGES, Package, _find
 from catvae.errors import CheckpointError, HubError, MissingPackageError, SettingError
+from catvae.images import to_tensor
 from catvae.model import load_variant
 from catvae.publishing.web import publish_web, web_snippet
+from catvae.serving.front import WEB
+from catvae.serving.links import example_face
 from catvae.serving.texts import TEXTS
 from tests.conftest import ROOT
 
@@ -51,9 +54,7 @@ def test_a_post_with_two_example_cats_takes_what_the_readme_says(web_exports):
             *(folder / "v6").glob("decoder*"),
             folder / "v6/latents.safetensors",
         ]
-        sent = sum(len(gzip.compress(path.read_bytes())) for path in names) + sum(
-            path.stat().st_size for path in (folder / "cats").iterdir()
-        )
+        sent = sum(len(gzip.compress(path.read_bytes())) for path in names) + (folder / "cats.webp").stat().st_size
         assert 5e6 < sent < limit
 
 
@@ -69,15 +70,43 @@ def test_a_manifest_tells_of_every_file(web_exports):
     assert told["version"] in (folder / "sw.js").read_text()
 
 
-def test_every_word_of_the_page_is_there_and_none_is_left_over():
-    source = "".join(path.read_text() for path in [*STATIC.glob("*.js"), *STATIC.glob("*.html")])
-    used = set(re.findall(r"words(?:\[language\])?\.(\w+)|data-word=\"(\w+)\"|\[\"(web_\w+|save_\w+)\", acts", source))
-    used = {key for keys in used for key in keys if key} - {"js"}
-    used |= {"cat_a", "cat_b", "path_lerp", "path_slerp", "zoom", "right", "down", "turn", "too_large", "too_heavy"}
-    used |= {"too_narrow", "web_missing", "web_broken", "web_memory", "web_unable", "web_unreadable"}
-    used |= {key for key in SHARED_WORDS if key.startswith(("model_", "name_"))}
-    for texts in TEXTS.values():
-        assert used == {*SHARED_WORDS} | {key for key in texts if key.startswith("web_")}
+def test_every_word_of_the_page_is_there(web_exports):
+    words = json.loads((web_exports["int8"] / "words.js").read_text().partition("export default ")[2].rstrip(";\n"))
+    sources = "".join(path.read_text() for path in [*WEB.rglob("*.js"), WEB / "index.html"])
+    said = set(re.findall(r"\bwords\.(\w+)|data-word=\"(\w+)\"|named\(\"(\w+)\"", sources))
+    said = {key for keys in said for key in keys if key} - {"js"}
+    assert len(said) > 60
+    for language, texts in TEXTS.items():
+        assert said <= set(words[language]), said - set(words[language])
+        assert words[language].items() <= texts.items()
+        assert not [key for key in words[language] if key.startswith("lesson_")]  # only what it may say
+
+
+def test_a_painter_shares_the_networks_of_what_it_paints_over(tmp_path):
+    pytest.importorskip("onnxruntime")
+    export_web(tmp_path / "web", variants=["v6", "v7"])
+    told = manifest(tmp_path / "web")["variants"]
+    assert told["v7"]["networks"] == told["v6"]["networks"] | {"painter": "v7/painter"}
+    sizes = {name: sum(p.stat().st_size for p in (tmp_path / "web" / name).iterdir()) for name in ("v6", "v7")}
+    assert sizes["v7"] < 0.4e6 < 4e6 < sizes["v6"]
+    faces = [example_face(name) for name in ("chelsea", "kitten-04")]
+    model = load_variant("v7")
+    with torch.inference_mode():
+        mu, _ = model.encode(to_tensor(faces))
+        wanted = model.decode(mu).numpy()
+    latents = open_graph(tmp_path / "web/v6/encoder.onnx").run(None, {"input": to_tensor(faces).numpy()})[0]
+    soft = open_graph(tmp_path / "web/v6/decoder.onnx").run(None, {"input": latents})[0]
+    sharp = open_graph(tmp_path / "web/v7/painter.onnx").run(None, {"input": soft, "latents": latents})[0]
+    error = {name: np.square(picture - wanted).mean() for name, picture in (("v6", soft), ("v7", sharp))}
+    assert -10 * np.log10(error["v7"]) > 40 and error["v7"] < error["v6"] / 5
+
+
+def test_scripts_end_as_every_server_knows_them(web_exports):
+    assert not [*web_exports["int8"].rglob("*.mjs")]
+    told = manifest(web_exports["int8"])["files"]
+    assert {"onnxruntime-web/ort.wasm.bundle.min.js", "gifenc/gifenc.esm.js", "mediabunny/mediabunny.min.js"} <= set(
+        told
+    )
 
 
 def test_an_export_that_cannot_be_is_refused_and_leaves_nothing(tmp_path):

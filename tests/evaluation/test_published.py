@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from catvae import CatVAE, CheckpointError, VAEConfig, mix
+from catvae.errors import SettingError
 from catvae.images import to_tensor
 from catvae.metrics import evaluate_model
 from catvae.training.data import load_faces
@@ -170,6 +171,9 @@ FIRST, MEAN, LAST = "encoder.convs.0.conv.weight", "encoder._mean_linear.bias", 
         (replaced(MEAN, lambda b: b[0]), "not of the published project"),
         (replaced(LAST, lambda b: b[:, None]), r"conv_trans\.bias is \(3, 1\), not \(3,\)"),
         (replaced(LAST, lambda b: b * float("nan")), "NaN or infinite weights in decoder"),
+        (replaced(LAST, lambda b: b.double() + 1e300), "NaN or infinite weights in decoder"),
+        (replaced(LAST, lambda b: (b * float("nan")).to(torch.float8_e5m2)), "NaN or infinite weights in decoder"),
+        (replaced(LAST, lambda b: torch.zeros(3, dtype=torch.uint8).view(torch.float4_e2m1fn_x2)), "no plain float"),
         (replaced(LAST, lambda b: b.long()), "bias is no tensor of weights"),
         (replaced(LAST, lambda b: b.to_sparse()), "bias is no tensor of weights"),
         (replaced(LAST, lambda b: b.to("meta")), "no usable shape or no content"),
@@ -188,6 +192,24 @@ def test_weights_that_do_not_fit_are_named(tmp_path, change, message):
     with pytest.raises(CheckpointError, match=rf"vae\.pt: .*{message}"):
         import_published(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.bfloat16, torch.float32, torch.float64], ids=str)
+def test_floats_of_any_size_and_tied_tensors_are_imported(kind, tmp_path):
+    state = {name: tensor.to(kind) for name, tensor in Published(*SMALL).state_dict().items()}
+    state["encoder._log_var_linear.weight"] = state[MEAN.replace("bias", "weight")]
+    state[MEAN] = nn.Parameter(state[MEAN])
+    torch.save(state, tmp_path / "vae.pt")
+    import_published(tmp_path / "vae.pt", tmp_path / "out")
+    weights = CatVAE.from_pretrained(str(tmp_path / "out")).state_dict()
+    assert torch.equal(weights["to_mu.weight"], state[MEAN.replace("bias", "weight")].float())
+    assert torch.equal(weights["to_mu.weight"], weights["to_logvar.weight"])
+
+
+def test_an_import_into_a_file_is_one_sentence(tmp_path):
+    torch.save(Published(*SMALL).state_dict(), tmp_path / "vae.pt")
+    with pytest.raises(SettingError, match=r"vae\.pt: cannot be written \(a file has the name of a folder\)"):
+        import_published(tmp_path / "vae.pt", tmp_path / "vae.pt")
 
 
 def test_seven_layers_cannot_be(tmp_path):

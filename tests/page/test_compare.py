@@ -1,13 +1,11 @@
 """What the page makes beside the mix: comparison, morph, files to take home, new kittens."""
 
-import json
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from dataclasses import replace
 from io import BytesIO
-from types import SimpleNamespace
 
-import gradio as gr
+import httpx
 import numpy as np
 import pytest
 import torch
@@ -17,26 +15,21 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from catvae import CatVAE, VAEConfig, load_variant, mix
-from catvae.files import BUNDLED, EXAMPLES, example_kittens, read_json
-from catvae.images import make_strip
+from catvae.files import BUNDLED, example_kittens, read_json
+from catvae.images import make_strip, to_bytes
 from catvae.latents import fit_latents, load_latents, sample_latents, save_latents
 from catvae.metrics import evaluate_model, psnr
 from catvae.mixing import compare, measure
 from catvae.model import VARIANTS, by_beta, load_models
-from catvae.page.morph import morph_value
-from catvae.page.picker import kind_of_cat
-from catvae.page.tabs.compare import ComparePage, format_page, is_free, label_box, place_dots
+from catvae.page.tabs.compare import format_numbers, is_free, label_box, place_dots
 from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
 from tests.conftest import draw_cat
-from tests.page.test_page import choose_cat
+from tests.page.test_page import CANVASES, choose_cat, expect_other_frames, frames
 
+PICTURE = "canvas => canvas.toDataURL()"
 A, B = (open_image(kitten) for kitten in example_kittens()[:2])
 TINY = VAEConfig(channels=(3, 8, 8), latent_dim=6)
-
-
-def bytes_of(uri: str) -> bytes:
-    return b64decode(uri.partition("base64,")[2])
 
 
 def test_measured_figures_are_those_of_the_evaluation():
@@ -52,39 +45,35 @@ def test_measured_figures_are_those_of_the_evaluation():
 
 
 def page_of(rows, models, metrics, language="en", kinds=("real", "own")):
-    return format_page(rows, models, [A, B], kinds, metrics, TEXTS[language])
+    return format_numbers(rows, models, kinds, metrics, TEXTS[language])
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_the_comparison_shows_every_model_in_order_of_beta_and_a_cross_fade(language):
-    models = {name: CatVAE(TINY).eval() for name in VARIANTS}
+def test_the_numbers_are_of_every_model_in_order_of_beta(language):
+    models = {name: CatVAE(variant.config).eval() for name, variant in VARIANTS.items()}
     rows = compare(models, [A, B], 9)
     metrics = {
         name: {"psnr": 20.0 + i, "kl": 50.0 * 2**i, "active_units": 7} for i, name in enumerate(by_beta(VARIANTS))
     }
     words = TEXTS[language]
     page = page_of(rows, models, metrics, language)
-    assert re.findall(r'data-model="(v\d)"', page) == ["v6", "v5", "v4", "v1", "v3", "v2"]
-    strips = [Image.open(BytesIO(bytes_of(uri))) for uri in re.findall('data-strip="([^"]*)"', page)]
-    assert [strip.size for strip in strips] == [(9 * 64, 64)] * 6 + [(2 * 64, 64)]
-    faded = np.asarray(strips[-1], int)  # the photos themselves, hardly pressed
-    assert np.abs(faded - np.asarray(make_strip([A, B]), int)).mean() < 4
-    assert words["v3_story"] in page and words["cross_fade"] in page and page.count("<circle") == 6
-    assert f"β = {'0,005' if language == 'es' else '0.005'}<" in page
-    assert all('alt="' in image for image in re.findall("<img[^>]*>", page))
+    assert re.findall(r"<tr><td>(v\d)</td>", page) == ["v6", "v5", "v4", "v1", "v3", "v2"]
+    assert words["v3_story"] in page and words["cross_fade_story"] in page and page.count("<circle") == 6
+    assert f"<td>{'0,005' if language == 'es' else '0.005'}</td>" in page
 
 
-def test_the_comparison_shows_the_models_there_are():
+def test_the_numbers_are_of_the_models_there_are():
     models = {"v5": CatVAE(TINY).eval()}
     page = page_of(compare(models, [A, B], 9), models, {"v5": {"psnr": 20.0, "kl": 50.0, "active_units": 7}})
-    assert page.count("data-model") == 1 and "<svg" not in page  # no plot of one
+    assert page.count("<tr><td>") == 1 and "<svg" not in page  # no plot of one
     assert TEXTS["en"]["v3_title"] not in page and TEXTS["en"]["painted_story"] not in page
     painted = {"v5": models["v5"], "v7": CatVAE(replace(TINY, painter=4)).eval()}
     painted["v7"].beta = 0.005
     page = page_of(compare(painted, [A, B], 9), painted, {})
-    assert re.findall(r'data-model="(v\d)"', page) == ["v7", "v5"]
-    assert TEXTS["en"]["painted_story"] in page and page.count(TEXTS["en"]["with_painter"]) == 1
-    models["v3"] = CatVAE(TINY).eval()
+    assert re.findall(r"<tr><td>(v\d)</td>", page) == ["v7", "v5"]
+    assert TEXTS["en"]["painted_story"] in page
+    models["v3"] = CatVAE(TINY).eval()  # another network by that name
+    assert TEXTS["en"]["v3_story"] not in page_of(compare(models, [A, B], 9), models, {})
     assert "<svg" not in page_of(compare(models, [A, B], 9), models, {})  # weights without figures
 
 
@@ -101,34 +90,39 @@ def test_figures_on_other_faces_are_not_shown_as_if_they_compared(language):
     assert "*" not in page[page.index("<td>v6") : page.index("<td>mine")]
 
 
-def test_it_is_said_whose_cats_the_numbers_are_of(tmp_path):
-    kitten, real = str(example_kittens()[0]), str(EXAMPLES / "chelsea.jpg")
-    photo, face = tmp_path / "photo.jpg", tmp_path / "face.png"
-    draw_cat(1, 200).save(photo)
-    draw_cat(1).save(face)
-    assert kind_of_cat(kitten) == "painted" and kind_of_cat(real) == "real"
-    assert kind_of_cat(str(photo)) == "own" and kind_of_cat(str(face)) == "cut"
-    assert kind_of_cat(face.read_bytes()) == "newborn" and kind_of_cat(str(tmp_path / "swept.jpg")) == "own"
-    renamed = tmp_path / "kitten-01.png"
-    draw_cat(2, 100).save(renamed)
-    assert kind_of_cat(str(renamed)) == "own"  # by content, not by name
+def test_it_is_said_whose_cats_the_numbers_are_of(app_url):
     models = {"v6": CatVAE(TINY).eval()}
     rows, words = compare(models, [A, B], 9), TEXTS["en"]
     mine = page_of(rows, models, {}, kinds=("own", "real"))
     assert words["cats_own"] in mine and words["cats_real"] in mine and words["cats_flatter"] not in mine
     painted = page_of(rows, models, {}, kinds=("painted", "real"))
     assert words["cats_painted"] in painted and words["cats_flatter"] in painted
+    for kind, said in (("cut", "cats_cut"), ("newborn", "cats_newborn"), ("<b>", "cats_own")):
+        sent = {"face": b64encode(to_bytes(draw_cat(1))).decode(), "kind": kind}
+        answer = httpx.post(f"{app_url}/web/ask/compare", json={"a": sent, "b": {"cat": "chelsea", "kind": "real"}})
+        assert words[said] in answer.json()["numbers"] and words["cats_real"] in answer.json()["numbers"]
+        strip = Image.open(BytesIO(b64decode(answer.json()["strips"]["v6"])))
+        assert strip.size == (9 * 64, 64)
 
 
-def test_a_cat_that_cannot_be_used_is_said_in_place_of_the_comparison_before(tmp_path):
-    page = ComparePage(SimpleNamespace(current=SimpleNamespace(models={}, metrics={})))
-    request = gr.Request(headers={"accept-language": "es"}, query_params={})
-    kitten = str(example_kittens()[0])
-    missing = page.draw(kitten, None, kitten, None, request)
-    assert TEXTS["es"]["missing"].format(cat="B") in missing and "alert" in missing
-    (tmp_path / "broken.png").write_bytes(b"no picture")
-    broken = page.draw(str(tmp_path / "broken.png"), kitten, None, kitten, request)
-    assert TEXTS["es"]["unreadable"].format(cat="A") in broken and "<img" not in broken
+@pytest.mark.parametrize(
+    ("sent", "key"),
+    [
+        (None, "missing"),
+        ({}, "missing"),
+        ({"face": 7}, "missing"),
+        ({"face": "?"}, "unreadable"),
+        ({"face": "bm8gcGljdHVyZQ=="}, "unreadable"),
+        ({"face": b64encode(to_bytes(draw_cat(1, 65))).decode()}, "unreadable"),
+        ({"cat": "../../etc/passwd"}, "embed_gone"),
+    ],
+)
+def test_a_cat_that_cannot_be_used_is_said(app_url, sent, key):
+    for what in ("compare", "morph?model=v6&path=lerp", "film", "map"):
+        body = {"a": {"cat": "chelsea"}, "b": sent, "model": "v6", "path": "lerp", "kind": "gif", "turn": "a"}
+        address = f"{app_url}/web/ask/{what}{'&' if '?' in what else '?'}lang=es"
+        answer = httpx.post(address, json=body)
+        assert answer.status_code == 422 and answer.json()["error"] == TEXTS["es"][key].format(cat="B"), what
 
 
 def test_labels_of_the_plot_lie_on_no_dot_and_on_no_other_label():
@@ -140,14 +134,6 @@ def test_labels_of_the_plot_lie_on_no_dot_and_on_no_other_label():
         boxes = [label_box(dot["label_x"], dot["label_y"], dot["label"], dot["anchor"]) for dot in plot["dots"]]
         for i, box in enumerate(boxes):
             assert is_free(box, [*dots, *boxes[:i]]), plot["dots"][i]
-
-
-def test_the_morph_holds_all_frames_in_one_strip():
-    frames = mix(CatVAE(TINY).eval(), A, B, 5)
-    value = json.loads(morph_value(frames, TEXTS["es"]))
-    strip = Image.open(BytesIO(bytes_of(value["strip"])))
-    assert (value["count"], strip.size) == (5, (5 * 64, 64))
-    assert value["play"] == TEXTS["es"]["play"]
 
 
 def test_new_kittens_lie_where_the_faces_lie(tmp_path):
@@ -185,14 +171,15 @@ def test_programs_can_compare_reconstruct_and_draw(client):
 
 def test_the_morph_is_scrubbed_without_the_server(open_page):
     page = open_page()
-    page.wait_for_selector("#morph canvas[data-ready='17']")
-    picture = "document.querySelector('#morph canvas').toDataURL()"
-    middle = page.evaluate(picture)
+    canvas = page.locator("#morph canvas[data-ready]")
+    middle = canvas.evaluate(PICTURE)
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     slider = page.locator("#morph input")
     slider.press("Home")
-    assert page.evaluate(picture) != middle and page.locator("#morph output").inner_text() == "0 % B"
+    expect(page.locator("#morph .share")).to_have_text("0 % B")
+    page.wait_for_timeout(100)
+    assert canvas.evaluate(PICTURE) != middle
     for key, share in {
         "ArrowRight": 5,
         "ArrowUp": 10,
@@ -202,17 +189,29 @@ def test_the_morph_is_scrubbed_without_the_server(open_page):
         "PageDown": 80,
     }.items():
         slider.press(key)
-        expect(page.locator("#morph output")).to_have_text(f"{share} % B")
+        expect(page.locator("#morph .share")).to_have_text(f"{share} % B")
         assert slider.get_attribute("aria-valuetext") == f"{share} % B"
-    start = page.evaluate(picture)
+    page.wait_for_timeout(100)
+    start = canvas.evaluate(PICTURE)
     page.locator("#morph .play").click()
     page.wait_for_timeout(500)
     page.locator("#morph .play").click()
-    assert page.evaluate(picture) != start
-    assert [url for url in asked if "queue" in url] == []
+    assert canvas.evaluate(PICTURE) != start
+    assert [url for url in asked if "/web/ask/" in url or "queue" in url] == []
 
 
-PICTURES = "[...document.querySelectorAll('#compare canvas')].map(canvas => canvas.toDataURL())"
+def cells(page) -> list[str]:
+    return page.locator("#compare .rows canvas").evaluate_all(CANVASES)
+
+
+def expect_other_cells(page, before: list[str]) -> list[str]:
+    """Wait until every one of them shows something else."""
+    for _ in range(600):
+        now = cells(page)
+        if all(a != b for a, b in zip(now, before, strict=True)):
+            return now
+        page.wait_for_timeout(50)
+    raise AssertionError("the comparison stays")
 
 
 def test_one_slider_moves_all_models_and_a_face_opens_its_model(open_page):
@@ -221,23 +220,23 @@ def test_one_slider_moves_all_models_and_a_face_opens_its_model(open_page):
     rows = page.locator("#compare .row")
     models = by_beta(*[load_models(BUNDLED)] * 2)
     expect(rows).to_have_count(len(models), timeout=30_000)
-    expect(page.locator("#compare canvas[data-shown='500']")).to_have_count(len(models) + 1)  # and a cross-fade
-    middle = page.evaluate(PICTURES)
-    assert len(set(middle)) == len(models) + 1
+    expect(page.locator("#compare .rows[data-shown='500']")).to_be_visible(timeout=30_000)
+    expect(page.locator("#compare")).to_contain_text("PSNR", timeout=30_000)
+    middle = cells(page)
+    assert len(set(middle)) == len(models) + 1  # and a cross-fade
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     slider = page.locator("#compare .way input")
     slider.press("ArrowRight")
-    expect(page.locator("#compare .way output")).to_have_text("55 % B")
+    expect(page.locator("#compare .way .share")).to_have_text("55 % B")
     slider.fill("250")
-    expect(page.locator("#compare .way output")).to_have_text("25 % B")
-    assert all(now != before for now, before in zip(page.evaluate(PICTURES), middle, strict=True))
-    assert [url for url in asked if "queue" in url] == []
+    expect(page.locator("#compare .way .share")).to_have_text("25 % B")
+    before = expect_other_cells(page, middle)
+    assert [url for url in asked if "/web/ask/" in url] == []
 
-    before = page.evaluate(PICTURES)
     choose_cat(page, "kitten-06")
-    page.wait_for_function(f"before => {PICTURES}.every((picture, i) => picture !== before[i])", arg=before)
-    expect(page.locator("#compare .way output")).to_have_text("25 % B")  # other cats at the same place
+    expect_other_cells(page, before)
+    expect(page.locator("#compare .way .share")).to_have_text("25 % B")  # other cats at the same place
 
     page.set_viewport_size({"width": 390, "height": 844})  # a phone: the slider and all faces on one screen
     top = page.locator("#compare .way").bounding_box()
@@ -248,17 +247,16 @@ def test_one_slider_moves_all_models_and_a_face_opens_its_model(open_page):
     rows.nth(models.index("v4")).press("Enter")  # by keyboard
     expect(page.locator("#model input")).to_have_value(re.compile("v4"))
     expect(page.locator("#mix")).to_be_visible()
-    expect(page.locator("#morph output")).to_have_text("25 % B")  # the face that was clicked
+    expect(page.locator("#morph .share")).to_have_text("25 % B")  # the face that was clicked
 
 
 def test_surprises_are_other_cats(open_page):
     page = open_page()
     for button in ("Surprise me", "Newborn kittens"):
-        before = page.locator("#mix img").first.get_attribute("src")
+        before = frames(page)
         page.get_by_role("button", name=button).click()
-        page.wait_for_function(
-            "before => document.querySelector('#mix img').getAttribute('src') !== before", arg=before, timeout=30_000
-        )
+        expect_other_frames(page, before)
+        assert frames(page)[0] != before[0] and frames(page)[-1] != before[-1]
 
 
 def test_numbers_are_written_as_the_language_of_the_page_does(open_page):

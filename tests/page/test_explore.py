@@ -5,7 +5,7 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
-from catvae import VARIANTS, load_variant
+from catvae import VARIANTS, CatVAE, VAEConfig, load_variant
 from catvae.files import BUNDLED, example_cats, read_json
 from catvae.images import to_pil, to_tensor
 from catvae.latents import add_up, make_chart, move_apart
@@ -13,8 +13,9 @@ from catvae.page.tabs.explore import FIRST_SUM, GAP
 from catvae.page.tabs.understand import results
 from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
+from catvae.serving.links import FIRST_A, FIRST_B
 from catvae.serving.texts import TEXTS
-from tests.page.test_page import expect_other_frames, frames
+from tests.page.test_page import CANVASES, expect_other_frames, frames
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,18 @@ def test_light_cats_lie_right_and_up(model, faces):
 
 def test_pictures_on_the_map_do_not_overlap(model, faces):
     chart = make_chart(model, faces)
+    points = move_apart(chart.project(chart.latents), GAP / 0.82)
+    overlap = GAP / 0.82 - (points[:, None] - points).abs().amax(2).fill_diagonal_(1)
+    assert overlap.max() < 2e-3 and points.min() >= 0 and points.max() <= 1
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.0])
+def test_a_model_of_one_latent_and_one_that_sees_no_difference_have_a_map(faces, spread):
+    model = CatVAE(VAEConfig((3, 4, 8), latent_dim=1)).eval()
+    with torch.inference_mode():
+        model.to_mu.weight.mul_(spread)
+    chart = make_chart(model, faces)
+    assert chart.plane.shape == (1, 2) and chart.share == pytest.approx(spread)
     points = move_apart(chart.project(chart.latents), GAP / 0.82)
     overlap = GAP / 0.82 - (points[:, None] - points).abs().amax(2).fill_diagonal_(1)
     assert overlap.max() < 2e-3 and points.min() >= 0 and points.max() <= 1
@@ -102,17 +115,18 @@ def test_clicking_two_cats_on_the_map_mixes_them(open_page):
     page = open_page()
     before = frames(page)
     explore(page)
-    assert chosen(page) == {"A": "1", "B": "2"}
+    assert chosen(page) == {"A": FIRST_A, "B": FIRST_B}
     page.locator("#map button").nth(5).click()
-    expect(page.locator("#map .turn")).to_contain_text("cat B", timeout=30_000)
-    expect(page.locator("#map [data-cat='5']")).to_have_attribute("data-letters", "A", timeout=30_000)
+    expect(page.locator("#map .turn-note")).to_contain_text("cat B", timeout=30_000)
+    expect(page.locator("#map [data-cat=kitten-03]")).to_have_attribute("data-letters", "A", timeout=30_000)
 
     page.locator("#map button").nth(9).focus()  # by keyboard alone
     page.keyboard.press("Enter")
-    expect(page.locator("#map [data-cat='9']")).to_have_attribute("data-letters", "B", timeout=30_000)
-    assert page.evaluate("document.activeElement.dataset.cat") == "9"
-    assert chosen(page) == {"A": "5", "B": "9"}
-    expect(page.locator("#map .way img")).to_have_count(7)
+    expect(page.locator("#map [data-cat=kitten-07]")).to_have_attribute("data-letters", "B", timeout=30_000)
+    expect(page.locator("#map [data-cat=kitten-07]")).to_be_focused()
+    assert chosen(page) == {"A": "kitten-03", "B": "kitten-07"}
+    way = page.locator("#map .strip-way canvas").evaluate_all(CANVASES)
+    assert len(set(way)) == 7
     page.get_by_role("tab", name="Mix").click()
     expect_other_frames(page, before)
 
@@ -120,12 +134,13 @@ def test_clicking_two_cats_on_the_map_mixes_them(open_page):
 def test_the_map_follows_the_model_and_a_visitors_cat(open_page):
     page = open_page()
     explore(page)
-    places = page.locator("#map").inner_html()
+    point = page.locator("#map [data-cat=kitten-07]")
+    place = point.get_attribute("style")
     page.get_by_role("combobox", name="Model").last.click()
     page.get_by_role("option", name="v2").click()
-    page.wait_for_function("before => document.querySelector('#map').innerHTML !== before", arg=places, timeout=30_000)
-    page.locator("input[type=file]").first.set_input_files(example_cats()[0])  # is known by its face
-    expect(page.locator("#map [data-cat='0']")).to_have_attribute("data-letters", "A", timeout=30_000)
+    expect(point).not_to_have_attribute("style", place, timeout=30_000)
+    page.locator("kitten-cat input[type=file]").first.set_input_files(example_cats()[0])  # is known by its face
+    expect(page.locator("#map [data-cat=chelsea]")).to_have_attribute("data-letters", "A", timeout=30_000)
     page.get_by_role("tab", name="Mix").click()
     page.get_by_role("button", name="Adjust the square of Cat A").click()
     page.get_by_role("button", name="Whole picture").click()  # is no longer
@@ -141,24 +156,21 @@ def test_sums_of_cats_change_with_each_click(open_page):
     explore(page)
     total = page.locator("#sum .total img")
     before = total.get_attribute("src", timeout=30_000)
-    page.locator("#sum .shelf button").nth(10).click()
+    page.locator("#sum .shelf-row button").nth(10).click()
     expect(total).not_to_have_attribute("src", before, timeout=30_000)
     page.locator("#sum .term button").first.click()
     expect(page.locator("#sum .term button").first).to_have_attribute("aria-pressed", "true", timeout=30_000)
-    expect(page.locator("#sum .shelf [aria-pressed=true]")).to_have_attribute("data-cat", str(FIRST_SUM[0]))
+    expect(page.locator("#sum .shelf-row [aria-pressed=true]")).to_have_attribute("data-cat", str(FIRST_SUM[0]))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_phone_shows_both_tabs_in_spanish_without_sideways_scrolling(open_page, theme):
     page = open_page(360, 740, "es-AR", f"/?__theme={theme}")
     explore(page, "Explorar")
-    expect(page.locator("#map .turn")).to_have_text("Tocá un gato: va a ser el gato A.")
+    expect(page.locator("#map .turn-note")).to_have_text("Tocá un gato: va a ser el gato A.")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     for selector in ("#map button", "#sum button"):
-        sizes = page.evaluate(
-            "selector => [...document.querySelectorAll(selector)].map(e => Math.min(e.offsetWidth, e.offsetHeight))",
-            selector,
-        )
+        sizes = page.locator(selector).evaluate_all("all => all.map(e => Math.min(e.offsetWidth, e.offsetHeight))")
         assert min(sizes) >= 40
 
     page.get_by_role("tab", name="Entender").click()

@@ -1,6 +1,5 @@
 """The card of a cat: ways to bring a photo, the square on it, what is said, in a real browser."""
 
-import json
 import math
 from base64 import b64decode, b64encode
 from io import BytesIO
@@ -9,11 +8,11 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from playwright.sync_api import Locator, Page, expect
 
 from catvae.files import EXAMPLES
-from catvae.page.picker import cut_at, on_photo, show, to_shares
+from catvae.page.cutting import cut_at, on_photo, to_shares
 from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, align, find_faces, whole_picture
 from catvae.serving.links import CATS
@@ -22,17 +21,18 @@ from tests.conftest import CHROMIUM, FLAGS, ROOT, draw_cat
 from tests.page.test_page import choose_cat, expect_other_frames, frames
 
 CHELSEA = EXAMPLES / "chelsea.jpg"
+FACE = "card => card.cat.face.toDataURL()"
 
 
 @pytest.fixture
 def cat(tmp_path) -> Path:
-    """A photo of a cat that is no example."""
-    Image.open(CHELSEA).save(tmp_path / "mine.jpg", quality=90)
+    """A photo of a cat that is no example, with room around its face."""
+    ImageOps.expand(Image.open(CHELSEA), 300, "tan").save(tmp_path / "mine.jpg", quality=90)
     return tmp_path / "mine.jpg"
 
 
 def card_of(page: Page, letter: str = "A") -> Locator:
-    return page.locator(".cat").nth("AB".index(letter))
+    return page.locator(f"kitten-cat[side={letter.lower()}]")
 
 
 def bring(page: Page, path: Path, letter: str = "A") -> Locator:
@@ -42,12 +42,13 @@ def bring(page: Page, path: Path, letter: str = "A") -> Locator:
         page.get_by_role("button", name=f"Use my photo as Cat {letter}").click()
     chooser.value.set_files(path)
     expect(card.locator(".waits")).to_have_count(0, timeout=30_000)
+    expect(page.locator("#morph kitten-morph[data-mix=shown]")).to_have_count(1, timeout=30_000)
     return card
 
 
 def face_on(card: Locator) -> np.ndarray:
     """The face that a card shows, (64, 64, 3) of 0 to 255."""
-    return pixels(card.locator(".face img").get_attribute("src"))
+    return pixels(card.evaluate(FACE))
 
 
 def pixels(uri: str) -> np.ndarray:
@@ -100,24 +101,19 @@ def test_what_is_no_square_is_refused_in_words(bad):
 
 
 def test_the_page_draws_a_copy_of_1024_pixels_that_keeps_the_shape(tmp_path):
-    photo = Image.new("RGB", (1500, 900), "tan")
-    copy = Image.open(BytesIO(b64decode(on_photo(photo)[0]["photo"].partition(",")[2])))
-    assert copy.size == (1024, 614) and copy.format == "JPEG"
+    told, copy, _ = on_photo(Image.new("RGB", (1500, 900), "tan"))
+    assert copy.size == (1024, 614) and told["number"] == 0 and told["faces"] == []
 
 
-def test_examples_and_newborns_are_said_to_be_what_they_are():
-    for cat, kind, file in (
-        (CATS["kitten-03"], "painted", True),
-        (CATS["chelsea"], "real", True),
-        (draw_cat(1), "newborn", False),
-    ):
-        face, card = show("A", cat, TEXTS["en"])
-        assert (
-            face == (str(Path(cat).with_suffix(".png")) if file else cat)
-            and json.loads(card)["kind"] == kind
-            and ("example" in json.loads(card)) == file
-        )
-    assert pixels(json.loads(card)["face"]).tolist() == np.asarray(draw_cat(1), int).tolist()
+def test_examples_and_newborns_are_said_to_be_what_they_are(open_page):
+    page = open_page()
+    card = card_of(page)
+    for name, said in (("kitten-03", "Kitten 3, painted by v6"), ("chelsea", "Chelsea, a real cat")):
+        choose_cat(page, name)
+        expect(card.locator(".about")).to_contain_text(said)
+    page.get_by_role("button", name="Newborn kittens").click()
+    expect(card.locator(".about")).to_contain_text("newborn: painted by the model", timeout=30_000)
+    expect(card.locator(".adjust")).to_be_hidden()
 
 
 def test_one_click_brings_a_photo_and_one_replaces_it(open_page, cat, tmp_path):
@@ -148,10 +144,10 @@ def test_the_square_is_moved_sized_and_turned_by_mouse_and_keys(open_page, cat):
 
     def changed(act) -> dict[str, float]:
         """The square after something was done to it, and its face is the one cut from the photo there."""
-        before, live = card.locator(".face img").get_attribute("src"), cut.evaluate(shown)
+        before, live = card.evaluate(FACE), cut.evaluate(shown)
         act()
         page.wait_for_function(f"([canvas, live]) => ({shown})(canvas) !== live", arg=[cut.element_handle(), live])
-        expect(card.locator(".face img")).not_to_have_attribute("src", before, timeout=30_000)
+        page.wait_for_function(f"([card, before]) => ({FACE})(card) !== before", arg=[card.element_handle(), before])
         assert np.abs(face_on(card) - cut_by(photo, square_on(card))).max() <= 2
         drawn = pixels(cut.evaluate(shown))
         assert np.abs(drawn - face_on(card)).mean() < 8  # the browser's cut is the server's but for how it shrinks
@@ -182,7 +178,8 @@ def test_the_square_is_moved_sized_and_turned_by_mouse_and_keys(open_page, cat):
         assert (after[what] - before[what]) * sign > 0
         assert all(after[other] == before[other] for other in {*before} - {what})
     far = changed(lambda: drag(square, -2000, 0))
-    assert far["x"] == 0  # its middle stays on the photo, and nothing is refused
+    inside = far["side"] / 2 * sum(abs(f(math.radians(far["turn"]))) for f in (math.cos, math.sin))
+    assert far["x"] == pytest.approx(inside, abs=0.002)  # all of it stays on the photo
     expect(card.locator(".refusal:visible")).to_have_count(0)
     expect(card.locator(".side .note")).to_have_text("Cut by hand.")
 
@@ -192,9 +189,31 @@ def test_the_square_is_moved_sized_and_turned_by_mouse_and_keys(open_page, cat):
     assert square_on(card) == first
     before = frames(page)
     square.press("-")
-    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Done").click()
     expect(card.locator("dialog.cutting")).to_be_hidden()
     expect_other_frames(page, before)  # what was done last counts though the dialogue is gone
+
+
+@pytest.mark.parametrize("way", ["Escape", "Cancel", "Close"])
+def test_what_is_cancelled_is_undone(open_page, cat, way):
+    page = open_page()
+    card = bring(page, cat)
+    face, mix = face_on(card), frames(page)
+    page.get_by_role("button", name="Adjust the square of Cat A").click()
+    card.locator(".square").press("Shift+ArrowLeft")
+    page.wait_for_function("card => card.cat.byHand", arg=card.element_handle())
+    if way == "Escape":
+        page.keyboard.press("Escape")
+    else:
+        card.locator("dialog.cutting").get_by_role("button", name=way, exact=True).click()
+    page.wait_for_function("card => !card.cat.byHand", arg=card.element_handle())
+    expect(card.locator(".about")).to_contain_text("Cat face found.")
+    assert (face_on(card) == face).all()
+    for _ in range(100):
+        if frames(page) == mix:
+            break
+        page.wait_for_timeout(50)
+    assert frames(page) == mix
 
 
 def test_two_fingers_size_and_turn_it(open_page, cat):
@@ -232,10 +251,9 @@ def test_every_photo_is_shown_as_browsers_can_draw_it(open_page, tmp_path, name)
     page = open_page()
     card = bring(page, path)
     page.get_by_role("button", name="Adjust the square of Cat A").click()
-    shown = card.locator(".stage img")
-    page.wait_for_function("image => image.naturalWidth", arg=shown.element_handle())
+    shown = card.locator(".photo canvas")
     upright = open_image(path)
-    assert shown.evaluate("i => i.naturalWidth / i.naturalHeight") == pytest.approx(
+    assert shown.evaluate("canvas => canvas.clientWidth / canvas.clientHeight") == pytest.approx(
         upright.width / upright.height, rel=0.01
     )
     assert np.abs(face_on(card) - cut_by(upright, square_on(card))).max() <= 2  # from the photo, not from the copy
@@ -255,11 +273,11 @@ def test_photos_are_dropped_on_the_card_and_pasted(open_page, cat):
     expect_other_frames(page, before)
     for letter in "BA":  # where the focus is
         choose_cat(page, "kitten-02", letter)
-        expect(card_of(page, letter).locator(".about")).to_contain_text("painted by v6", timeout=30_000)
+        expect(card_of(page, letter).locator(".about")).to_contain_text("painted by a model", timeout=30_000)
         page.get_by_role("button", name=f"Use my photo as Cat {letter}").focus()
         page.evaluate(
             "clipboardData => document.activeElement.dispatchEvent("
-            "new ClipboardEvent('paste', {clipboardData, bubbles: true}))",
+            "new ClipboardEvent('paste', {clipboardData, bubbles: true, composed: true}))",
             data,
         )
         expect(card_of(page, letter).locator(".about")).to_contain_text("Cat face found.", timeout=30_000)
@@ -271,51 +289,53 @@ def test_the_camera_takes_a_photo(browser, app_url):
     page = other.new_page(locale="en-US")
     page.goto(app_url)
     page.get_by_role("button", name="Take a photo as Cat B").click()
-    page.wait_for_function("document.querySelectorAll('.webcam video')[1].videoWidth")
+    video = card_of(page, "B").locator(".webcam video")
+    page.wait_for_function("video => video.videoWidth", arg=video.element_handle())
     page.get_by_role("button", name="Take the photo").click()
     expect(card_of(page, "B").locator(".about")).to_contain_text("No cat face found", timeout=30_000)
-    assert page.evaluate("document.querySelectorAll('.webcam video')[1].srcObject") is None  # its light is off
+    assert video.evaluate("video => video.srcObject") is None  # its light is off
     other.close()
 
 
-def test_an_expired_photo_says_so_and_its_face_is_mixed_on(open_page, cat):
+def test_a_photo_that_has_left_the_server_is_sent_once_more(open_page, app_url, cat, tmp_path_factory):
     page = open_page()
-    with page.expect_response("**/upload*") as sent:
-        card = bring(page, cat)
-    (path,) = sent.value.json()
-    Path(path).unlink()  # as the sweep does
+    page.errors.append("404")
+    card = bring(page, cat)
     before, face = frames(page), face_on(card)
+    kept = [*tmp_path_factory.getbasetemp().rglob("front/*")]
+    assert kept
+    for path in kept:
+        path.unlink()  # as the sweep does
     page.get_by_role("radio", name="Arc").check(force=True)
     expect_other_frames(page, before)
     page.get_by_role("button", name="Adjust the square of Cat A").click()
     card.locator(".square").press("ArrowRight")
-    expect(card.locator(".cutting .refusal")).to_have_text(TEXTS["en"]["expired"].format(cat="A"), timeout=30_000)
-    assert (face_on(card) == face).all()
-    page.keyboard.press("Escape")
-    bring(page, cat)
+    page.wait_for_function("card => card.cat.byHand && !card.hasAttribute('busy')", arg=card.element_handle())
     expect(card.locator(".refusal:visible")).to_have_count(0)
+    assert (face_on(card) != face).any()
 
 
-def test_a_server_that_does_not_answer_is_said_and_the_card_goes_on(browser, app_url):
+def test_a_server_that_does_not_answer_is_said_and_the_card_goes_on(browser, app_url, cat):
     page = browser.new_page(locale="en-US")
     page.goto(app_url)
-    expect(page.locator("#mix img")).to_have_count(11, timeout=30_000)
-    page.route("**/queue/join*", lambda route: route.fulfill(status=429, json={"error": "busy"}))
-    choose_cat(page, "kitten-02")
-    refusal = card_of(page).locator(".seen .refusal")
+    expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
+    page.route("**/web/ask/faces*", lambda route: route.fulfill(status=429, json={"error": "busy"}))
+    card = card_of(page)
+    card.locator("input[type=file]").set_input_files(cat)
+    refusal = card.locator(".seen .refusal")
     expect(refusal).to_have_text(TEXTS["en"]["no_answer"], timeout=30_000)
-    expect(card_of(page).locator(".waits")).to_have_count(0)
-    page.unroute("**/queue/join*")
-    choose_cat(page, "kitten-03")
-    expect(card_of(page).locator("[data-cat=kitten-03][aria-pressed=true]").first).to_be_attached(timeout=30_000)
+    expect(card.locator(".waits")).to_have_count(0)
+    page.unroute("**/web/ask/faces*")
+    card.locator("input[type=file]").set_input_files(cat)
+    expect(card.locator(".about")).to_contain_text("Cat face found.", timeout=30_000)
     expect(refusal).to_be_hidden()
     page.close()
 
 
 def test_names_tell_a_from_b_and_the_strip_is_one_stop(open_page):
     page = open_page(1280, 720)
-    names = page.eval_on_selector_all(
-        ".cat button", "buttons => buttons.filter(b => b.offsetParent).map(b => b.ariaLabel || b.textContent)"
+    names = page.locator("kitten-cat button").evaluate_all(
+        "buttons => buttons.filter(b => b.offsetParent).map(b => b.ariaLabel || b.textContent)"
     )
     assert len(names) > 10 and len(set(names)) == len(names)
     assert all("Cat A" in name or "Cat B" in name for name in names)
@@ -327,19 +347,21 @@ def test_names_tell_a_from_b_and_the_strip_is_one_stop(open_page):
     assert last["x"] + last["width"] <= box["x"] + box["width"]  # nothing is cut off
     page.get_by_role("button", name="Use my photo as Cat A").focus()
     page.keyboard.press("Tab")
-    first = page.evaluate("document.activeElement.dataset.cat")
+    page.keyboard.press("Tab")  # over the button that adjusts
+    focused = "document.activeElement.shadowRoot.activeElement"
+    first = page.evaluate(f"{focused}.dataset.cat")
     page.keyboard.press("End")
     page.keyboard.press("ArrowLeft")
-    assert first and page.evaluate("document.activeElement.dataset.cat") not in (first, None)
+    assert first and page.evaluate(f"{focused}.dataset.cat") not in (first, None)
     before = frames(page)
     page.keyboard.press("Enter")
     expect_other_frames(page, before)
     page.keyboard.press("Tab")
-    assert "Cat B" in page.evaluate("document.activeElement.ariaLabel")
+    assert "Cat B" in page.evaluate(f"{focused}.ariaLabel")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("End")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="Choose Cat A from")).to_be_visible()
-    expect(page.get_by_text("Painted by v6: no such cats exist").first).to_be_visible()
+    expect(page.get_by_text("Painted by a model: no such cats exist").first).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)

@@ -1,24 +1,21 @@
 """The gallery, and files to send and keep: made of what the page shows."""
 
-import json
 import re
-from base64 import b64decode
 from io import BytesIO
 
 import av
+import httpx
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from catvae.images import enlarge
 from catvae.mixing import interpolate
 from catvae.model import load_variant
-from catvae.page.morph import MORPH_FRAMES, PER_ROW, columns, morph_value, shares
-from catvae.page.send import FILE_KINDS, MAX_GIF_BYTES, between, make_file, read_morph
-from catvae.photos.decode import open_image
-from catvae.photos.faces import cut_face
-from catvae.serving.links import CATS, example_face, example_of_face
+from catvae.page.films import FILE_KINDS, MAX_GIF_BYTES, make_film
+from catvae.page.morph import shares
+from catvae.serving.links import FIRST_A, FIRST_B, example_face
 from catvae.serving.texts import TEXTS
 from tests.conftest import draw_cat
 from tests.page.test_page import expect_other_frames, frames
@@ -29,44 +26,12 @@ navigator.share = async ({files, text}) => { window.sent = [files[0].name, files
 """
 
 
-def test_no_frame_is_left_over_in_a_row():
-    for most in PER_ROW.values():
-        for count in range(4, 27):
-            wide = columns(count, most)
-            assert 1 <= wide <= most and (count - 1) % wide + 1 > wide / 3, (count, most, wide)
-
-
 def test_halves_are_rounded_as_the_browser_rounds_them():
     assert shares(9, TEXTS["en"])[1:4] == ["13 % B", "25 % B", "38 % B"]
 
 
-def test_a_face_tells_which_example_it_is():
-    assert {example_of_face(example_face(name)) for name in CATS} == set(CATS)
-    cut = cut_face(open_image(CATS["chelsea"]))
-    assert example_of_face(cut) == "chelsea" and example_of_face(ImageOps.mirror(cut)) is None
-    assert example_of_face(draw_cat(1)) is None
-
-
-@pytest.fixture(scope="module")
-def morph():
-    faces = example_face("chelsea"), example_face("kitten-04")
-    return interpolate(load_variant("v6"), faces, MORPH_FRAMES)
-
-
-def test_what_the_browser_sends_back_is_the_morph_or_nothing(morph):
-    value = morph_value(morph, TEXTS["en"])
-    for before, after in zip(morph, read_morph(value), strict=True):
-        assert np.abs(np.asarray(before, int) - np.asarray(after, int)).mean() < 2
-    small = json.dumps(json.loads(value) | {"strip": json.loads(morph_value(morph[:3], TEXTS["en"]))["strip"]})
-    for spoiled in (None, "", "[]", "7", small, value[:-3000] + '"}', '{"strip": 7}', '{"strip": "data:,?"}'):
-        assert read_morph(spoiled) == []
-
-
-def test_frames_of_files_fade_as_the_morph_does(morph):
-    way = between(morph, 33)
-    assert [way[0], way[16], way[32]] == [morph[0], morph[8], morph[16]]
-    true = interpolate(load_variant("v6"), (example_face("chelsea"), example_face("kitten-04")), 33)
-    assert max(np.abs(np.asarray(a, int) - np.asarray(b, int)).mean() for a, b in zip(way, true, strict=True)) < 2
+def way_of(count: int) -> list[Image.Image]:
+    return interpolate(load_variant("v6"), (example_face("chelsea"), example_face("kitten-04")), count)
 
 
 def decode(content: bytes, kind: str) -> tuple[list[Image.Image], float]:
@@ -85,22 +50,23 @@ def decode(content: bytes, kind: str) -> tuple[list[Image.Image], float]:
 
 
 @pytest.mark.parametrize("kind", FILE_KINDS)
-def test_animations_hold_the_frames_and_last_equally_long(morph, kind):
-    head, _, data = make_file(morph, kind).partition(",")
-    content = b64decode(data)
-    assert head == f"data:{FILE_KINDS[kind].mime};base64" and (kind != "gif" or len(content) <= MAX_GIF_BYTES)
-    pictures, lasts = decode(content, kind)
+def test_animations_hold_the_frames_and_last_equally_long(app_url, kind):
+    asked = {"kind": kind, "a": {"cat": "chelsea"}, "b": {"cat": "kitten-04"}, "model": "v6", "path": "lerp"}
+    answer = httpx.post(f"{app_url}/web/ask/film", json=asked, timeout=60).raise_for_status()
+    assert answer.headers["content-type"] == FILE_KINDS[kind].mime
+    assert kind != "gif" or len(answer.content) <= MAX_GIF_BYTES
+    pictures, lasts = decode(answer.content, kind)
     assert len(pictures) == 2 * FILE_KINDS[kind].frames - 2 and lasts == pytest.approx(3.84)
     assert pictures[0].width >= 192
-    for place, frame in ((0, morph[0]), (len(pictures) // 4, morph[8]), (len(pictures) // 2, morph[16])):
+    first, middle, last = way_of(3)
+    for place, frame in ((0, first), (len(pictures) // 4, middle), (len(pictures) // 2, last)):
         large = np.asarray(enlarge(frame, pictures[0].width), int)
         assert np.abs(np.asarray(pictures[place], int) - large).mean() < 6
 
 
 def test_a_gif_of_pictures_that_hardly_shrink_is_small_too():
-    noise = np.random.default_rng(0).integers(0, 256, (MORPH_FRAMES, 64, 64, 3), dtype=np.uint8)
-    file = make_file([Image.fromarray(frame) for frame in noise], "gif")
-    assert len(b64decode(file.partition(",")[2])) <= MAX_GIF_BYTES
+    noise = np.random.default_rng(0).integers(0, 256, (FILE_KINDS["gif"].frames, 64, 64, 3), dtype=np.uint8)
+    assert len(make_film([Image.fromarray(frame) for frame in noise], "gif")) <= MAX_GIF_BYTES
 
 
 def save(page: Page, name: str, tmp_path) -> tuple[str, Image.Image]:
@@ -123,7 +89,7 @@ def test_a_click_on_a_frame_shows_it_large_in_view_under_the_same_name(open_page
     for i, place in enumerate(page.locator("#mix .show").all()):
         page.evaluate("scrollTo(0, 0)")
         place.press("Enter") if i % 2 else place.click()
-        expect(page.locator("#morph output")).to_have_text(place.inner_text())
+        expect(page.locator("#morph .share")).to_have_text(place.inner_text())
         expect(page.locator("#morph canvas")).to_be_in_viewport(ratio=1)
 
 
@@ -138,13 +104,14 @@ def test_frames_and_pictures_are_saved_without_the_server(open_page, tmp_path):
     expect(page.locator("#mix .menu")).to_be_in_viewport(ratio=1)  # though it opens at the foot of a laptop's screen
     page.locator("#mix select").select_option("64")
     name, picture = save(page, "Save 25 % B as PNG", tmp_path)
-    shown = BytesIO(b64decode(page.locator("#mix .show img").nth(2).get_attribute("src").partition(",")[2]))
     assert picture.size == (64, 64)
-    assert np.abs(np.asarray(picture.convert("RGB"), int) - np.asarray(Image.open(shown), int)).mean() < 2
+    faces = [example_face(name) for name in (FIRST_A, FIRST_B)]
+    true = interpolate(load_variant("v6"), faces, 9)[2]
+    assert np.abs(np.asarray(picture.convert("RGB"), int) - np.asarray(true, int)).mean() < 2
     assert save(page, "This kitten (PNG)", tmp_path)[0] == "playing-kitten-posing-kitten-v6-50.png"
     assert save(page, "Strip (PNG)", tmp_path)[1].size == (9 * 256, 256)
     assert save(page, "Card with both parents", tmp_path)[1].size == (1080, 1350)
-    assert [url for url in asked if "queue" in url] == []
+    assert [url for url in asked if "/web/ask/" in url or "queue" in url] == []
 
 
 def test_files_are_of_the_mix_that_is_shown_though_cat_a_is_another(open_page, tmp_path):
@@ -152,7 +119,7 @@ def test_files_are_of_the_mix_that_is_shown_though_cat_a_is_another(open_page, t
     page.wait_for_selector("#morph canvas[data-ready]")
     page.evaluate(
         "new MutationObserver(([{target: on}]) => { if (on.ariaBusy) window.busy = [on.textContent, on.disabled] })"
-        ".observe(document.querySelector('#mix .send'), {subtree: true, attributeFilter: ['aria-busy']})"
+        ".observe(document.querySelector('kitten-send').shadowRoot, {subtree: true, attributeFilter: ['aria-busy']})"
     )
     first = save(page, "GIF", tmp_path)[1].convert("RGB")
     assert page.evaluate("window.busy") == ["Making…", True]
@@ -164,7 +131,8 @@ def test_files_are_of_the_mix_that_is_shown_though_cat_a_is_another(open_page, t
         "New mix: 9 frames from The playing kitten to The posing kitten with v2"
     )
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    page.locator("input[type=file]").first.set_input_files(tmp_path / "broken.jpg")
+    page.errors.append("422")
+    page.locator("kitten-cat input[type=file]").first.set_input_files(tmp_path / "broken.jpg")
     expect(page.get_by_text("The picture of cat A cannot be read").first).to_be_visible(timeout=30_000)
     name, second = save(page, "WebP", tmp_path)
     assert name == "playing-kitten-posing-kitten-v2.webp"
@@ -187,7 +155,7 @@ def test_the_share_sheet_gets_a_file_and_the_link(open_page, tmp_path, mime, nam
 
     before = frames(page)
     draw_cat(1, 300).save(tmp_path / "mine.png")
-    page.locator("input[type=file]").first.set_input_files(tmp_path / "mine.png")
+    page.locator("kitten-cat input[type=file]").first.set_input_files(tmp_path / "mine.png")
     expect_other_frames(page, before)
     page.evaluate("window.sent = null")
     page.get_by_role("button", name="Enviar", exact=True).click()
@@ -210,7 +178,7 @@ def test_a_busy_server_is_asked_again(browser, app_url):
     page = browser.new_page()  # 429 is an error in its console
     page.goto(app_url)
     page.wait_for_selector("#morph canvas[data-ready]", timeout=30_000)
-    page.route("**/queue/join*", lambda route: route.fulfill(status=429, json={"error": "busy"}), times=1)
+    page.route("**/web/ask/film*", lambda route: route.fulfill(status=429, json={"error": "busy"}), times=1)
     page.locator("#mix summary").click()
     with page.expect_response(lambda answer: answer.status == 429), page.expect_download() as download:
         page.get_by_role("button", name="WebP", exact=True).click()

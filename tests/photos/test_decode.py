@@ -66,6 +66,37 @@ def test_one_odd_tag_does_not_hide_the_orientation(kind, odd):
     assert near(open_image(with_exif(kind, exif(*odd))), CAT.transpose(Image.Transpose.ROTATE_270))
 
 
+INTEGERS = {
+    "BYTE": (1, "B"),
+    "SHORT": (3, "H"),
+    "LONG": (4, "I"),
+    "SBYTE": (6, "b"),
+    "SSHORT": (8, "h"),
+    "SLONG": (9, "i"),
+}
+
+
+@pytest.mark.parametrize("file", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_an_orientation_of_any_integer_turns_in_both_byte_orders(file, order, name, count):
+    kind, letter = INTEGERS[name]
+    values = struct.pack(f"{order}{count}{letter}", 6, *range(1, count))
+    value = values.ljust(4, b"\0") if len(values) <= 4 else struct.pack(f"{order}I", 26)
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, 1)
+    content = head + struct.pack(f"{order}HHI", 0x112, kind, count) + value + bytes(4) + values
+    assert near(open_image(with_exif(file, content)), CAT.transpose(Image.Transpose.ROTATE_270))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [(2, b"6\0\0\0"), (5, b"\0\0\0\x1a"), (7, b"\6\0\0\0"), (11, b"@\xc0\0\0"), (99, b"\6\0\0\0")]
+)
+def test_an_orientation_that_is_no_integer_turns_nothing(kind, value):
+    content = b"MM\0*\0\0\0\x08\0\1" + struct.pack(">HHI", 0x112, kind, 1) + value + bytes(4) + struct.pack(">II", 6, 1)
+    assert near(open_image(with_exif("JPEG", content)), CAT)
+
+
 def test_an_odd_tag_in_an_avif_does_not_hide_its_orientation():
     content = encode(CAT, "AVIF", exif=b"Exif\0\0" + exif(0x11A, 5, 1, struct.pack("<II", 72, 1)))  # 6 becomes its own
     content = content.replace(struct.pack("<HH", 0x11A, 5), struct.pack("<HH", 0x11A, 10))

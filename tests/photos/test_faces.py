@@ -19,9 +19,9 @@ from catvae.metrics import psnr
 from catvae.model import save_checkpoint
 from catvae.photos import networks
 from catvae.photos.decode import open_image
-from catvae.photos.faces import MIN_SCORE, Face, align, cut_face, find_faces
+from catvae.photos.faces import MIN_SCORE, Face, align, cut_face, cut_views, find_faces, find_squares, to_pyramid
 from catvae.serving.links import CATS, example_face
-from catvae.training import aligner
+from catvae.training import aligner, cat_head
 from tests.conftest import ROOT, SHARED
 
 EXAMPLES = ROOT / "examples"
@@ -259,3 +259,59 @@ def test_the_faces_beside_the_example_photos_are_cut_from_them():
     for name, path in CATS.items():
         cut, face = to_tensor([cut_face(open_image(path)), example_face(name)])
         assert psnr(cut[None], face[None]) > 40  # CPUs differ in the finder's last digits
+
+
+def cats_by_head(folder: Path) -> float:
+    """Share of photos whose best square is taken for a cat without EfficientNet-Lite0."""
+    files = sorted(folder.glob("*"))
+    if not files:
+        pytest.skip(f"no photos in {folder}")
+    network, found = networks.AlignerAndCat(networks.load_networks()[1]), 0
+    for file in files:
+        _, levels, _ = to_pyramid(open_image(file))
+        squares, fit = find_squares(levels)
+        cat = network(cut_views(levels, squares))[:, 5].sigmoid()
+        found += bool((fit * cat >= MIN_SCORE).any())
+    return found / len(files)
+
+
+@pytest.mark.parametrize(
+    ("folder", "low", "high"), [("portraits", 0.9, 1), ("whole-cats", 0.8, 1), ("not-cats", 0, 0.1)]
+)
+def test_the_aligner_tells_cats_from_dogs(folder: str, low: float, high: float):
+    assert low <= cats_by_head(PHOTOS / folder) <= high
+
+
+def test_the_head_beside_the_aligner_leaves_its_answers_alone():
+    aligner, views = networks.load_networks()[1], torch.rand(3, 3, 64, 64)
+    answers = networks.AlignerAndCat(aligner)(views)
+    assert answers.shape == (3, 6) and torch.allclose(answers[:, :5], aligner(views), atol=1e-5)
+
+
+def test_training_of_the_head_writes_one_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    """Kittens stand for cats, and mirrored below each other for dogs: enough to be told apart."""
+    for kind in ("cats", "dogs"):
+        (tmp_path / kind).mkdir()
+        for number, kitten in enumerate(KITTENS[:6]):
+            photo = ground(300, 240, number)
+            put(photo, kitten, 150, 120, 110, rotation=0 if kind == "cats" else 30)
+            photo.save(tmp_path / kind / f"breed{number}_1.png")
+    (tmp_path / "cats" / "broken.jpg").write_bytes(b"no picture")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["cat_head", "--cats", "cats", "--dogs", "dogs"])
+    cat_head.main()
+    said = capsys.readouterr().out
+    assert "left out: cats/broken.jpg" in said and "cats that the finder takes for faces" in said
+    monkeypatch.setattr(networks, "CAT_HEAD", tmp_path / "cat_head.safetensors")
+    networks.AlignerAndCat(networks.load_networks()[1])
+    (tmp_path / "cat_head.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(CheckpointError, match=r"cat_head\.safetensors"):
+        networks.AlignerAndCat(networks.load_networks()[1])
+
+
+def test_a_head_needs_photos_with_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    ground(200, 200).save(tmp_path / "wall.png")
+    monkeypatch.setattr(sys, "argv", ["cat_head", "--cats", str(tmp_path), "--dogs", str(tmp_path)])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="takes for a face"):
+        cat_head.main()

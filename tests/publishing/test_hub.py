@@ -171,14 +171,18 @@ def test_what_main_will_refuse_is_known_before_training(hub, client, checkpoints
     assert check_push(REPO, checkpoints, ["v3", "v5"]) == ""  # that one is trained anew
 
 
-ADVICE = [(401, "hf auth login"), (402, "paid for"), (403, "may not do that"), (409, "there already"), (429, "pause")]
+ADVICE = [(401, "hf auth login"), (402, "paid for"), (403, "may not do that"), (409, "another name"), (429, "pause")]
 
 
 @pytest.mark.parametrize("status, advice", ADVICE)
 def test_what_the_hub_refuses_comes_with_what_to_do(hub, client, status, advice):
     hub.fault("POST .*/x", status=status, body=b'{"error": "No."}')
-    with pytest.raises(HubError, match=f"renting failed .{status}: No..; .*{advice}"), hub_calls("renting failed"):
+    with (
+        pytest.raises(HubError, match=f"renting failed .{status}: No..; .*{advice}") as refused,
+        hub_calls("renting failed"),
+    ):
         client.add_space_variable("owner/x", "A", "b")
+    assert "delete" not in str(refused.value)
 
 
 def test_a_painter_comes_with_the_v6_that_it_paints_over(hub, client, checkpoints):
@@ -263,8 +267,9 @@ def test_training_is_checked_before_and_pushed_after(hub, cat_folder, tmp_path):
     assert "Traceback" not in refused.stderr and "epoch 1" not in refused.stdout
 
     fault = hub.fault("POST .*/commit/", status=403)
+    busy = hub.fault("GET .*/auth-check/write", status=503, times=1)
     failed = train(token=hub.token)
-    assert failed.returncode == 1 and fault.hits
+    assert failed.returncode == 1 and fault.hits and busy.hits
     assert "lacks v1, v2, v4, v5, v6: the weights will go to the branch trial" in failed.stdout
     retry = f"python -m catvae push {tmp_path / 'out'} {REPO} --revision trial"
     assert retry in failed.stderr and "Traceback" not in failed.stderr

@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
+from io import BytesIO
+from zipfile import ZipFile
 
 import pytest
 from huggingface_hub import DatasetCard
@@ -109,6 +111,57 @@ def test_what_cannot_be_streamed_is_named(hub, client, cat_folder, tmp_path):
     assert "push-data" in complaint("owner/unsplit")
     hub.seed("datasets/owner/no-card", {name: content for name, content in files.items() if name != "README.md"})
     assert "does not tell how many" in complaint("owner/no-card")
+
+
+def test_archives_and_folders_of_images_on_the_hub_are_read_and_streamed(hub, client, cat_folder, tmp_path):
+    pictures = [path.read_bytes() for path in sorted(cat_folder.iterdir())]
+    local = load_faces(cat_folder)
+    splits = {"train": pictures[:48], "validation": pictures[48:]}
+    zips, folders = ({"README.md": dataset_card(48 + more, 12 + more)} for more in (1, 0))
+    for name, images in splits.items():
+        packed = BytesIO()
+        with ZipFile(packed, "w") as archive:
+            for number, image in enumerate(images):
+                archive.writestr(f"cats/{number:02d}.png", image)
+                folders[f"data/{name}/{number:02d}.png"] = image
+            archive.writestr("cats/99.png", b"broken")
+        zips[f"data/{name}.zip"] = packed.getvalue()
+    hub.seed("datasets/owner/zips", zips)
+    hub.seed("datasets/owner/folders", folders)
+    load = (
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "from catvae.training.data import load_faces, stream_faces\n"
+        "faces, stream = load_faces({0!r}), stream_faces({0!r})\n"
+        "print(len(faces.train), len(faces.validation), faces.report.broken, len(stream.validation))\n"
+        "print(sum(len(batch) for batch in stream.train.batches(10, seed=0)))\n"
+        "print(sum(batch.sum().item() for batch in stream.train.batches(10, seed=0)), faces.train.sum().item())"
+    )
+    for source, broken in (("owner/zips", 2), ("owner/folders", 0)):
+        done = run(hub, tmp_path, "-c", load.format(source))
+        assert done.returncode == 0, done.stderr
+        counts, streamed, sums = done.stdout.splitlines()
+        assert (counts, streamed) == (f"48 12 {broken} 12", "48") and len(set(sums.split())) == 1
+    assert len(local.train) == 48
+
+
+def dataset_card(train: int, validation: int) -> bytes:
+    sizes = {"train": train, "validation": validation}
+    splits = "".join(f"  - name: {name}\n    num_bytes: 1\n    num_examples: {size}\n" for name, size in sizes.items())
+    features = "  features:\n  - name: image\n    dtype: image\n"
+    return f"---\ndataset_info:\n{features}  splits:\n{splits}---\nCats\n".encode()
+
+
+def test_a_cache_that_cannot_be_written_names_its_variable(hub, client, cat_folder, tmp_path):
+    push_faces(load_faces(cat_folder), REPO)
+    (tmp_path / "file").write_text("")
+    hub.seed("models/owner/model", {"v1/config.json": b"{}", "v1/model.safetensors": b"weights"})
+    for command in (
+        ["-m", "catvae", "evaluate", "--data", REPO],
+        ["train_space.py", "--data", cat_folder, "--start-from", "owner/model", "--out", tmp_path / "out"],
+    ):
+        done = run(hub, tmp_path, *command, HF_HOME=str(tmp_path / "file" / "cache"))
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        assert "let HF_HOME name a folder that can" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 401}, {"reset": True}], ids=str)

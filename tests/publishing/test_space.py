@@ -1,6 +1,7 @@
 """The demo as a Space and training as one, published to the stand-in by an account without a plan, and run as there."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -249,6 +250,29 @@ def test_a_training_space_trains_pushes_and_pauses(hub, cat_folder, tmp_path):
     assert pushed["v3/model.safetensors"] == (tmp_path / "out" / "v3" / "model.safetensors").read_bytes(), log
 
 
+def test_a_training_space_that_is_taken_back_pushes_what_is_finished(hub, cat_folder, tmp_path):
+    hub.seed("spaces/owner/trainer", {})
+    arguments = ["--data", str(cat_folder), "--variants", "v3", "v1", "--epochs", "12", "--batch-size", "8"]
+    arguments += ["--out", str(tmp_path / "out"), "--push-to-hub", "owner/cats"]
+    env = hub.env(tmp_path / "home", token=hub.token, SPACE_ID="owner/trainer", PORT=str(free_port()))
+    env |= {"CATVAE_TRAIN": shlex.join(arguments), "OMP_NUM_THREADS": "1"}
+    running = subprocess.Popen(
+        [sys.executable, "train_space.py"],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    for line in running.stdout:
+        if "v1 epoch 1/" in line:
+            break
+    running.terminate()
+    said, _ = running.communicate(timeout=120)
+    assert "v3/model.safetensors" in hub.files("models/owner/cats", "trial"), said
+    assert load(hub.folder / "spaces" / "owner/trainer")["stage"] == "PAUSED"
+
+
 @pytest.mark.parametrize(
     "command, shown",
     [
@@ -263,7 +287,7 @@ def test_a_training_space_pauses_whatever_its_command_does(hub, monkeypatch, com
     hub.seed("spaces/owner/trainer", {})
     monkeypatch.setenv("SPACE_ID", "owner/trainer")
     log = deque()
-    _train(command, log)
+    _train(command, log, [])
     assert shown in log[-1]
     assert load(hub.folder / "spaces" / "owner/trainer")["stage"] == "PAUSED"
 

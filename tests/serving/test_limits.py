@@ -58,7 +58,7 @@ def test_visitors_have_buckets_of_their_own_that_fill_again(url):
 
 def test_pictures_that_cost_a_mix_are_counted_whatever_the_method(url):
     with httpx.Client(headers={"x-forwarded-for": "203.0.113.10"}, timeout=30) as visitor:
-        for page in ("preview.jpg", "embed/mix"):
+        for page in ("preview.jpg", "web/ask/morph"):
             assert 429 in [visitor.get(f"{url}/{page}?model=v6").status_code for _ in range(80)]
 
 

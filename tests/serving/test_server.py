@@ -18,6 +18,7 @@ from catvae.errors import CheckpointError, HubError, SettingError
 from catvae.files import EXAMPLES, read_json, write_json
 from catvae.mixing import compare
 from catvae.model import CatVAE, VAEConfig, save_checkpoint
+from catvae.page.header import addresses
 from catvae.page.launch import find_port
 from catvae.serving import weights
 from catvae.serving.limits import MAX_BODY, Limits, visitor
@@ -139,6 +140,57 @@ def test_what_is_no_port_is_said(name, value, monkeypatch):
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingError, match=f"{name} must be a port"):
         find_port()
+
+
+@pytest.mark.parametrize("name", ["CATVAE_RATE", "CATVAE_POLL_SECONDS"])
+@pytest.mark.parametrize("value", ["abc", "0", "-1", "nan", "inf", "1e999", "5 a second", "1,5"])
+def test_a_setting_that_is_no_number_above_0_is_said(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingError, match=f"{name} must be a number above 0, not '{value}'"):
+        Limits(None) if name == "CATVAE_RATE" else weights.Weights()
+
+
+@pytest.mark.parametrize(("value", "rate"), [("", 5), ("  ", 5), ("0.1", 0.1), (" 3 ", 3), ("1e3", 1000)])
+def test_whoever_may_ask_at_all_may_ask_at_first(value, rate, monkeypatch):
+    monkeypatch.setenv("CATVAE_RATE", value)
+    limits = Limits(None)
+    assert limits.rate == rate
+    assert limits._take_token("192.0.2.1")  # at 0.1 a second too, which is not enough for one at once
+
+
+def test_a_slow_rate_fills_again(monkeypatch):
+    now = 100.0
+    monkeypatch.setenv("CATVAE_RATE", "0.1")
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    limits, taken = Limits(None), []
+    for _ in range(25):
+        taken.append(limits._take_token("192.0.2.1"))
+        now += 1
+    assert (
+        taken.count(True) == 3 and taken[0] and max(taken[1:10]) is False
+    )  # 0.1 is no binary number: 10 or 11, 20 or 21
+
+
+@pytest.mark.parametrize("name", ["CATVAE_CODE", "CATVAE_POST"])
+@pytest.mark.parametrize("value", ["example.com/post", "javascript:alert(1)", "/post"])
+def test_what_is_no_address_is_said(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingError, match=f"{name} must be an address that begins with https://"):
+        addresses(weights.Weights())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("CATVAE_RATE", "abc"), ("CATVAE_POLL_SECONDS", "abc"), ("CATVAE_WEB", "none"), ("CATVAE_CHECKPOINTS", "none"),
+     ("CATVAE_POST", "my post"), ("PORT", "eighty")],
+)  # fmt: skip
+def test_a_bad_setting_is_one_line_on_start(name, value, tmp_path):
+    env = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path), name: value}
+    app = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    lines = [line for line in app.stderr.splitlines() if "Warning" not in line]
+    assert app.returncode == 1 and len(lines) == 1 and lines[0].startswith("app.py: "), app.stderr
+    assert name in lines[0] or value in lines[0]
 
 
 @pytest.mark.slow

@@ -19,7 +19,16 @@ PREFIX = "/cats"
 def proxied(tmp_path_factory) -> Iterator[str]:
     """The address of the app as visitors know it."""
     temp: Path = tmp_path_factory.mktemp("app")
-    with running_app(temp, {**os.environ, "GRADIO_ROOT_PATH": PREFIX, "CATVAE_RATE": "1000"}) as app:
+    (temp / "mixer" / "faces").mkdir(parents=True)
+    (temp / "secret.txt").write_text("secret")
+    for name, text in (
+        ("mixer.json", '{"variants": {}, "cats": {}}'),
+        ("index.html", "<p>mixer"),
+        ("faces/a.txt", "a"),
+    ):
+        (temp / "mixer" / name).write_text(text)
+    env = {**os.environ, "GRADIO_ROOT_PATH": PREFIX, "CATVAE_RATE": "1000", "CATVAE_WEB": str(temp / "mixer")}
+    with running_app(temp, env) as app:
 
         class Proxy(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -56,17 +65,26 @@ def test_links_and_snippets_and_the_small_page_keep_the_subpath(browser: Browser
     lost = []
     page.on("response", lambda answer: lost.append(answer.url) if answer.status >= 400 else None)
     page.goto(f"{proxied}/")
-    expect(page.locator("#mix img")).to_have_count(11, timeout=30_000)
-    page.locator("#share button").first.click()
+    expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
+    page.locator("#share summary").click()
     link = page.locator("#share textarea").first
     expect(link).to_have_value(f"{proxied}/?a=playing-kitten&b=posing-kitten&model=v6&steps=9")
-    snippets = page.locator("#share .cm-content")
-    expect(snippets.nth(0)).to_contain_text(f'src="{proxied}/embed?a=playing-kitten')
-    expect(snippets.nth(1)).to_contain_text(f'<gradio-app src="{proxied}">')
+    assert f'src="{proxied}/embed?a=playing-kitten' in page.locator("#share .iframe").input_value()
+    assert f'<gradio-app src="{proxied}">' in page.locator("#share .app").input_value()
 
     page.goto(f"{proxied}/embed?model=v2")
-    expect(page.locator(".frames img").first).to_be_visible(timeout=30_000)
-    assert page.locator(".more").evaluate("link => link.href").startswith(f"{proxied}/?a=")
+    expect(page.locator(".frames canvas").first).to_be_visible(timeout=30_000)
+    assert page.locator(".app").evaluate("link => link.href").startswith(f"{proxied}/?a=")
     assert f'property="og:image" content="{proxied}/preview.jpg?a=' in page.content()
     assert [url for url in lost if "favicon" not in url] == []
     page.close()
+
+
+def test_the_exported_mixer_keeps_the_subpath(proxied: str):
+    for path, text in (("", "<p>mixer"), ("index.html", "<p>mixer"), ("faces/a.txt", "a"), ("./faces//a.txt", "a")):
+        answer = httpx.get(f"{proxied}/mixer/{path}")
+        assert (answer.status_code, answer.text) == (200, text), path
+    for path in ("none.js", "faces", "%2e%2e/secret.txt", "%2fetc/hostname", "faces/%2e%2e/%2e%2e/secret.txt"):
+        assert httpx.get(f"{proxied}/mixer/{path}").status_code == 404, path
+    moved = httpx.get(f"{proxied}/mixer?a=kitten-05", follow_redirects=True)
+    assert str(moved.url) == f"{proxied}/mixer/?a=kitten-05" and moved.text == "<p>mixer"

@@ -2,6 +2,7 @@ import shutil
 import sys
 import types
 from io import BytesIO
+from zipfile import ZipFile
 
 import datasets
 import numpy as np
@@ -15,6 +16,7 @@ from catvae.evaluation.measure import evaluate_variants
 from catvae.evaluation.unseen import describe_seen, require_unseen
 from catvae.training import batches
 from catvae.training.data import Faces, FaceStream, load_faces, near_copy_groups, stream_faces
+from catvae.training.sources import list_files, read_content
 from catvae.training.split import PUBLISHED_FINGERPRINT, load_trained_on, save_trained_on
 from tests.conftest import ROOT, SHARED, draw_cat
 
@@ -229,6 +231,53 @@ def test_the_committed_weights_know_the_faces_they_learned_from():
     for name in VARIANTS:
         numbers, unknown = load_trained_on(ROOT / "checkpoints" / name)
         assert (len(numbers), unknown) == (7799, "")  # with 36 near copies
+
+
+def test_links_to_folders_are_followed_and_each_folder_is_read_once(tmp_path):
+    for folder, seeds in (("set/a", range(4)), ("elsewhere", range(4, 9)), ("set/.hidden", range(9, 12))):
+        (tmp_path / folder).mkdir(parents=True)
+        for seed in seeds:
+            draw_cat(seed).save(tmp_path / folder / f"{seed}.png")
+    links = {"0 first": "set/a", "more": "elsewhere", "again": "elsewhere", "loop": "set", "up": ".", "x": "y"}
+    for link, target in links.items():
+        (tmp_path / "set" / link).symlink_to(tmp_path / target)
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "set")
+    images, others = list_files(tmp_path / "set")
+    assert [str(path.relative_to(tmp_path / "set")) for path in images] == [
+        *(f"a/{seed}.png" for seed in range(4)), *(f"again/{seed}.png" for seed in range(4, 9))
+    ]  # fmt: skip
+    assert not others and load_faces(tmp_path / "set").report.exact_copies == 0
+    (tmp_path / "link").symlink_to(tmp_path / "set")
+    assert load_faces(tmp_path / "link").report.read == 9
+
+
+def test_a_revision_may_have_slashes(monkeypatch):
+    asked = []
+
+    def load_dataset(*args, **options):
+        asked.append((args, options))
+        raise OSError("offline")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    for source in ("owner/cats@refs/convert/parquet", "owner/cats@v1.parquet"):
+        with pytest.raises(DataError, match="cannot be read as a dataset"):
+            load_faces(source)
+    assert asked == [
+        (("owner/cats",), {"revision": "refs/convert/parquet"}), (("owner/cats",), {"revision": "v1.parquet"})
+    ]  # fmt: skip
+    for source in ("a/b/c", "./cats@main", "a@b/c", "cats@refs/pr/1"):
+        with pytest.raises(DataError, match="no such file or folder"):
+            load_faces(source)
+
+
+def test_an_encrypted_archive_is_named(tmp_path):
+    with ZipFile(tmp_path / "cats.zip", "w") as archive:
+        archive.writestr("cat.png", jpeg(draw_cat(1)))
+    content = bytearray((tmp_path / "cats.zip").read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag in the list of contents
+    (tmp_path / "cats.zip").write_bytes(content)
+    with pytest.raises(DataError, match=r"cats\.zip: has a password"):
+        read_content({"bytes": None, "path": f"zip://cat.png::{tmp_path / 'cats.zip'}"})
 
 
 def test_an_unreachable_hub_dataset_is_a_clear_error():

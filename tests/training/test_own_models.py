@@ -1,31 +1,39 @@
 """Models of one's own beside v1 to v6, or without them: in tables, figures, on the Hub and in the browser's mixer."""
 
 import json
+import re
 import shutil
 
+import gradio as gr
 import pytest
+import torch
 
+import train_space
 from catvae import CatVAE, CheckpointError, VAEConfig
 from catvae.__main__ import parse, run_mix
-from catvae.errors import HubError
+from catvae.errors import HubError, SettingError
 from catvae.evaluation.figures import make_figures
 from catvae.evaluation.measure import evaluate_fully, evaluate_variants
 from catvae.evaluation.plots import make_plots, read_history
 from catvae.evaluation.report import format_report, format_table
 from catvae.files import write_json
-from catvae.model import load_models, load_variant, save_checkpoint
+from catvae.model import beta_of, load_models, load_variant, save_checkpoint
+from catvae.page.page import Mixer
+from catvae.page.tabs.understand import understand_tab
 from catvae.publishing.weights import check_push, push_checkpoints
-from catvae.serving.weights import download_set, find_commit
-from catvae.training.data import load_faces
+from catvae.serving.texts import TEXTS
+from catvae.serving.weights import Weights, WeightSet, download_set, find_commit
+from catvae.training.data import DataReport, Faces, load_faces
 from tests.conftest import ROOT
 from tests.evaluation.test_evaluate import cheap_networks  # noqa: F401
 
 REPO = "owner/own"
+SMALL = VAEConfig((3, 4, 8), latent_dim=6)
 METRICS = {"psnr": 20.0, "ssim": 0.5, "kl": 100.0, "active_units": 5, "images": 4}
 
 
 def save_own(folder, name: str, beta: float | None = 0.02, metrics: dict | None = METRICS) -> None:
-    save_checkpoint(folder / name, CatVAE(VAEConfig((3, 4, 8), latent_dim=6)), beta, metrics)
+    save_checkpoint(folder / name, CatVAE(SMALL), beta, metrics)
 
 
 @pytest.fixture
@@ -107,3 +115,55 @@ def test_the_commands_take_any_model_of_a_folder(own_set, tmp_path, capsys):
     with pytest.raises(CheckpointError, match="unknown variant 'else'.*v6, a-rather-long-name, mine, other"):
         run_mix(parse(["mix", *cats, "--checkpoints", str(own_set), "--variant", "else"]))
     assert list(load_models(own_set)) == BY_BETA[1:]
+
+
+def test_a_model_is_called_by_our_words_where_it_is_ours_alone(own_set):
+    models = load_models(own_set) | {"info": CatVAE(SMALL), "v1": CatVAE(SMALL), "v2": load_variant("v6")}
+    ours, words = WeightSet(models, "set", {}, {}), TEXTS["en"]
+    assert ours.title("v6", words) == words["model_v6"] and ours.title("v3", words) == words["model_v3"]
+    for name in ("mine", "info", "v1", "v2"):  # another network, or another β, by the name of one of ours
+        assert ours.title(name, words) == name
+    assert beta_of("v2", models["v2"]) == 0.005 and beta_of("v1", models["v1"]) == 1
+
+
+@pytest.mark.parametrize("names", [["mine"], ["mine", "other"], ["v3", "mine"], ["v6", "v3", "mine", "other"]])
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_the_page_says_where_weights_of_a_folder_are_from_and_whom_the_lesson_is_about(
+    names, language, own_set, tmp_path, monkeypatch
+):
+    folder = tmp_path / "my <cats>@home"
+    for name in names:
+        shutil.copytree(own_set / name, folder / name)
+    monkeypatch.setenv("CATVAE_CHECKPOINTS", str(folder))
+    weights, request = Weights(), gr.Request(headers={"accept-language": language}, query_params={})
+    said = TEXTS[language]["weights_folder"].format(source="my &lt;cats&gt;@home")
+    assert Mixer(weights).source(request) == said
+    assert "lesson_others" in lesson(weights)
+
+
+def lesson(weights) -> str:
+    with gr.Blocks() as demo:
+        understand_tab(weights)
+    return str(demo.get_config_file())
+
+
+def test_the_bundled_weights_come_with_the_app_however_their_folder_is_named(monkeypatch):
+    monkeypatch.setenv("CATVAE_CHECKPOINTS", f"{ROOT}/examples/../checkpoints")
+    weights, request = Weights(), gr.Request(headers={}, query_params={})
+    assert Mixer(weights).source(request) == TEXTS["en"]["weights_bundled"]
+    assert "lesson_others" not in lesson(weights)
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_words_for_any_models_name_none_of_ours(language):
+    """Of a set of one's own the page shows all words but the titles of ours, what is said of v3, and the lesson."""
+    shown = {key: text for key, text in TEXTS[language].items() if not key.startswith(("model_v", "v3_", "lesson_"))}
+    assert [key for key, text in shown.items() if re.search(r"\bv[1-7]\b", text)] == []
+
+
+def test_a_painter_goes_on_under_a_name_of_ones_own_only(tmp_path):
+    words = ["--variants", "v7", "--start-from", str(ROOT / "checkpoints" / "v7"), "--out", str(tmp_path)]
+    x = torch.zeros(8, 3, 64, 64).byte()
+    faces = Faces(x, x, DataReport("faces", 16, 0, 0, 0, 8, 8, "0123"))
+    with pytest.raises(SettingError, match="v7: holds no v6.*add --name"):
+        train_space.paint(train_space.parse(words), "v7", faces, torch.device("cpu"))

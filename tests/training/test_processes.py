@@ -1,9 +1,14 @@
-"""Several Gloo processes on this machine train as one would."""
+"""Several Gloo processes on this machine train as one would; processes that are stopped, killed, or meet another."""
 
+import fcntl
 import os
+import pty
+import resource
 import signal
 import subprocess
 import sys
+import termios
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,8 +18,11 @@ import torch
 from safetensors.torch import load_file
 
 from catvae import CatVAE, VAEConfig
+from catvae.machine import SAME_STOP
 from catvae.training.optim import flat_gradients, share_out
+from catvae.training.progress import read_state
 from tests.conftest import ROOT, free_port
+from tests.hub_server import load
 from tests.training.test_train import command, history
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -115,3 +123,191 @@ def test_gradients_are_parts_of_one_buffer():
     assert all(p.grad.stride() == p.stride() for p in model.parameters())
     flat.zero_()
     assert all(not p.grad.any() for p in model.parameters())
+
+
+# --- Stopping, and two runs at once
+
+
+def start(data: Path, out: Path, *options, env: dict[str, str] | None = None, **how) -> subprocess.Popen:
+    """Training of v3 and then v1 that the test may send signals to, even where it runs in the background itself."""
+    words = [*command(data, out, "--variants", "v3", "v1", "--epochs", "12", *options)]
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "preexec_fn": hear_signals, **how}
+    env = {**(env or os.environ), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([str(word) for word in words], cwd=ROOT, env=env, **how)
+
+
+def hear_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def wait_for(run: subprocess.Popen, words: str) -> str:
+    """What it says until there is a line with these words."""
+    said = ""
+    for line in run.stdout:
+        said += line
+        if words in line:
+            return said
+    raise AssertionError(said)
+
+
+STOPS = [
+    (signal.SIGTERM, "starts near the linear optimum", "v3"),
+    (signal.SIGINT, "v3 epoch 1/", "v3"),
+    *((number, "v1 epoch 1/", "v1") for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)),
+]
+
+
+@pytest.mark.parametrize("number, phase, stopped", STOPS, ids=lambda value: getattr(value, "name", value))
+def test_a_machine_that_is_taken_back_pushes_what_is_finished(
+    hub, client, cat_folder, tmp_path, number, phase, stopped
+):
+    client.create_repo("owner/cats")
+    head, env = hub.head("models/owner/cats"), hub.env(tmp_path / "home", token=hub.token)
+    log = tmp_path / "log"
+    with log.open("w") as file:  # a pipe into a terminal that hangs up is left alone
+        run = start(cat_folder, tmp_path / "out", "--push-to-hub", "owner/cats", env=env, stdout=file)
+    while phase not in log.read_text():
+        assert run.poll() is None, log.read_text()
+        time.sleep(0.1)
+    run.send_signal(number)
+    assert run.wait(timeout=120) == 1, log.read_text()
+    said = log.read_text()
+    assert "Traceback" not in said and hub.head("models/owner/cats") == head
+    assert not list(tmp_path.glob("out/**/*.partial"))
+    branches = load(hub.folder / "models/owner/cats")["branches"]
+    if stopped == "v3":
+        assert set(branches) == {"main"} and "pushing" not in said
+        assert ("--resume" in said) == (tmp_path / "out" / "v3").exists() == ("epoch" in phase)
+    else:
+        assert "--resume" in said and f"--out {tmp_path / 'out'}" in said
+        pushed = hub.files("models/owner/cats", "trial")
+        assert pushed["v3/model.safetensors"] == (tmp_path / "out" / "v3" / "model.safetensors").read_bytes()
+        assert [name for name in pushed if name.startswith("v1/")] == []
+        assert read_state(tmp_path / "out" / "v1" / "training.pt")["history"][-1]["epoch"] >= 1
+
+
+def test_a_stop_while_reading_leaves_nothing_behind(cat_folder, tmp_path):
+    run = start(cat_folder, tmp_path / "out")
+    while not (tmp_path / "out" / "v1").exists():  # claimed, and the faces are read
+        assert run.poll() is None
+        time.sleep(0.01)
+    run.send_signal(signal.SIGTERM)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 1 and "Traceback" not in said
+    assert "There was nothing to be saved yet." in said and not (tmp_path / "out").exists()
+
+
+def test_a_push_goes_on_through_one_stop_and_ends_at_the_second(hub, client, cat_folder, tmp_path):
+    client.create_repo("owner/cats")
+    env = hub.env(tmp_path / "home", token=hub.token)
+    options = ["--variants", "v3", "--epochs", "1", "--push-to-hub", "owner/cats"]
+    slow = hub.fault("POST .*/commit/", delay=4, times=1)
+    run = start(cat_folder, tmp_path / "out", *options, env=env)
+    wait_for(run, "pushing what is finished: v3")
+    run.send_signal(signal.SIGTERM)
+    run.send_signal(signal.SIGINT)  # a launcher passes on what it got, in its own way
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode == 0 and slow.hits == 1 and "finishing this; once more to end at once" in said, said
+    assert "v3/model.safetensors" in hub.files("models/owner/cats", "trial")
+
+    hub.fault("POST .*/commit/", delay=100)
+    again = start(cat_folder, tmp_path / "out", *options, "--force", "--seed", "1", env=env)
+    wait_for(again, "pushing what is finished: v3")
+    again.send_signal(signal.SIGTERM)
+    time.sleep(1.5 * SAME_STOP)
+    again.send_signal(signal.SIGTERM)
+    again.communicate(timeout=50)
+    assert again.returncode == -signal.SIGTERM
+
+
+def test_a_terminal_that_hangs_up_takes_no_finished_model_along(hub, client, cat_folder, tmp_path):
+    client.create_repo("owner/cats")
+    ours, theirs = pty.openpty()
+
+    def take_terminal() -> None:
+        hear_signals()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    how = {"stdin": theirs, "stdout": theirs, "stderr": theirs, "start_new_session": True, "preexec_fn": take_terminal}
+    env = hub.env(tmp_path / "home", token=hub.token)
+    env.pop("HF_HUB_DISABLE_PROGRESS_BARS")
+    run = start(cat_folder, tmp_path / "out", "--push-to-hub", "owner/cats", env=env, **how)
+    os.close(theirs)
+    said = b""
+    while b"v1 epoch 1/" not in said:
+        said += os.read(ours, 4096)
+    os.close(ours)
+    assert run.wait(timeout=120) != 0
+    assert "v3/model.safetensors" in hub.files("models/owner/cats", "trial")
+
+
+def test_a_reader_who_has_gone_takes_no_finished_model_along(hub, client, cat_folder, tmp_path):
+    client.create_repo("owner/cats")
+    env = hub.env(tmp_path / "home", token=hub.token)
+    with (tmp_path / "errors").open("w") as errors:
+        run = start(cat_folder, tmp_path / "out", "--push-to-hub", "owner/cats", env=env, stderr=errors)
+    wait_for(run, "v1: starts near")
+    run.stdout.close()  # as `| head` does
+    assert run.wait(timeout=120) != 0
+    assert "v3/model.safetensors" in hub.files("models/owner/cats", "trial")
+
+
+def test_two_processes_that_are_stopped_push_what_is_finished(hub, client, cat_folder, tmp_path):
+    client.create_repo("owner/cats")
+    env = {**hub.env(tmp_path / "home", token=hub.token), "OMP_NUM_THREADS": "1"}
+    options = ["--variants", "v3", "v1", "--epochs", "12", "--push-to-hub", "owner/cats"]
+    words = [*TORCHRUN, *command(cat_folder, tmp_path / "out", *GENTLE, *options)[1:]]
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "preexec_fn": hear_signals}
+    run = subprocess.Popen([str(word) for word in words], cwd=ROOT, env=env, **how)
+    wait_for(run, "v1 epoch 1/")
+    run.send_signal(signal.SIGTERM)
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode != 0
+    assert "v3/model.safetensors" in hub.files("models/owner/cats", "trial"), said
+
+
+def test_two_runs_at_once_never_share_a_folder(cat_folder, tmp_path):
+    words = [sys.executable, ROOT / "train_space.py", *command(cat_folder, "")[2:]]
+    del words[words.index("--out") : words.index("--out") + 2]
+    how = {"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    both = [subprocess.Popen(words, **how, env={**os.environ, "OMP_NUM_THREADS": "1"}) for _ in range(2)]
+    said = [run.communicate(timeout=300)[0] for run in both]
+    assert [run.returncode for run in both] == [0, 0], said
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["1", "2"]
+    assert history(tmp_path / "runs" / "1" / "v3") == history(tmp_path / "runs" / "2" / "v3")
+
+
+@pytest.mark.parametrize("other", [[], ["--resume"], ["--force"]], ids=" ".join)
+def test_a_folder_in_use_is_refused(cat_folder, tmp_path, other):
+    first = start(cat_folder, tmp_path, *(["--resume"] if other == ["--resume"] else []), "--epochs", "2000")
+    try:
+        wait_for(first, "v3 epoch 1/")
+        for folder in (tmp_path, tmp_path / ".." / tmp_path.name):
+            second = start(cat_folder, folder, *other, "--variants", "v6", "v3", "--epochs", "2000")
+            said, _ = second.communicate(timeout=60)
+            assert second.returncode == 1 and "is in use by another run: name another --out" in said, said
+            assert "Traceback" not in said and "faces" not in said
+        assert not (tmp_path / "v6").exists()
+    finally:
+        first.kill()
+        first.communicate()
+    (tmp_path / "v3" / "training.pt.1.partial").write_bytes(b"of a run that was killed while it saved")
+    third = start(cat_folder, tmp_path, "--resume", "--epochs", "2000")
+    wait_for(third, "v3 epoch ")
+    third.send_signal(signal.SIGTERM)
+    third.communicate(timeout=60)
+    assert not list(tmp_path.glob("**/*.partial"))
+
+
+def test_a_disk_that_fills_up_is_one_sentence_and_can_be_gone_on_with(cat_folder, tmp_path):
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+
+    full = start(cat_folder, tmp_path, "--variants", "v3", preexec_fn=small_disk)
+    said, _ = full.communicate(timeout=120)
+    assert full.returncode == 1 and "cannot be written" in said and "Traceback" not in said, said
+    assert not list(tmp_path.glob("**/*.partial"))
+    again = start(cat_folder, tmp_path, "--variants", "v3", "--epochs", "1", "--resume")
+    said, _ = again.communicate(timeout=120)
+    assert again.returncode == 0, said

@@ -3,28 +3,33 @@ import io
 import json
 import math
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
-from catvae import CatVAE, TrainConfig, VAEConfig, Variant, load_checkpoint, load_faces, train_variant
-from catvae.errors import SettingError, TrainingError
+from catvae import VARIANTS, CatVAE, TrainConfig, VAEConfig, Variant, load_checkpoint, load_faces, train_variant
+from catvae.errors import CheckpointError, SettingError, TrainingError
 from catvae.files import UMASK, read_json
 from catvae.machine import pick_device
 from catvae.metrics import evaluate_model
-from catvae.model import load_models, save_checkpoint
+from catvae.model import find_models, load_models, save_checkpoint
 from catvae.training.batches import augment
 from catvae.training.data import Faces
 from catvae.training.optim import Muon, lr_factor, make_optimizers, orthogonalize
-from catvae.training.progress import read_state, same_run
-from catvae.training.start import settle
+from catvae.training.progress import differences, read_state
+from catvae.training.start import prospects, settle
 from tests.conftest import ROOT
-from train_space import own_variant, parse, pick_folder
+from train_space import app_command, own_variant, parse, pick_folder
 
 CONFIG = TrainConfig(epochs=3, batch_size=16)
 
@@ -46,7 +51,7 @@ def test_training_learns_and_writes_the_checkpoint_tree(cat_folder, tmp_path):
     assert [row["epoch"] for row in rows] == list("0123456")  # the start is epoch 0
     assert float(rows[-1]["loss"]) < 0.95 * float(rows[0]["loss"])
     assert sorted(path.name for path in (tmp_path / "v3").iterdir()) == [
-        "config.json", "history.csv", "latents.safetensors", "metrics.json", "model.safetensors",
+        "config.json", "history.csv", "latents.safetensors", "metrics.json", "model.safetensors", "sheet.png",
         "trained_on.safetensors",
     ]  # fmt: skip
     assert metrics == json.loads((tmp_path / "v3" / "metrics.json").read_text())
@@ -113,9 +118,9 @@ def test_validation_faces_teach_nothing(cat_folder, tmp_path):
 def test_resume_refuses_other_settings_and_other_data(cat_folder, tmp_path):
     faces = load_faces(cat_folder)
     train_variant("v3", faces, tmp_path, TrainConfig(epochs=1, batch_size=16))
-    with pytest.raises(TrainingError, match="other settings or data.*--resume"):
+    with pytest.raises(TrainingError, match=r"other settings or data \(epochs 1 there, 3 here, lr .*\).*--resume"):
         train_variant("v3", faces, tmp_path, CONFIG, resume=True)
-    with pytest.raises(TrainingError, match="other settings or data"):
+    with pytest.raises(TrainingError, match=r"other settings or data \(.*data read 60 there, 50 here, .*fingerprint"):
         train_variant(
             "v3", load_faces(cat_folder, limit=50), tmp_path, TrainConfig(epochs=1, batch_size=16), resume=True
         )
@@ -315,6 +320,46 @@ def test_a_run_never_saves_worse_than_it_began(cat_folder, tmp_path, capsys):
     assert "no epoch was better than the start, which is kept" in capsys.readouterr().out
 
 
+def test_weights_equal_to_another_models_are_not_written_as_ones_own(cat_folder, tmp_path):
+    faces, start = load_faces(cat_folder), tmp_path / "first" / "v3"
+    train_variant("v3", faces, start.parent, TrainConfig(epochs=4, batch_size=16))
+    wild = TrainConfig(epochs=1, batch_size=16, lr=0.02, start_from=str(start))
+    for _ in range(2):  # nothing is in the way of another try
+        with pytest.raises(
+            TrainingError, match="mine: no epoch was better than .*v3 by 0.1 nats, so no model was written"
+        ):
+            train_variant("mine", faces, tmp_path / "own", wild, variant=VARIANTS["v3"])
+        with pytest.raises(CheckpointError, match="holds no model"):
+            find_models(tmp_path / "own")
+    with pytest.raises(TrainingError, match="no model was written"):  # better by what nobody would see
+        train_variant("mine", faces, tmp_path / "own", replace(wild, lr=1e-9), variant=VARIANTS["v3"])
+    better = replace(wild, lr=None, epochs=6)
+    assert train_variant("mine", faces, tmp_path / "own", better, variant=VARIANTS["v3"])["images"] == 12
+    assert list(find_models(tmp_path / "own")) == ["mine"]
+    with pytest.raises(TrainingError, match="no model was written"):
+        train_variant("mine", faces, tmp_path / "own", wild, variant=VARIANTS["v3"], force=True)
+    with pytest.raises(CheckpointError, match="holds no model"):  # what was there before is not shown as this run's
+        find_models(tmp_path / "own")
+
+
+@pytest.mark.parametrize(
+    "start, faces, paints, said",
+    [
+        ("linear", 1001, False, ""),
+        ("checkpoints/v7", 1001, True, ""),
+        ("linear", 1000, False, "Expect much less than v6.*--start-from checkpoints/v7"),
+        ("random", 1, False, "^Learning from 1 is little.*Expect much less than v6"),
+        ("linear", 100, True, "Expect much less than v6"),
+        ("checkpoints/v6", 112, False, "^Expect nothing.*--start-from checkpoints/v7"),
+        ("checkpoints/v7", 24, True, "^Learning from 24 is little.*Expect pictures as sharp as your photos"),
+        ("owner/name/mine", 25, True, "^Expect pictures as sharp"),
+    ],
+)
+def test_what_to_expect_is_said_before_training(start, faces, paints, said):
+    words = prospects(TrainConfig(start_from=start), faces, paints=paints)
+    assert re.search(said, words) if said else words == ""
+
+
 def test_weights_of_another_run_are_not_written_over(cat_folder, tmp_path, monkeypatch):
     faces, folder = load_faces(cat_folder), tmp_path / "v3"
     train_variant("v3", faces, tmp_path, TrainConfig(epochs=1, batch_size=16))
@@ -334,11 +379,20 @@ def test_weights_of_another_run_are_not_written_over(cat_folder, tmp_path, monke
 
 def test_the_folder_is_a_new_one_by_default(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert pick_folder(resume=False) == pick_folder(resume=True) == Path("runs/1")
-    Path("runs/9").mkdir(parents=True)
-    Path("runs/10").mkdir()
+    assert pick_folder(resume=True) == Path("runs/1")  # there is none to go on with
+    assert pick_folder(resume=False) == Path("runs/2")
+    for number in ("9", "10"):
+        Path("runs", number, "v3").mkdir(parents=True)
+        Path("runs", number, "v3", "training.pt").touch()
     Path("runs/mine").mkdir()
     assert (pick_folder(resume=False), pick_folder(resume=True)) == (Path("runs/11"), Path("runs/10"))
+    with ThreadPoolExecutor(8) as pool:
+        folders = set(pool.map(pick_folder, [False] * 40))
+    assert len(folders) == 40 and all(folder.is_dir() for folder in folders)
+    shutil.rmtree("runs")
+    Path("runs").touch()
+    with pytest.raises(TrainingError, match="runs: cannot be written"):
+        pick_folder(resume=False)
 
 
 OWN = ["--name", "mine", "--beta", "0.02", "--channels", "3", "4", "8", "--latents", "6", "--activation", "relu"]
@@ -349,6 +403,9 @@ def test_a_model_of_ones_own_is_the_same_from_the_command_line_and_in_python(cat
     words = [sys.executable, "train_space.py", *options, "--out", tmp_path / "a", *OWN]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert "Expect much less than v6" in done.stdout and "--start-from checkpoints/v7" in done.stdout
+    assert done.stdout.endswith(f"to mix with it: CATVAE_CHECKPOINTS={tmp_path / 'a'} make app\n")
+    assert Image.open(tmp_path / "a" / "mine" / "sheet.png").size == (2 * 12 * 64, 2 * 4 * 64)
 
     variant = Variant(0.02, VAEConfig((3, 4, 8), latent_dim=6, activation="relu"))
     config = TrainConfig(epochs=1, batch_size=16, precision="fp32")
@@ -371,14 +428,17 @@ def test_a_model_of_ones_own_is_the_same_from_the_command_line_and_in_python(cat
     [
         (["--beta", "1"], "add --name"),
         (["--name", "v6", "--beta", "1"], "name of another"),
+        (["--name", "V7", "--beta", "1"], "name of another"),
         (["--name", "../v6", "--beta", "1"], "letters, digits"),
         (["--name", "mine"], "needs a --beta"),
         (["--name", "mine", "--beta", "0"], "positive"),
-        (["--name", "mine", "--beta", "nan"], "positive"),
+        (["--name", "mine", "--beta", "-1"], "positive"),
         (["--name", "mine", "--beta", "1", "--channels", "4", "8"], "must be 3 followed"),
         (["--name", "mine", "--beta", "1", "--variants", "v1"], "leave out --variants"),
         (["--name", "mine", "--start-from", str(ROOT / "checkpoints")], "holds v1, v2.*name one's folder"),
         (["--name", "mine", "--start-from", "bogus"], "no OWNER/NAME"),
+        (["--name", "mine", "--start-from", str(ROOT / "checkpoints/v7"), "--beta", "1"], "which alone learns"),
+        (["--name", "mine", "--start-from", str(ROOT / "checkpoints/v7"), "--latents", "9"], "which alone learns"),
     ],
 )
 def test_models_of_ones_own_that_cannot_be_are_refused(words, message):
@@ -386,7 +446,15 @@ def test_models_of_ones_own_that_cannot_be_are_refused(words, message):
         own_variant(parse(words))
 
 
+def test_the_next_command_names_the_folder_as_a_shell_reads_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert app_command(Path("my runs")) == f"CATVAE_CHECKPOINTS='{tmp_path}/my runs' make app"
+    assert app_command(ROOT / "checkpoints") == "make app"
+
+
 def test_a_record_without_its_precision_is_of_any():
     run = {"lr": 1.0, "precision": "bf16"}
-    assert same_run({"lr": 1.0}, run) and same_run(run, run)
-    assert not same_run({"lr": 2.0}, run) and not same_run({"lr": 1.0, "precision": "fp32"}, run)
+    assert not differences({"lr": 1.0}, run) and not differences(run, run)
+    assert differences({"lr": 2.0}, run) == "lr 2.0 there, 1.0 here"
+    assert differences({"lr": 1.0, "precision": "fp32"}, run) == "precision fp32 there, bf16 here"
+    assert differences(None, run) == "nothing is recorded there"

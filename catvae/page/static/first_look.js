@@ -14,18 +14,17 @@
   image.alt = '';
   image.elementTiming = 'first-look';
   image.src = strip;
-  const since = performance.now();
   // the head is read before there is a body
   const watcher = new MutationObserver(() => {
     if (!document.body) return;
     watcher.disconnect();
     document.body.prepend(look);
-    const wait = setInterval(() => {
-      if (!document.querySelector('#morph canvas[data-ready]') && performance.now() < since + 15000) return;
-      clearInterval(wait);
+    const leave = () => {
       look.style.opacity = 0;
       setTimeout(() => look.remove(), 250);
-    }, 50);
+    };
+    document.addEventListener('kitten-drawn', leave, {once: true});
+    setTimeout(leave, 15000);
   });
   watcher.observe(document, {childList: true, subtree: true});
 })();

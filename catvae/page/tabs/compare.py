@@ -1,24 +1,22 @@
 """All models side by side on the visitor's two cats, moved by one slider, with the numbers behind the pictures."""
 
+from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from math import log
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
-from catvae.images import data_uri, make_strip
+from catvae.images import to_bytes
 from catvae.mixing import Comparison, compare
-from catvae.model import CatVAE, VAEConfig
-from catvae.page.components import Picture
-from catvae.page.picker import CatPicker, kind_of_cat
-from catvae.page.theme import i18n, render, static, when_seen
-from catvae.page.visitor import told, two_faces, words_of
+from catvae.model import CatVAE, is_told
+from catvae.page.theme import element, i18n, render
 from catvae.serving.texts import written
-from catvae.serving.weights import Weights
+from catvae.serving.weights import WeightSet
 from catvae.training.split import PUBLISHED_FINGERPRINT
 
+KINDS = ("real", "painted", "own", "cut", "newborn")  # whose cat it is: each has its word "cats_…"
 FRAMES = 9  # of each model; the browser fades between neighbours
 PLOT = 460, 300  # units of the drawing; a phone shows two thirds of a pixel for each
 DOT, LINE, LETTER = 7, 18, 8.5  # radius of a dot, height of a label, width of its letters at 15 units
@@ -33,72 +31,38 @@ LABELS = (
 )
 
 
-def compare_tab(
-    weights: Weights, model: gr.Dropdown, tabs: gr.Tabs, tab: gr.Tab, cat_a: CatPicker, cat_b: CatPicker
-) -> None:
-    """The contents of `tab`, drawn when it is opened, and anew for other cats while it is open.
-
-    A click on a model's face opens that model in the tab "mix".
-    """
+def compare_tab() -> None:
+    """The contents of the tab: the front draws it where it is seen."""
     gr.Markdown(i18n("compare_intro"))
-    view = gr.HTML(
-        html_template="${value || ''}",
-        css_template=static("compare.css"),
-        js_on_load=static("slide.js") + static("compare.js"),
-        elem_id="compare",
-    )
-    page, pictures = ComparePage(weights), [cat_a.face, cat_b.face, cat_a.photo, cat_b.photo]
-    quiet = {"api_visibility": "private", "show_progress": "minimal"}
-    seen = when_seen([cat_a.face.change, cat_b.face.change], "#compare")
-    gr.on([tab.select, seen.change], page.draw, pictures, view, trigger_mode="always_last", **quiet)
-    view.click(page.open_model, None, [model, tabs], **quiet)
+    element("<kitten-compare></kitten-compare>", elem_id="compare")
 
 
-@dataclass(frozen=True)
-class ComparePage:
-    """The handlers of the tab, on the weights in use."""
-
-    weights: Weights
-
-    def draw(self, face_a: Picture, face_b: Picture, photo_a: Picture, photo_b: Picture, request: gr.Request) -> str:
-        """The tab as HTML: in place of the comparison what is wrong with a cat, where one cannot be used."""
-        words, current = words_of(request), self.weights.current
-        try:
-            faces = two_faces(face_a, face_b, words)
-        except gr.Error as refusal:
-            return render("refused.html", message=refusal.message)  # not the cats before, which are not chosen now
-        kinds = kind_of_cat(photo_a), kind_of_cat(photo_b)
-        return format_page(compare(current.models, faces, FRAMES), current.models, faces, kinds, current.metrics, words)
-
-    def open_model(self, event: gr.EventData) -> tuple:
-        """Show the model of the face that was clicked in the tab "mix"."""
-        name = told(event, "model")
-        if not isinstance(name, str) or name not in self.weights.current.models:
-            return gr.skip(), gr.skip()
-        return gr.Dropdown(value=name), gr.Tabs(selected="mix")
+def compare_pages(
+    current: WeightSet, faces: Sequence[Image.Image], kinds: Sequence[str], words: dict[str, str]
+) -> tuple[dict[str, str], str]:
+    """Each model's frames between two 64×64 faces, side by side as WebP in base64, and the numbers as HTML."""
+    rows = compare(current.models, faces, FRAMES)
+    strips = {name: b64encode(to_bytes(row.strip, "WEBP", quality=95)).decode() for name, row in rows.items()}
+    return strips, format_numbers(rows, current.models, kinds, current.metrics, words)
 
 
-def format_page(
+def format_numbers(
     rows: dict[str, Comparison],
     models: dict[str, CatVAE],
-    faces: Sequence[Image.Image],
     kinds: Sequence[str],
     metrics: dict[str, dict],
     words: dict[str, str],
 ) -> str:
-    """The comparison as HTML: a face per model and a cross-fade, which one slider moves, numbers, and the plot."""
-    names = words["cat_a"], words["cat_b"]
+    """What stands below the faces, as HTML: the numbers of these two cats and of validation, and the plot."""
     known = {name: metrics[name] for name in rows if name in metrics}
     return render(
         "compare.html",
         words=words,
         cats=[
-            {"name": name, "source": data_uri(face), "kind": words[f"cats_{kind}"]}
-            for name, face, kind in zip(names, faces, kinds, strict=True)
+            {"name": words[name], "kind": words[f"cats_{kind}"]}
+            for name, kind in zip(("cat_a", "cat_b"), kinds, strict=True)
         ],
         flattering=not {"painted", "cut", "newborn"}.isdisjoint(kinds),
-        fade=data_uri(make_strip(list(faces)), "WEBP", quality=95),
-        frames=FRAMES,
         rows=[format_row(name, row, models[name], metrics.get(name), words) for name, row in rows.items()],
         plot=place_dots(known, {name: beta_text(rows[name].beta, words) for name in known}),
     )
@@ -107,7 +71,7 @@ def format_page(
 def format_row(
     name: str, row: Comparison, model: CatVAE, known: dict[str, Any] | None, words: dict[str, str]
 ) -> dict[str, Any]:
-    """One model's strip as an address, and its numbers as written; "–" where validation is not known."""
+    """One model's numbers as written; "–" where validation is not known."""
     data = (known or {}).get("training", {}).get("data", {})
     return {
         "name": name,
@@ -119,8 +83,7 @@ def format_row(
         "active": f"{known['active_units']}/{model.config.latent_dim}" if known else "–",
         "own_faces": data.get("fingerprint", PUBLISHED_FINGERPRINT) != PUBLISHED_FINGERPRINT,
         "painted": model.painter is not None,
-        "other": replace(model.config, painter=None) != VAEConfig(),
-        "strip": data_uri(row.strip, "WEBP", quality=95),
+        "told": is_told(name, model),
     }
 
 

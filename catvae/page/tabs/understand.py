@@ -7,8 +7,9 @@ from PIL import Image
 
 from catvae.files import BUNDLED, FIGURES, read_json
 from catvae.images import data_uri
-from catvae.model import VARIANTS, find_models
+from catvae.model import VARIANTS, find_models, is_told
 from catvae.page.theme import i18n, static
+from catvae.serving.weights import Weights
 
 
 def results(folder: Path = BUNDLED) -> list[dict]:
@@ -25,9 +26,12 @@ def results(folder: Path = BUNDLED) -> list[dict]:
     return sorted(rows, key=lambda row: row["beta"])
 
 
-def understand_tab() -> None:
+def understand_tab(weights: Weights) -> None:
     """A short companion: the text, the two figures, and the table of the bundled weights' metrics."""
+    models = weights.current.models
     with gr.Column(elem_id="lesson"):
+        if not all(name in models and is_told(name, models[name]) for name in VARIANTS):
+            gr.Markdown(i18n("lesson_others"))
         gr.Markdown(i18n("lesson_vae"))
         figure("reconstruction", "lesson_figure")
         rows = results()

@@ -1,0 +1,45 @@
+"""Animations of a mix to send and keep."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from catvae.images import save_frames
+
+MAX_GIF_BYTES = 1_000_000  # what messengers send without asking
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """How a film is written: frames one way, milliseconds for each, and how many times they are enlarged and in
+    how many colours, the best first: the next is for a file above `max_bytes`. There and back, all kinds last
+    equally long."""
+
+    mime: str
+    frames: int
+    frame_ms: int
+    sizes: tuple[tuple[int, int], ...]
+    max_bytes: int = 10**9
+
+
+FILE_KINDS = {
+    "gif": FileKind("image/gif", 25, 80, ((3, 256), (3, 128), (3, 64), (2, 128), (1, 64)), MAX_GIF_BYTES),
+    "webp": FileKind("image/webp", 33, 60, ((4, 256),)),
+    "mp4": FileKind("video/mp4", 33, 60, ((8, 256),)),
+}
+
+
+def make_film(frames: Sequence[Image.Image], kind: str) -> bytes:
+    """The frames, as many as the kind ("gif", "webp", "mp4") has, as an animation there and back."""
+    how, content = FILE_KINDS[kind], b""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"morph.{kind}"
+        for scale, colours in how.sizes:
+            save_frames(frames, path, scale, how.frame_ms, colours)
+            content = path.read_bytes()
+            if len(content) <= how.max_bytes:
+                break
+    return content

@@ -1,1 +1,0 @@
-card => JSON.stringify({failed: Date.now()})

@@ -1,1 +1,0 @@
-file => { window.dispatchEvent(new CustomEvent('catvae-file', {detail: file})); }

@@ -1,1 +1,0 @@
-() => { window.dispatchEvent(new CustomEvent('catvae-file', {detail: null})); }

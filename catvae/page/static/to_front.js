@@ -1,0 +1,1 @@
+(...chosen) => JSON.stringify(chosen)

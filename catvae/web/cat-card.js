@@ -1,0 +1,285 @@
+// <kitten-cat side="a">: the card of one cat, with ways to bring a photo, the square on it, and the examples.
+
+import {describe, isPainted, kindOf, nameOf} from "./cats.js";
+import {drawing, fill, h, rove, say} from "./dom.js";
+import {newCanvas, paint} from "./draw.js";
+import {Part} from "./part.js";
+import {squareTool} from "./square.js";
+
+const TILE = 44, GAP = 4; // pixels of an example in the strip
+const PAUSE_MS = 250; // when the hand rests it is cut: each cut draws a mix
+const CAMERA = ["M3 7h4l2-3h6l2 3h4v13H3z", "M12 9a4 4 0 1 0 0 8a4 4 0 1 0 0-8"];
+const BOARD = ["M8 4H5v17h14V4h-3M8 2h8v4H8zM9 11h6M9 15h6"];
+
+/** @param {DataTransfer | null} data */
+const imageOf = data => [...(data?.files ?? [])].find(file => file.type.startsWith("image/") || !file.type) ?? data?.files?.[0];
+
+export class CatCard extends Part {
+  /** @type {any} */ parts = {};
+  pause = 0;
+
+  /** @returns {"a" | "b"} */
+  get side() {
+    return this.getAttribute("side") === "b" ? "b" : "a";
+  }
+
+  get cat() {
+    return this.store.choice[this.side];
+  }
+
+  get title() {
+    return this.words[`cat_${this.side}`];
+  }
+
+  build() {
+    const {words, title: cat, parts, store, side} = this, named = (/** @type {string} */ key, /** @type {any} */ more = {}) => fill(words[key], {cat, ...more});
+    parts.who = h("strong", {className: "who"}, cat);
+    parts.kind = h("span", {className: "kind"});
+    parts.note = h("span", {className: "note", role: "status"});
+    parts.face = newCanvas(256, {role: "img"});
+    parts.adjust = h("button", {type: "button", className: "adjust", "aria-label": named("adjust_cat"), onclick: () => this.adjust()}, words.adjust_short);
+    parts.waiting = h("span", {className: "waiting", role: "status"});
+    parts.refusals = [0, 1, 2].map(() => h("p", {className: "refusal", role: "alert", hidden: true}));
+    parts.file = h("input", {type: "file", accept: "image/*,.heic,.heif,.avif,.tif,.tiff", tabIndex: -1, hidden: true, onchange: () => {
+      if (parts.file.files[0]) store.photo(side, parts.file.files[0]);
+      parts.file.value = ""; // else the same file would be no change
+    }});
+    const phone = matchMedia("(pointer: coarse)").matches; // the file dialogue has its camera
+    const tools = h("div", {className: "own", role: "toolbar", "aria-label": named("own_of")},
+      h("button", {type: "button", className: "use", "aria-label": named("web_own_as"), onclick: () => parts.file.click()}, words.web_own),
+      h("button", {type: "button", className: "shoot", "aria-label": named("camera_as"), title: named("camera_as"), hidden: phone || !navigator.mediaDevices, onclick: () => this.shoot()}, drawing("0 0 24 24", CAMERA)),
+      h("button", {type: "button", className: "paste", "aria-label": named("paste_as"), title: named("paste_as"), hidden: !navigator.clipboard?.read, onclick: () => this.paste()}, drawing("0 0 24 24", BOARD)), parts.file);
+    rove(tools);
+    parts.strip = h("div", {className: "strip", role: "toolbar", "aria-label": named("examples_of")});
+    parts.card = h("section", {className: "card", "aria-label": cat},
+      h("p", {className: "about"}, parts.who, " ", parts.kind, parts.note),
+      h("div", {className: "seen"}, h("div", {className: "face"}, parts.face, parts.waiting), parts.refusals[0]),
+      tools, parts.adjust, parts.strip);
+    parts.face.addEventListener("click", () => !parts.adjust.hidden && this.adjust());
+    this.buildShelf(named);
+    this.buildCutting(named);
+    this.buildWebcam(named);
+    this.fillStrip(named);
+    this.takeDrops();
+    return [parts.card, parts.shelf, parts.cutting, parts.webcam];
+  }
+
+  /** @param {string} className @param {string} title @param {any[]} content */
+  dialog(className, title, content, closed = () => {}) {
+    const dialog = h("dialog", {className, "aria-label": title, onclose: closed},
+      h("div", {className: "bar"}, h("strong", {}, title), h("button", {type: "button", className: "close", "aria-label": this.words.close, onclick: () => dialog.close()}, "×")),
+      ...content);
+    dialog.addEventListener("click", (/** @type {Event} */ event) => event.target === dialog && dialog.close()); // beside it
+    return dialog;
+  }
+
+  /** @param {string} name @param {any} named */
+  tile(name, named) {
+    const {words, store} = this, names = store.manifest.cats, called = nameOf(name, words), at = names.indexOf(name) / Math.max(1, names.length - 1);
+    const image = h("span", {className: "tile"});
+    image.style.backgroundImage = `url("${store.engine.spriteUrl}")`;
+    image.style.backgroundSize = `${100 * names.length}% 100%`;
+    image.style.backgroundPosition = `${100 * at}% 0`;
+    const kind = words[isPainted(name) ? "cats_painted" : "cats_real"];
+    return h("button", {type: "button", "data-cat": name, "aria-label": named("cat_as", {name: called}), title: `${called}: ${kind}`, onclick: () => {
+      this.parts.shelf.close();
+      store.choose(this.side, name);
+    }}, image);
+  }
+
+  /** @param {any} named */
+  buildShelf(named) {
+    const {words, parts, store} = this, {cats} = store.manifest;
+    const rows = [["real_cats", (/** @type {string} */ name) => !isPainted(name)], ["painted_cats", isPainted]].flatMap(([key, ours]) => {
+      const tiles = cats.filter(ours).map((/** @type {string} */ name) => this.tile(name, named));
+      if (!tiles.length) return [];
+      const row = h("div", {className: "grid", role: "toolbar", "aria-label": words[/** @type {string} */ (key)]}, tiles);
+      rove(row);
+      return [h("p", {}, words[/** @type {string} */ (key)]), row];
+    });
+    parts.shelf = this.dialog("shelf", named("all_cats_as", {count: cats.length}), rows);
+  }
+
+  /** As many as one row holds, and a button that says how many more there are. @param {any} named */
+  fillStrip(named) {
+    const {parts, store} = this, {cats} = store.manifest, {strip} = parts;
+    const more = h("button", {type: "button", className: "more", onclick: () => parts.shelf.showModal()});
+    strip.append(...cats.map((/** @type {string} */ name) => this.tile(name, named)), more);
+    const reach = rove(strip);
+    const fit = () => {
+      const fits = Math.max(1, Math.floor((strip.clientWidth + GAP) / (TILE + GAP)) - 1);
+      [...strip.children].slice(0, -1).forEach((button, i) => /** @type {any} */ (button).hidden = i >= fits);
+      say(more, `+${Math.max(0, cats.length - fits)}`);
+      more.hidden = fits >= cats.length;
+      more.setAttribute("aria-label", `${more.textContent}: ${named("all_cats_as", {count: cats.length})}`);
+      reach();
+    };
+    this.sizes?.disconnect();
+    this.sizes = new ResizeObserver(fit);
+    this.sizes.observe(strip);
+  }
+
+  /** @param {any} named */
+  buildCutting(named) {
+    const {words, parts} = this;
+    parts.cutNote = h("p", {className: "note", role: "status"});
+    parts.next = h("button", {type: "button", className: "next", onclick: () => this.cutFace(((this.cat.number ?? 0) % (this.cat.photo?.faces.length ?? 1)) + 1)});
+    parts.whole = h("button", {type: "button", className: "whole", onclick: () => this.cutFace(0)}, words.whole);
+    parts.tool = squareTool(fill(words.square_of, {cat: this.title}), named("photo_of"), named("cut_of"), square => {
+      clearTimeout(this.pause);
+      this.pause = setTimeout(() => this.store.cut(this.side, square), PAUSE_MS);
+      say(parts.cutNote, words.face_by_hand);
+    });
+    parts.done = h("button", {type: "button", className: "done main", onclick: () => {
+      this.before = null;
+      parts.cutting.close();
+    }}, words.done);
+    const cancel = h("button", {type: "button", className: "cancel", onclick: () => parts.cutting.close()}, words.cancel);
+    parts.cutting = this.dialog("cutting", named("adjust_cat"), [h("div", {className: "bench"}, parts.tool.stage,
+      h("div", {className: "side"}, parts.tool.preview, parts.cutNote, h("div", {className: "choices"}, parts.next, parts.whole),
+        parts.refusals[1], h("p", {className: "keys"}, words.square_keys))),
+      h("div", {className: "choices last"}, cancel, parts.done)], () => this.closeCutting());
+  }
+
+  // What was not said to be done is undone.
+  closeCutting() {
+    const {before} = this, hurried = this.pause && !before;
+    clearTimeout(this.pause);
+    this.pause = 0;
+    if (before && before !== this.cat) {
+      this.store.turns[this.side]++;
+      this.store.change({[this.side]: before});
+    } else if (hurried) this.store.cut(this.side, this.parts.tool.square);
+    this.before = null;
+  }
+
+  async adjust() {
+    const {parts, store, side} = this;
+    if (!this.cat.photo && !(await store.openPhoto(side))) return;
+    const cat = store.choice[side];
+    if (!cat.photo) return;
+    this.before = cat;
+    store.sides[side].refusal = "";
+    this.render();
+    parts.cutting.showModal();
+    parts.tool.show(cat.photo.picture, cat.square);
+    parts.tool.frame.focus();
+  }
+
+  /** @param {number} number */
+  cutFace(number) {
+    const {photo} = this.cat;
+    if (!photo) return;
+    clearTimeout(this.pause);
+    this.pause = 0;
+    const square = number ? photo.faces[number - 1] : photo.whole;
+    this.parts.tool.show(photo.picture, square);
+    this.store.cut(this.side, square, number);
+  }
+
+  /** @param {any} named */
+  buildWebcam(named) {
+    const {words, parts, store, side} = this;
+    parts.video = h("video", {autoplay: true, muted: true, playsInline: true});
+    parts.webcam = this.dialog("webcam", named("camera_as"), [parts.video, parts.refusals[2], h("button", {type: "button", className: "take main", onclick: () => {
+      const canvas = newCanvas(1);
+      [canvas.width, canvas.height] = [parts.video.videoWidth, parts.video.videoHeight];
+      if (!canvas.width) return;
+      paint(canvas, parts.video);
+      canvas.toBlob(blob => blob && store.photo(side, new File([blob], "webcam.jpg", {type: "image/jpeg"})), "image/jpeg", 0.95);
+      parts.webcam.close();
+    }}, words.camera_take)], () => this.stopCamera());
+  }
+
+  async shoot() {
+    const {parts} = this;
+    this.refuse("");
+    parts.webcam.showModal();
+    try {
+      parts.video.srcObject = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 1280}, height: {ideal: 960}}});
+      if (!parts.webcam.open) this.stopCamera();
+    } catch {
+      this.refuse(this.words.camera_none);
+    }
+  }
+
+  stopCamera() {
+    const {video} = this.parts;
+    for (const track of video.srcObject?.getTracks() ?? []) track.stop();
+    video.srcObject = null;
+  }
+
+  async paste() {
+    try {
+      for (const item of await navigator.clipboard.read()) {
+        const type = item.types.find(type => type.startsWith("image/"));
+        if (type) return void this.store.photo(this.side, await item.getType(type));
+      }
+    } catch {} // it was not allowed: said below
+    this.refuse(this.words.paste_none);
+  }
+
+  takeDrops() {
+    const {card} = this.parts, over = (/** @type {boolean} */ on) => card.classList.toggle("over", on);
+    for (const kind of ["dragenter", "dragover"]) card.addEventListener(kind, (/** @type {Event} */ event) => {
+      event.preventDefault();
+      over(true);
+    });
+    card.addEventListener("dragleave", (/** @type {any} */ event) => card.contains(event.relatedTarget) || over(false));
+    card.addEventListener("drop", (/** @type {DragEvent} */ event) => {
+      event.preventDefault();
+      over(false);
+      const file = imageOf(event.dataTransfer);
+      if (file) this.store.photo(this.side, file);
+    });
+  }
+
+  listen() {
+    const signal = this.gone?.signal;
+    this.on("choice", () => this.render());
+    this.on("status", () => this.render());
+    // pasted where the pointer or the focus is; elsewhere it is cat A's
+    document.addEventListener("paste", event => {
+      const image = imageOf(event.clipboardData), [target] = event.composedPath();
+      if (!image || /^(input|textarea)$/i.test(/** @type {any} */ (target).tagName ?? "") || !this.offsetParent) return;
+      const cards = /** @type {Element[]} */ ([.../** @type {any} */ (this.getRootNode()).querySelectorAll("kitten-cat")]);
+      const meant = cards.find(card => card.matches(":focus-within")) ?? cards.find(card => card.matches(":hover")) ?? cards[0];
+      if (meant === this) this.store.photo(this.side, image);
+    }, {signal});
+    // a photo dropped beside a card does not take the place of the page
+    for (const kind of ["dragover", "drop"]) document.addEventListener(kind, event => {
+      if (/** @type {any} */ (event).dataTransfer?.types.includes("Files")) event.preventDefault();
+    }, {signal});
+  }
+
+  /** @param {string} message */
+  refuse(message) {
+    this.store.sides[this.side].refusal = message;
+    this.render();
+  }
+
+  render() {
+    const {cat, words, parts, store, side} = this, {busy, refusal} = store.sides[side];
+    const kind = kindOf(cat, words), note = describe(cat, words), title = cat.name ? nameOf(cat.name, words) : "";
+    const quiet = cat.name && cat.number === 1 && !cat.byHand; // one of both: a phone has two lines
+    say(parts.note, quiet ? "" : note);
+    say(parts.kind, note && !quiet ? "" : [title, kind].filter(Boolean).join(", "));
+    say(parts.cutNote, note);
+    if (parts.shown !== cat.face) paint(parts.face, cat.face);
+    parts.face.setAttribute("aria-label", [this.title, title, kind].filter(Boolean).join(", "));
+    parts.adjust.hidden = !cat.photo && !(cat.name && store.manifest.photos.includes(cat.name));
+    parts.card.classList.toggle("has-photo", !parts.adjust.hidden);
+    parts.card.classList.toggle("waits", busy);
+    this.toggleAttribute("busy", busy);
+    say(parts.waiting, busy && !parts.cutting.open ? words.web_looking : "");
+    for (const place of parts.refusals) {
+      say(place, refusal);
+      place.hidden = !refusal;
+    }
+    for (const button of this.root.querySelectorAll("button[data-cat]")) {
+      button.setAttribute("aria-pressed", String(button.getAttribute("data-cat") === (cat.name ?? cat.photo?.name)));
+    }
+    say(parts.next, cat.photo?.faces.length === 1 ? words.found_face : words.next_face);
+    parts.next.hidden = !cat.photo?.faces.length;
+  }
+}

@@ -1,0 +1,41 @@
+// Cats as the parts know them: where a cat comes from, what it is called, what is said of the face that was cut.
+
+import {fill} from "./dom.js";
+
+/** @typedef {{x: number, y: number, side: number, turn: number, sure?: boolean}} Square
+ * The middle in shares of the photo's width and height, the side in shares of its width, clockwise degrees. */
+/** @typedef {{picture: HTMLCanvasElement, faces: Square[], whole: Square, file: Blob, key?: any}} Photo
+ * A copy of it to draw, the faces found, the best first, and what the engine knows it by. */
+/** @typedef {{kind: "real" | "painted" | "own" | "cut" | "newborn", name: string | null, face: import("./draw.js").Picture,
+ *   photo?: Photo, number?: number, square?: Square, byHand?: boolean, latents?: Map<string, any>}} Cat
+ * `number` is that of the face that was cut, 0 for the whole picture. */
+
+/** Examples painted by one of our models are kittens by number. @param {string} name */
+export const isPainted = name => name.startsWith("kitten-");
+
+/** What an example is called. @param {string} name @param {Record<string, string>} words */
+export function nameOf(name, words) {
+  return isPainted(name) ? fill(words.kitten, {number: Number(name.slice(7))}) : (words[`name_${name}`] ?? name);
+}
+
+/** What a cat is called. @param {Cat} cat @param {Record<string, string>} words */
+export const titleOf = (cat, words) => (cat.name ? nameOf(cat.name, words) : words.own_cat);
+
+/** Whether it is a real cat. @param {Cat} cat @param {Record<string, string>} words */
+export const kindOf = (cat, words) => words[`cats_${cat.kind === "cut" ? "own" : cat.kind}`];
+
+/** What was found in its photo; "" where none was looked for. @param {Cat} cat @param {Record<string, string>} words */
+export function describe({photo, number, byHand}, words) {
+  if (!photo) return "";
+  const {faces} = photo;
+  if (byHand) return words.face_by_hand;
+  if (!faces.length) return words.face_none;
+  if (!number) return words.face_whole;
+  const note = faces.length === 1 ? words.face_found : fill(words.face_of, {number, count: faces.length});
+  return faces[number - 1].sure ? note : `${note} ${words.face_unsure}`;
+}
+
+/** In names of files. @param {{a: Cat, b: Cat, model: string}} state @param {string} [end] */
+export function fileName({a, b, model}, end) {
+  return [a.name ?? "cat-a", b.name ?? "cat-b", model, end].filter(Boolean).join("-");
+}

@@ -1,0 +1,64 @@
+// How a face is drawn: every picture of 64×64 pixels comes to the screen, and into files, through here.
+
+export const SIDE = 64;
+
+/** @typedef {HTMLCanvasElement | ImageBitmap} Picture */
+
+/** @param {number} side @param {Record<string, any>} [properties] @returns {HTMLCanvasElement} */
+export function newCanvas(side, properties = {}) {
+  const canvas = Object.assign(document.createElement("canvas"), {width: side, height: side});
+  for (const [key, value] of Object.entries(properties)) {
+    if (key in canvas && key !== "role") /** @type {any} */ (canvas)[key] = value;
+    else canvas.setAttribute(key, value);
+  }
+  return canvas;
+}
+
+/** The context of a canvas. @param {HTMLCanvasElement} canvas @param {CanvasRenderingContext2DSettings} [options] */
+export function penOf(canvas, options) {
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", options));
+  pen.imageSmoothingQuality = "high";
+  return pen;
+}
+
+/** A frame onto a canvas, enlarged smoothly. @param {HTMLCanvasElement} canvas @param {Picture} picture */
+export function paint(canvas, picture) {
+  const pen = penOf(canvas);
+  pen.globalCompositeOperation = "copy"; // at its edges nothing shines through of what was there
+  pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
+}
+
+/** Pixels as a picture. @param {ImageData} pixels @returns {HTMLCanvasElement} */
+export function fromPixels(pixels) {
+  const canvas = newCanvas(pixels.width);
+  canvas.height = pixels.height;
+  penOf(canvas).putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+/** One square of a row of pictures. @param {Picture} strip @param {number} index */
+export function pieceOf(strip, index) {
+  const canvas = newCanvas(SIDE);
+  penOf(canvas).drawImage(strip, index * SIDE, 0, SIDE, SIDE, 0, 0, SIDE, SIDE);
+  return canvas;
+}
+
+/** A share of one picture over another: what a mix is not, and what lies between two frames that are near.
+ * @param {Picture} a @param {Picture} b @param {number} share */
+export function fade(a, b, share) {
+  const canvas = newCanvas(SIDE), pen = penOf(canvas);
+  pen.drawImage(a, 0, 0);
+  pen.globalAlpha = share;
+  pen.drawImage(b, 0, 0);
+  return canvas;
+}
+
+/** Whether canvases are read as they were drawn: browsers that protect from fingerprints give noise, and a mixer that
+ * reads photos would mix it. */
+export function readsTrue() {
+  const canvas = newCanvas(16), pen = penOf(canvas, {willReadFrequently: true}), drawn = pen.createImageData(16, 16);
+  for (let i = 0; i < drawn.data.length; i++) drawn.data[i] = i % 4 === 3 ? 255 : (37 * i) % 256;
+  pen.putImageData(drawn, 0, 0);
+  const {data} = pen.getImageData(0, 0, 16, 16);
+  return data.every((value, i) => value === drawn.data[i]);
+}

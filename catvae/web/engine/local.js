@@ -1,0 +1,159 @@
+// The networks in the page as the engine: no picture leaves the device.
+
+import {isPainted} from "../cats.js";
+import {MixerError, base} from "../dom.js";
+import {SIDE, fromPixels, newCanvas, paint, penOf, pieceOf} from "../draw.js";
+import {NETWORKS, SURE, align, findFaces, wholePicture} from "./faces.js";
+import {openFile, openManifest} from "./files.js";
+import {findCodec, framesOf, makeFilm} from "./film.js";
+import {between, decode, encode, networksOf, openLatents, openNetworks, toFetch, watchBytes} from "./models.js";
+import {PhotoError, openPhoto, toRgba} from "./pixels.js";
+
+const SHOWN = 1024; // pixels of the longer side of the copy that is drawn
+const TEMPERATURE = 0.85; // of newborns, times the standard deviation, as catvae/latents.py has it
+
+/** @param {Uint8Array} bytes */
+async function drawn(bytes) {
+  const bitmap = await createImageBitmap(new Blob([/** @type {any} */ (bytes)])), canvas = newCanvas(bitmap.width);
+  canvas.height = bitmap.height;
+  penOf(canvas).drawImage(bitmap, 0, 0);
+  return canvas;
+}
+
+/** A square in pixels as the page has it. @param {any} square @param {{width: number, height: number}} photo */
+const toShares = ({x, y, side, angle, score}, {width, height}) => ({
+  x: x / width, y: y / height, side: side / width, turn: (angle * 180) / Math.PI, sure: score >= SURE,
+});
+
+/** @param {import("../cats.js").Square} square @param {{width: number, height: number}} photo */
+const toPixels = ({x, y, side, turn}, {width, height}) => ({
+  x: x * width, y: y * height, side: side * width, angle: (turn * Math.PI) / 180, score: 0,
+});
+
+/** Standard normal (Box and Muller 1958). */
+const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+
+/** @param {() => Record<string, string>} wordsOf */
+export async function openEngine(wordsOf) {
+  const manifest = await openManifest();
+  const sprite = await drawn(await openFile("cats.webp")), codec = await findCodec();
+
+  /** Runs `act`; tells how much of what it needs has come. @param {string[]} names of networks @param {() => Promise<any>} act */
+  async function waitFor(names, act) {
+    const total = await toFetch(names);
+    const stop = total ? watchBytes((/** @type {number} */ bytes) => engine.onBytes(Math.min(bytes, total), total)) : () => {};
+    try {
+      await openNetworks(names);
+      return await act();
+    } finally {
+      stop();
+    }
+  }
+
+  /** @param {any} cat @param {string} model */
+  async function latentOf(cat, model) {
+    if (cat.name) return (await openLatents(model)).cats.get(cat.name);
+    const {encoder} = await networksOf(model); // which several models may share
+    if (!cat.latents.has(encoder)) {
+      cat.latents.set(encoder, encode(model, cat.pixels).catch(error => {
+        cat.latents.delete(encoder);
+        throw error;
+      }));
+    }
+    return cat.latents.get(encoder);
+  }
+
+  /** @param {any} a @param {any} b @param {string[]} models */
+  async function needed(a, b, models) {
+    const all = await Promise.all(models.map(networksOf));
+    return [...new Set(all.flatMap(({encoder, decoder, painter}) => [decoder, painter, a.name && b.name ? null : encoder]))].filter(name => name != null);
+  }
+
+  /** @param {any} a @param {any} b @param {string} model @param {string} path */
+  async function way(a, b, model, path) {
+    const [from, to] = await Promise.all([latentOf(a, model), latentOf(b, model)]);
+    return {
+      at: async (/** @type {number[]} */ shares) =>
+        (await decode(model, shares.map(share => between(from, to, share, path)))).map(fromPixels),
+    };
+  }
+
+  /** @param {string} kind @param {ImageData} pixels */
+  const cutCat = (kind, pixels) => ({kind, name: null, face: fromPixels(pixels), pixels, latents: new Map()});
+
+  const engine = {
+    name: "local",
+    manifest: {...manifest, films: codec ? ["gif", "mp4"] : ["gif"]},
+    spriteUrl: new URL(`cats.webp?v=${manifest.files["cats.webp"].hash}`, base).href,
+    /** @type {(done: number, total: number) => void} */
+    onBytes: () => {},
+
+    /** @param {string} name @returns {any} */
+    example: name => ({
+      kind: isPainted(name) ? "painted" : "real", name, face: pieceOf(sprite, manifest.cats.indexOf(name)),
+    }),
+
+    /** @param {Blob} file @returns {Promise<any>} */
+    async findFaces(file) {
+      const photo = await openPhoto(file).catch(error => {
+        const {reason} = error;
+        if (!(error instanceof PhotoError)) throw error;
+        throw new MixerError("refused", wordsOf()[reason === "unreadable" ? "web_unreadable" : reason]);
+      });
+      if (photo.width === SIDE && photo.height === SIDE) return cutCat("cut", toRgba(photo));
+      const found = await waitFor(NETWORKS, () => findFaces(photo)), whole = wholePicture(photo);
+      const scale = Math.min(1, SHOWN / Math.max(photo.width, photo.height)), picture = newCanvas(1);
+      [picture.width, picture.height] = [photo.width, photo.height].map(side => Math.max(1, Math.round(side * scale)));
+      paint(picture, fromPixels(toRgba(photo)));
+      const faces = found.map((/** @type {any} */ face) => toShares(face, photo)), number = faces.length ? 1 : 0;
+      const cat = cutCat("own", /** @type {ImageData} */ (align(photo, found[0] ?? whole)));
+      const wholeSquare = toShares(whole, photo);
+      return {...cat, number, square: faces[0] ?? wholeSquare, photo: {picture, faces, whole: wholeSquare, file, key: photo}};
+    },
+
+    /** @param {string} name */
+    photoOf: async name => new Blob([/** @type {any} */ (await openFile(`cats/${name}.jpg`))]),
+
+    /** @param {import("../cats.js").Photo} photo @param {import("../cats.js").Square} square */
+    async cut({key: photo}, square) {
+      const pixels = align(photo, toPixels(square, photo));
+      if (!pixels) throw new MixerError("refused", wordsOf().bad_square);
+      return {face: fromPixels(pixels), pixels, latents: new Map()};
+    },
+
+    /** @param {any} a @param {any} b @param {string} model @param {string} path */
+    async morph(a, b, model, path) {
+      return waitFor(await needed(a, b, [model]), () => way(a, b, model, path));
+    },
+
+    /** @param {any} a @param {any} b @param {string} path */
+    async compare(a, b, path) {
+      const models = Object.keys(manifest.variants);
+      const ways = await waitFor(await needed(a, b, models), () =>
+        Promise.all(models.map(async model => /** @type {[string, any]} */ ([model, await way(a, b, model, path)]))));
+      return {ways: new Map(ways), numbers: null};
+    },
+
+    /** @param {string} model */
+    async newborn(model) {
+      const {mean, std} = await openLatents(model);
+      const draw = () => Float32Array.from(mean, (value, i) => value + TEMPERATURE * std[i] * normal());
+      const {decoder, painter} = await networksOf(model);
+      const faces = await waitFor([decoder, painter].filter(name => name != null), () => decode(model, [draw(), draw()]));
+      return faces.map((/** @type {ImageData} */ face) => cutCat("newborn", face));
+    },
+
+    /** @param {string} kind @param {any} state @param {(share: number) => void} onShare */
+    async film(kind, {a, b, model, path}, onShare) {
+      const count = framesOf(kind), {at} = await way(a, b, model, path);
+      return makeFilm(kind, await at(Array.from({length: count}, (_, i) => i / (count - 1))), onShare);
+    },
+
+    /** Fetches what photos need too, so that all of it works without the network. @param {string} model */
+    async keepForLater(model) {
+      if (/** @type {any} */ (navigator).connection?.saveData) return;
+      await openNetworks([...NETWORKS, (await networksOf(model)).encoder]);
+    },
+  };
+  return engine;
+}

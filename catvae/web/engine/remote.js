@@ -1,0 +1,132 @@
+// The app as the engine: it finds, cuts and mixes; the page shows. What gets no answer is asked for again.
+
+import {isPainted} from "../cats.js";
+import {MixerError, base} from "../dom.js";
+import {fade, newCanvas, penOf, pieceOf} from "../draw.js";
+
+const NEIGHBOURS = 17; // frames that come; between two of them the page fades, within 54 dB of the true picture
+
+/** @param {string} path @param {any} [body] @param {string} [type] */
+async function ask(path, body, type = "application/json") {
+  const options = body === undefined ? {} : {method: "POST", body, headers: {"content-type": type}};
+  const answer = await fetch(new URL(path, base), options).catch(error => {
+    throw new MixerError("busy", `${path}: ${error.message}`, error);
+  });
+  if (answer.ok) return answer;
+  if (answer.status === 404 || answer.status === 422 || answer.status === 413) {
+    const {error, gone} = await answer.json().catch(() => ({}));
+    if (error) throw Object.assign(new MixerError("refused", error), {gone});
+  }
+  throw new MixerError("busy", `${path}: ${answer.status}`);
+}
+
+/** @param {string} data base64 @param {string} type */
+function blobOf(data, type) {
+  return new Blob([Uint8Array.from(atob(data), letter => letter.charCodeAt(0))], {type});
+}
+
+/** @param {Blob} blob */
+async function drawn(blob) {
+  const bitmap = await createImageBitmap(blob), canvas = newCanvas(bitmap.width);
+  canvas.height = bitmap.height;
+  penOf(canvas).drawImage(bitmap, 0, 0);
+  return canvas;
+}
+
+/** A cat as the app knows it. @param {import("../cats.js").Cat & {sent?: string}} cat */
+const named = cat => (cat.name ? {cat: cat.name} : {face: cat.sent});
+
+/** A way through frames that are all here. @param {import("../draw.js").Picture} strip @param {number} count */
+function way(strip, count) {
+  const frames = Array.from({length: count}, (_, i) => pieceOf(strip, i));
+  return {
+    at: (/** @type {number[]} */ shares) => shares.map(share => {
+      const place = share * (count - 1), first = Math.min(Math.floor(place), count - 2);
+      return place === first ? frames[first] : fade(frames[first], frames[first + 1], place - first);
+    }),
+  };
+}
+
+/** @param {() => Record<string, string>} wordsOf @param {() => string} languageOf */
+export async function openEngine(wordsOf, languageOf) {
+  const [manifest, sprite] = await Promise.all([
+    ask("mixer.json").then(answer => answer.json()), ask("cats.webp").then(answer => answer.blob()).then(drawn),
+  ]);
+  const lang = () => `lang=${languageOf()}`;
+
+  /** @param {any} told @param {Blob} [file] @returns {Promise<import("../cats.js").Cat>} */
+  async function catOf({kind, face, photo, key, faces, whole, number}, file) {
+    const picture = await drawn(blobOf(face, "image/png")), cat = {kind, name: null, face: picture, sent: face};
+    if (!photo || !file) return cat;
+    const shown = await drawn(blobOf(photo, "image/jpeg"));
+    return {...cat, number, square: number ? faces[number - 1] : whole, photo: {picture: shown, faces, whole, file, key}};
+  }
+
+  const engine = {
+    name: "remote",
+    manifest,
+    spriteUrl: new URL("cats.webp", base).href,
+
+    /** @param {string} name @returns {import("../cats.js").Cat} */
+    example: name => ({
+      kind: isPainted(name) ? "painted" : "real", name, face: pieceOf(sprite, manifest.cats.indexOf(name)),
+    }),
+
+    /** The faces in a photo, and the best one cut. @param {Blob} file */
+    async findFaces(file) {
+      const answer = await ask(`ask/faces?${lang()}`, file, "application/octet-stream");
+      return catOf(await answer.json(), file);
+    },
+
+    /** The photo of an example. @param {string} name */
+    photoOf: async name => (await ask(`ask/photo?cat=${name}`)).blob(),
+
+    /** A photo's face in a square. @param {import("../cats.js").Photo} photo @param {import("../cats.js").Square} square */
+    async cut(photo, square) {
+      const body = () => JSON.stringify({key: photo.key, square});
+      const answer = await ask(`ask/cut?${lang()}`, body()).catch(async error => {
+        if (!error.gone) throw error;
+        photo.key = (await (await ask(`ask/faces?${lang()}`, photo.file, "application/octet-stream")).json()).key;
+        return ask(`ask/cut?${lang()}`, body()); // it had left the server
+      });
+      const {face} = await answer.json();
+      return {face: await drawn(blobOf(face, "image/png")), sent: face};
+    },
+
+    /** @param {any} a @param {any} b @param {string} model @param {string} path */
+    async morph(a, b, model, path) {
+      const query = new URLSearchParams({model, path, lang: languageOf()});
+      if (a.name && b.name) for (const [key, cat] of Object.entries({a, b})) query.set(key, cat.name);
+      const answer = await ask(`ask/morph?${query}`, a.name && b.name ? undefined : JSON.stringify({a: named(a), b: named(b)}));
+      return way(await createImageBitmap(await answer.blob()), NEIGHBOURS);
+    },
+
+    /** Every model's way, and the numbers as HTML. @param {any} a @param {any} b */
+    async compare(a, b) {
+      const body = {a: {...named(a), kind: a.kind}, b: {...named(b), kind: b.kind}};
+      const {strips, frames, numbers} = await (await ask(`ask/compare?${lang()}`, JSON.stringify(body))).json();
+      const ways = await Promise.all(Object.entries(strips).map(async ([model, strip]) =>
+        /** @type {[string, any]} */ ([model, way(await createImageBitmap(blobOf(strip, "image/webp")), frames)])));
+      return {ways: new Map(ways), numbers};
+    },
+
+    /** Two kittens that no one has seen. @param {string} model */
+    async newborn(model) {
+      const {faces} = await (await ask(`ask/newborn?model=${model}&${lang()}`, "")).json();
+      return Promise.all(faces.map((/** @type {string} */ face) => catOf({kind: "newborn", face})));
+    },
+
+    /** An animation of a mix. @param {string} kind @param {any} state */
+    async film(kind, {a, b, model, path}) {
+      const answer = await ask(`ask/film?${lang()}`, JSON.stringify({kind, a: named(a), b: named(b), model, path}));
+      return answer.blob();
+    },
+
+    /** Parts that only a server draws, as HTML: "map" and "sum". @param {string} what @param {any} asked */
+    async drawn(what, {a, b, ...asked}) {
+      const cats = a && b ? {a: named(a), b: named(b)} : {};
+      return (await ask(`ask/${what}?${lang()}`, JSON.stringify({...asked, ...cats}))).text();
+    },
+  };
+  return engine;
+}

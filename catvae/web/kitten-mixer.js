@@ -1,0 +1,216 @@
+// <kitten-mixer model="v6" a="chelsea" b="kitten-04" lang="es">: two cats, and every face between them, in any page.
+
+import {CatCard} from "./cat-card.js";
+import {Compare, betaOf} from "./compare.js";
+import {asMixerError, base, drawnCat, h, openStyles, say} from "./dom.js";
+import {Gallery} from "./gallery.js";
+import {Morph} from "./morph.js";
+import {addressOf} from "./saving.js";
+import {Send} from "./send.js";
+import {Share} from "./share.js";
+import {languageFor, storeOf} from "./state.js";
+import {engine as ENGINE} from "./words.js";
+
+const WISHES = ["a", "b", "model", "steps", "path"];
+let ids = 0;
+
+class KittenMixer extends HTMLElement {
+  static observedAttributes = [...WISHES, "lang", "compare"];
+
+  store = storeOf(this.attachShadow({mode: "open"}));
+  /** @type {any} */ parts = {};
+  /** @type {IntersectionObserver | null} */ seen = null;
+  begun = false;
+  id_ = `mixer-${++ids}`;
+
+  constructor() {
+    super();
+    const root = /** @type {ShadowRoot} */ (this.shadowRoot);
+    root.append(document.createElement("slot"));
+    for (const kind of ["choice", "words"]) this.store.addEventListener(kind, () => this.view && this.render());
+    this.store.addEventListener("fatal", () => this.fail(this.store.fatal));
+    this.store.addEventListener("shown", () => {
+      this.dataset.state = "ready";
+      this.dispatchEvent(new CustomEvent("change", {detail: this.link()}));
+      for (const link of this.querySelectorAll('a[slot="link"]')) /** @type {any} */ (link).href = addressOf(this.store).href;
+      if (this.hasAttribute("offline") && !this.dataset.offline) this.keepForLater();
+    });
+    root.addEventListener("open-model", () => this.removeAttribute("compare"));
+  }
+
+  get language() {
+    const around = /** @type {HTMLElement | null} */ (this.closest("[lang]"));
+    return languageFor(this.getAttribute("lang") || around?.lang || document.documentElement.lang || navigator.language);
+  }
+
+  // what pages and programs around it may ask
+  get state() {
+    return this.store.state;
+  }
+
+  get share() {
+    return this.store.share;
+  }
+
+  get picture() {
+    return this.parts.morph?.picture;
+  }
+
+  /** The place of that picture. */
+  get drawn() {
+    return this.parts.morph?.drawn;
+  }
+
+  /** @param {number} share */
+  slide(share) {
+    this.store.slide(share);
+  }
+
+  /** The attributes that show the same again; photos stay where they are. */
+  link() {
+    return this.store.link();
+  }
+
+  connectedCallback() {
+    if (this.begun) return;
+    this.seen = new IntersectionObserver(entries => {
+      if (!entries.some(entry => entry.isIntersecting)) return;
+      this.seen?.disconnect();
+      this.start();
+    }, {rootMargin: "800px"}); // a reader who never gets here loads nothing
+    this.seen.observe(this);
+  }
+
+  disconnectedCallback() {
+    this.seen?.disconnect();
+    this.store.play(false);
+  }
+
+  /** @param {string} key @param {string | null} before @param {string | null} now */
+  attributeChangedCallback(key, before, now) {
+    if (before === now || !this.store.engine) return; // what is set while it loads is read then
+    if (key === "lang") this.store.speak(this.language);
+    else if (key === "compare") this.render();
+    else {
+      const value = /** @type {any} */ (this.store.read(this.wish))[key], choice = /** @type {any} */ (this.store.choice)[key];
+      if (key in {a: 0, b: 0} ? value.name !== choice.name : value !== choice) this.store.change({[key]: value});
+    }
+  }
+
+  get wish() {
+    return Object.fromEntries(WISHES.map(key => [key, this.getAttribute(key) ?? undefined]));
+  }
+
+  async start() {
+    const {store} = this;
+    this.begun = true;
+    const asked = this.getAttribute("home"), own = new URL(ENGINE === "remote" ? ".." : ".", base);
+    store.home = asked ? new URL(asked, document.baseURI).href : own.href;
+    store.fatal = null;
+    store.language = this.language;
+    store.chosen = this.hasAttribute("lang");
+    try {
+      const [{openEngine}, styles] = await Promise.all([import(`./engine/${ENGINE}.js`), openStyles()]);
+      const engine = await openEngine(() => store.words, () => store.language);
+      /** @type {ShadowRoot} */ (this.shadowRoot).adoptedStyleSheets = [styles];
+      store.language = this.language;
+      store.engine = engine;
+      this.build();
+      await store.open(engine, this.wish, {home: store.home, keeps: this.hasAttribute("offline")});
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  build() {
+    const {store, parts} = this, {steps} = store.manifest, compact = this.hasAttribute("compact");
+    parts.cats = ["a", "b"].map(side => h("kitten-cat", {side, compact}));
+    parts.morph = h("kitten-morph", {compact});
+    parts.compare = h("kitten-compare", {bare: true, hidden: true});
+    parts.models = h("fieldset", {className: "models"});
+    parts.about = h("p", {className: "about"});
+    parts.all = h("button", {type: "button", className: "all", onclick: () => this.toggleAttribute("compare")});
+    parts.steps = h("input", {type: "range", min: steps.min, max: steps.max, step: 1, oninput: () => store.change({steps: Number(parts.steps.value)})});
+    parts.count = h("span", {className: "share"});
+    parts.stepsWord = h("span");
+    parts.paths = h("fieldset", {className: "paths"});
+    const slot = compact ? h("slot", {name: "link"}) : null;
+    this.view = h("div", {className: "mixer"},
+      h("div", {className: "table"}, parts.cats[0], h("div", {className: "middle"}, parts.morph, parts.compare),
+        h("div", {className: "choice"}, parts.models, parts.about, parts.all), parts.cats[1]),
+      h("kitten-gallery", {compact, ends: !compact}),
+      compact ? slot : [h("div", {className: "more"}, h("label", {className: "steps"}, parts.stepsWord, parts.steps, parts.count), parts.paths),
+        h("kitten-send"), this.hasAttribute("offline") && h("kitten-share")]);
+    /** @type {ShadowRoot} */ (this.shadowRoot).replaceChildren(this.view);
+  }
+
+  /** Radio buttons that look like chips. @param {any} set @param {string} name @param {[string, any[]][]} options
+   * @param {string} legend @param {string} chosen @param {(value: string) => void} act */
+  chips(set, name, options, legend, chosen, act) {
+    if (set.dataset.words !== legend) {
+      set.dataset.words = legend;
+      set.replaceChildren(h("legend", {}, legend), ...options.map(([value, content]) =>
+        h("label", {}, h("input", {type: "radio", name: `${this.id_}-${name}`, value, onchange: () => act(value)}), content)));
+    }
+    for (const radio of set.querySelectorAll("input")) radio.checked = radio.value === chosen;
+  }
+
+  render() {
+    const {store, parts} = this, {words, choice} = store, {variants} = store.manifest, comparing = this.hasAttribute("compare");
+    if (!choice) return;
+    const models = Object.entries(variants).map(([name, {beta}]) => /** @type {[string, any[]]} */ ([name, [h("b", {}, name), h("span", {}, betaOf(beta, store.language).replace("= ", ""))]]));
+    this.chips(parts.models, "model", models, words.model, choice.model, model => store.change({model}));
+    const paths = ["lerp", "slerp"].map(path => /** @type {[string, any[]]} */ ([path, [h("span", {}, words[`path_${path}`])]]));
+    this.chips(parts.paths, "path", paths, words.path, choice.path, path => store.change({path}));
+    say(parts.about, store.titleOf(choice.model).split(" · ").slice(2).join(" · "));
+    say(parts.all, words.web_all);
+    parts.all.hidden = Object.keys(variants).length < 2;
+    parts.all.setAttribute("aria-pressed", comparing);
+    parts.morph.hidden = comparing;
+    parts.compare.hidden = !comparing;
+    say(parts.stepsWord, words.steps);
+    parts.steps.value = choice.steps;
+    parts.steps.setAttribute("aria-valuetext", choice.steps);
+    say(parts.count, String(choice.steps));
+  }
+
+  /** On a page of its own it fetches what photos need too, so that all of it works without the network. */
+  async keepForLater() {
+    const {model} = this.store.choice;
+    try {
+      await this.store.engine.keepForLater?.(model);
+      this.dataset.offline = model;
+    } catch (error) {
+      console.warn("kitten-mixer:", error); // it is tried again when a photo needs it, and told then
+    }
+  }
+
+  /** In place of a mixer that cannot run: a picture and a sentence. The picture is what the page has put between the
+   * tags, else our own file, and lines where neither can be had. @param {unknown} error */
+  fail(error) {
+    const known = asMixerError(error), {words} = this.store;
+    console.warn("kitten-mixer:", known);
+    this.view = null;
+    this.store.play(false);
+    openStyles().then(styles => (/** @type {ShadowRoot} */ (this.shadowRoot).adoptedStyleSheets = [styles])).catch(() => {});
+    const slot = h("slot", {}, h("img", {src: new URL("preview.jpg", this.store.home || base).href, alt: words.web_preview, className: "preview"}));
+    const watch = (/** @type {Element[]} */ elements) => {
+      for (const image of elements.flatMap(element => [element, ...element.querySelectorAll("img")])) {
+        if (!(image instanceof HTMLImageElement)) continue;
+        if (image.complete && !image.naturalWidth && image.src) slot.replaceWith(drawnCat());
+        else image.addEventListener("error", () => slot.assignedElements({flatten: true}).some((/** @type {Element} */ element) => element.contains(image)) && slot.replaceWith(drawnCat()));
+      }
+    };
+    slot.addEventListener("slotchange", () => watch(slot.assignedElements()));
+    watch([...slot.children]);
+    const text = known.kind === "busy" ? words.no_answer : words[`web_${known.kind}`];
+    /** @type {ShadowRoot} */ (this.shadowRoot).replaceChildren(h("div", {className: "failed", role: "alert", title: known.message}, slot,
+      h("p", {}, text), h("button", {type: "button", onclick: () => this.start()}, words.web_again)));
+    this.dataset.state = known.kind;
+  }
+}
+
+for (const [name, element] of Object.entries({
+  "kitten-cat": CatCard, "kitten-morph": Morph, "kitten-gallery": Gallery, "kitten-send": Send, "kitten-compare": Compare,
+  "kitten-share": Share, "kitten-mixer": KittenMixer,
+})) if (!customElements.get(name)) customElements.define(name, element);

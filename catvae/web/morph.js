@@ -1,0 +1,82 @@
+// <kitten-morph>: the slider from A to B and the face at its place; over it what is waited for, and what is wrong.
+
+import {h, latest, percentOf, say, slideTo} from "./dom.js";
+import {newCanvas, paint} from "./draw.js";
+import {Part} from "./part.js";
+
+const STAGE = 640;
+
+/** Play, slider and share of a mixer, for what moves with it. @param {Part} part @param {string} label */
+export function buildSlider({store, words}, label) {
+  const play = h("button", {type: "button", className: "play", onclick: () => store.play(!store.playing)});
+  const slider = h("input", {type: "range", className: "slider", min: 0, max: 1000, step: 1, "aria-label": label, oninput: () => store.slide(slider.value / 1000)});
+  slider.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    const share = slideTo(event, store.share);
+    if (share !== null) store.slide(share);
+  });
+  const share = h("span", {className: "share"}); // no <output>: it would be read out at every frame
+  const show = () => {
+    const text = percentOf(store.share, words);
+    slider.value = Math.round(1000 * store.share);
+    slider.setAttribute("aria-valuetext", text);
+    say(share, text);
+    say(play, store.playing ? "❚❚" : "▶");
+    play.setAttribute("aria-label", store.playing ? words.pause : words.play);
+  };
+  show();
+  return {parts: [play, slider, share], show};
+}
+
+export class Morph extends Part {
+  canvas = newCanvas(STAGE, {className: "stage", role: "img"}); // outlives a change of language
+  /** @type {any} */ parts = {};
+
+  build() {
+    const {words, parts, canvas} = this;
+    parts.slider = buildSlider(this, words.morph);
+    parts.status = h("p", {className: "status", role: "status"});
+    parts.progress = h("progress", {max: 1, "aria-label": words.web_starting, hidden: true});
+    parts.veil = h("div", {className: "veil"}, parts.progress, parts.status);
+    return [h("div", {className: "frame"}, canvas, parts.veil), h("div", {className: "controls"}, parts.slider.parts)];
+  }
+
+  listen() {
+    this.redraw = latest(() => this.draw());
+    this.on("share", () => {
+      this.parts.slider.show();
+      this.redraw();
+    });
+    this.on("shown", () => this.redraw());
+    this.on("status", () => this.render());
+    this.redraw();
+  }
+
+  rebuild() {
+    super.rebuild();
+    this.redraw?.();
+  }
+
+  async draw() {
+    const {store, canvas} = this, {morph, share} = store;
+    if (!morph) return;
+    const [picture] = await morph.at([share]);
+    if (morph !== store.morph) return;
+    Object.assign(this, {picture, drawn: share});
+    paint(canvas, picture);
+    canvas.setAttribute("aria-label", `${this.words.morph}: ${percentOf(share, this.words)}`);
+    const first = !canvas.dataset.ready;
+    canvas.dataset.ready = "";
+    if (first) store.tell("drawn");
+    this.dispatchEvent(new CustomEvent("frame", {detail: {share, model: store.state?.model}, bubbles: true, composed: true}));
+  }
+
+  render() {
+    const {parts, store} = this, {kind, text, slow, share} = store.status;
+    this.dataset.mix = kind;
+    this.toggleAttribute("slow", slow && kind === "asked");
+    parts.veil.hidden = !text;
+    parts.progress.hidden = share === null;
+    if (share !== null) parts.progress.value = share;
+    say(parts.status, text);
+  }
+}

@@ -1,0 +1,56 @@
+// What all parts of a mixer have in common: they find the state in their root, wear one style sheet, are built anew in
+// another language, and stop listening when they are taken out.
+
+import {asMixerError, h, openStyles} from "./dom.js";
+import {storeOf} from "./state.js";
+
+export class Part extends HTMLElement {
+  /** @type {AbortController | null} */ gone = null;
+  store = storeOf(document);
+
+  /** @returns {ShadowRoot} */
+  get root() {
+    return this.shadowRoot ?? this.attachShadow({mode: "open"});
+  }
+
+  get words() {
+    return this.store.words;
+  }
+
+  async connectedCallback() {
+    this.gone?.abort();
+    const gone = (this.gone = new AbortController());
+    this.store = storeOf(this.getRootNode());
+    const [styles] = await Promise.all([openStyles().catch(asMixerError), this.store.ready]);
+    if (gone.signal.aborted || !(styles instanceof CSSStyleSheet)) return;
+    this.root.adoptedStyleSheets = [styles];
+    this.rebuild();
+    this.on("words", () => this.rebuild());
+    this.listen();
+  }
+
+  disconnectedCallback() {
+    this.gone?.abort();
+  }
+
+  /** @param {string} kind @param {() => void} act */
+  on(kind, act) {
+    this.store.addEventListener(kind, act, {signal: this.gone?.signal});
+  }
+
+  rebuild() {
+    this.root.replaceChildren(...[this.build()].flat());
+    this.render();
+  }
+
+  /** Its elements, in the words of now. @returns {any} */
+  build() {
+    return h("span");
+  }
+
+  /** What of the state they show. */
+  render() {}
+
+  /** To what of the state it listens. */
+  listen() {}
+}

@@ -1,0 +1,119 @@
+// Sending and saving what a mixer shows. Animations come from its engine, all else is made here.
+
+import {drawCard} from "./card.js";
+import {fileName} from "./cats.js";
+import {MixerError, asMixerError, fill} from "./dom.js";
+import {newCanvas, penOf} from "./draw.js";
+
+/** @typedef {import("./state.js").Store} Store */
+
+const MIME = /** @type {Record<string, string>} */ ({gif: "image/gif", webp: "image/webp", mp4: "video/mp4", png: "image/png", jpg: "image/jpeg"});
+const STRIP = 256, ENDINGS = /** @type {Record<string, string>} */ ({card: "jpg", png: "png", face: "png", frame: "png"});
+const TRIES = 3; // of a film that a busy app does not make at once
+export const PNG_SIDES = [64, 256, 512, 1024]; // of one face, in pixels
+
+/** @type {WeakMap<object, Map<string, File>>} films of a way, by kind */
+const made = new WeakMap();
+
+/** The address of what is shown, or of the mixer alone where a cat is the visitor's own.
+ * @param {Store} store */
+export function addressOf(store) {
+  const {a, b, ...rest} = store.link(), url = new URL(store.home);
+  const params = a && b ? {a, b, ...rest, path: rest.path === "lerp" ? "" : rest.path} : {};
+  for (const [key, value] of Object.entries({...params, lang: store.chosen ? store.language : ""})) if (value) url.searchParams.set(key, value);
+  return {href: url.href, whole: Boolean(a && b)};
+}
+
+/** @param {CanvasImageSource[]} pictures @param {number} side */
+function enlarge(pictures, side) {
+  const canvas = newCanvas(side);
+  canvas.width = side * pictures.length;
+  const pen = penOf(canvas);
+  pictures.forEach((picture, i) => pen.drawImage(picture, i * side, 0, side, side));
+  return canvas;
+}
+
+/** @param {HTMLCanvasElement} canvas @param {string} name @param {string} ending @returns {Promise<File>} */
+const inFile = (canvas, name, ending) => new Promise((resolve, reject) => canvas.toBlob(
+  blob => (blob ? resolve(new File([blob], `${name}.${ending}`, {type: MIME[ending]})) : reject(new MixerError("memory", "no memory for the picture"))),
+  MIME[ending], 0.92));
+
+/** @param {Store} store @param {string} kind */
+async function film(store, kind) {
+  const way = /** @type {object} */ (store.morph), state = /** @type {any} */ (store.state), name = `${fileName(state)}.${kind}`;
+  const films = made.get(way) ?? new Map();
+  made.set(way, films);
+  for (let tries = 1; !films.has(kind); tries++) {
+    try {
+      const blob = await store.engine.film(kind, state, (/** @type {number} */ share) => store.note(fill(store.words.web_saving, {percent: Math.round(100 * share)})));
+      films.set(kind, new File([blob], name, {type: MIME[kind]}));
+    } catch (error) {
+      if (asMixerError(error).kind !== "busy" || tries === TRIES) throw error;
+      await new Promise(resolve => setTimeout(resolve, 1000 * 2 ** (tries - 1)));
+    }
+  }
+  return films.get(kind);
+}
+
+/** @param {Store} store @param {string} kind "card", "face", "frame", "png", "gif", "webp" or "mp4" @param {number} [index] of a frame
+ * @returns {Promise<File>} */
+async function makeFile(store, kind, index = 0) {
+  const state = /** @type {any} */ (store.state), percent = Math.round(100 * store.share);
+  if (kind === "frame") {
+    const place = Math.round((100 * index) / (store.frames.length - 1));
+    return inFile(enlarge([store.frames[index]], store.pngSide), fileName(state, String(place)), "png");
+  }
+  if (kind === "png") return inFile(enlarge(store.frames, STRIP), fileName(state, "strip"), "png");
+  if (kind !== "face" && kind !== "card") return film(store, kind);
+  const [picture] = await /** @type {any} */ (store.morph).at([store.share]);
+  if (kind === "face") return inFile(enlarge([picture], store.pngSide), fileName(state, String(percent)), "png");
+  return inFile(drawCard(state, picture, percent, store.words, store.titleOf(state.model), addressOf(store).href.replace(/^https?:\/\//, "")), fileName(state, `${percent}-card`), "jpg");
+}
+
+/** @param {Store} store @param {File} file @param {string} [how] */
+function download(store, file, how = "send_saved") {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = file.name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  store.note(fill(store.words[how], {name: file.name}));
+}
+
+const shares = (/** @type {string} */ ending) =>
+  navigator.canShare?.({files: [new File(["?"], `cat.${ending}`, {type: MIME[ending]})]});
+
+/** @param {Store} store */
+async function send(store) {
+  const {films} = store.manifest, video = films.includes("mp4") ? "mp4" : "gif", {words} = store;
+  const kind = shares(video) || !shares("jpg") ? video : "card", file = await makeFile(store, kind);
+  if (!shares(ENDINGS[kind] ?? kind)) return download(store, file, "send_attach");
+  try {
+    const {href, whole} = addressOf(store), title = words.card_title;
+    await navigator.share({files: [file], title, text: `${title}: ${href}`});
+    store.note(whole ? "" : words.send_own);
+  } catch (error) {
+    const {name} = /** @type {any} */ (error);
+    if (name === "NotAllowedError") store.note(words.send_ready); // the click was too long ago; the file is kept
+    else if (name !== "AbortError") download(store, file, "send_attach");
+  }
+}
+
+/** What a button sends or saves; one thing at a time. @param {Store} store @param {string} kind @param {number} [index] */
+export async function save(store, kind, index) {
+  if (store.making || !store.morph) return;
+  store.making = kind;
+  store.note("");
+  try {
+    if (kind === "send") await send(store);
+    else download(store, await makeFile(store, kind, index));
+    if (kind === "card" && !addressOf(store).whole) store.note(store.words.send_own);
+  } catch (error) {
+    const known = asMixerError(error);
+    console.warn("kitten-mixer:", known);
+    store.note(known.kind === "busy" ? store.words.send_failed : known.kind === "refused" ? known.message : store.words[`web_${known.kind}`]);
+  } finally {
+    store.making = null;
+    store.tell("making");
+  }
+}

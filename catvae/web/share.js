@@ -1,0 +1,66 @@
+// <kitten-share>: the link to what is shown, and what shows it in other pages, to be copied.
+
+import {fill, h, say} from "./dom.js";
+import {Part} from "./part.js";
+import {addressOf} from "./saving.js";
+
+const escaped = (/** @type {string} */ text) => text.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
+
+/** @param {import("./state.js").Store} store */
+function iframe(store) {
+  const url = new URL("embed", store.home), {title} = {title: store.words.card_title};
+  for (const [key, value] of Object.entries({...store.link(), lang: store.chosen ? store.language : ""})) {
+    if (value && value !== "lerp") url.searchParams.set(key, value);
+  }
+  return `<iframe src="${escaped(url.href)}" title="${escaped(title)}" width="700" height="420"\n  style="border: 0; max-width: 100%" loading="lazy"></iframe>`;
+}
+
+/** @param {import("./state.js").Store} store */
+const gradioApp = store =>
+  `<script type="module" src="https://gradio.s3-us-west-2.amazonaws.com/${store.manifest.gradio}/gradio.js"></script>\n` +
+  `<gradio-app src="${store.home.replace(/\/$/, "")}"></gradio-app>`;
+
+/** @param {import("./state.js").Store} store */
+function component(store) {
+  const attributes = Object.entries({...store.link(), lang: store.language}).map(([key, value]) => ` ${key}="${escaped(value)}"`).join("");
+  return `<script type="module" src="${new URL("kitten-mixer.js", store.home)}"></script>\n<kitten-mixer${attributes}>\n` +
+    `  <img src="${new URL("preview.jpg", store.home)}" alt="">\n</kitten-mixer>`;
+}
+
+export class Share extends Part {
+  /** @type {any} */ parts = {};
+
+  build() {
+    const {words, parts, store} = this;
+    /** @type {[string, string, (store: any) => string][]} */
+    const fields = [["link", "share_link", store => addressOf(store).href],
+      ...(store.manifest.gradio ? /** @type {any} */ ([["iframe", "share_iframe", iframe], ["app", "share_component", gradioApp]])
+        : [["component", "web_embed", component]])];
+    parts.note = h("p", {role: "status", hidden: true});
+    parts.fields = fields.map(([name, key, make]) => {
+      const field = h("textarea", {readOnly: true, rows: name === "link" ? 1 : 3, className: name, "aria-label": words[key]});
+      const copy = h("button", {type: "button", "aria-label": `${words.copy}: ${words[key]}`, onclick: async () => {
+        await navigator.clipboard?.writeText(field.value).catch(() => field.select());
+        say(copy, words.copied);
+        setTimeout(() => say(copy, words.copy), 2000);
+      }}, words.copy);
+      return {field, make, element: h("div", {className: "field"}, h("span", {}, words[key]), copy, field)};
+    });
+    return h("details", {className: "share", ontoggle: () => this.render()}, h("summary", {}, words.sharing),
+      h("p", {className: "small"}, store.manifest.gradio ? words.share_link_info : words.web_embed_info), parts.note,
+      parts.fields.map((/** @type {any} */ {element}) => element));
+  }
+
+  listen() {
+    for (const kind of ["choice", "shown"]) this.on(kind, () => this.render());
+  }
+
+  render() {
+    const {store, words, parts} = this;
+    if (!store.state) return;
+    const own = /** @type {("a" | "b")[]} */ (["a", "b"]).filter(side => !store.state?.[side].name).map(side => words[`cat_${side}`]);
+    parts.note.hidden = !own.length;
+    say(parts.note, own.length ? fill(words.share_own, {cats: own.join(", ")}) : "");
+    for (const {field, make} of parts.fields) field.value = make(store);
+  }
+}

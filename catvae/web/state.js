@@ -1,0 +1,334 @@
+// The one state of a mixer: what is chosen, what is shown, and what an engine has made of it. Its parts are elements
+// of one root, a document or a shadow, which find it there; they change it here, and are told by events:
+// "choice" (of cats, model, steps, path), "shown" (another mix), "share" (another place of it), "words", "status".
+
+import {MixerError, asMixerError, fill, shares} from "./dom.js";
+import {keep, recall} from "./keep.js";
+import languages from "./words.js";
+
+const SWEEP_MS = 2500; // from A to B while it plays
+const SLOW_MS = 500; // dimmed only then: what is dimmed is painted anew
+const MAX_WAIT = 15_000; // milliseconds until it is asked for again, at most
+
+/** @typedef {import("./cats.js").Cat} Cat */
+/** @typedef {{a: Cat, b: Cat, model: string, steps: number, path: string}} State */
+
+/** @param {string | null | undefined} asked @returns {string} */
+export const languageFor = asked => {
+  const short = (asked ?? "").slice(0, 2).toLowerCase();
+  return Object.hasOwn(languages, short) ? short : "en";
+};
+
+export class Store extends EventTarget {
+  /** @type {any} */ engine = null;
+  /** @type {State | null} what is shown */ state = null;
+  /** @type {State | null} what is wanted, until it is shown */ next = null;
+  /** @type {{at: (shares: number[]) => any} | null} */ morph = null;
+  /** @type {import("./draw.js").Picture[]} of the gallery */ frames = [];
+  share = 0.5;
+  playing = false;
+  language = "en";
+  turn = 0; // of wishes: only the last one is shown
+  turns = {a: 0, b: 0}; // of photos
+  /** `kind` is "shown", "asked", "refused" or "failed"; `share` is of what is loading. */
+  status = {kind: "asked", text: "", slow: false, share: /** @type {number | null} */ (null)};
+  /** @type {Record<"a" | "b", {busy: boolean, refusal: string}>} */
+  sides = {a: {busy: false, refusal: ""}, b: {busy: false, refusal: ""}};
+  keeps = false;
+  unseen = false; // whether what is shown is news for those who do not see it
+  home = ""; // the address that links begin with
+  chosen = false; // whether the language was chosen, and goes with links
+  direction = 1;
+  /** @type {string | null} what is being made to send or save */ making = null;
+  said = ""; // of that
+  pngSide = 512;
+  /** @type {MixerError | null} why nothing can be shown */ fatal = null;
+
+  /** @type {(store: Store) => void} */ isReady = () => {};
+  /** @type {Promise<Store>} once there is an engine */ ready = new Promise(resolve => (this.isReady = resolve));
+
+  /** @returns {Record<string, string>} */
+  get words() {
+    return languages[this.language];
+  }
+
+  get manifest() {
+    return this.engine.manifest;
+  }
+
+  /** What a model is called: in our words where it is one of ours. @param {string} name */
+  titleOf(name) {
+    return this.manifest.variants[name].told ? this.words[`model_${name}`] : name;
+  }
+
+  /** What the controls say. @returns {State} */
+  get choice() {
+    return /** @type {State} */ (this.next ?? this.state);
+  }
+
+  /** @param {string} kind */
+  tell(kind) {
+    this.dispatchEvent(new Event(kind));
+  }
+
+  /** What is said of sending and saving. @param {string} text */
+  note(text) {
+    this.said = text;
+    this.tell("making");
+  }
+
+  /** @param {string} language */
+  speak(language) {
+    if (language === this.language || !Object.hasOwn(languages, language)) return;
+    this.language = language;
+    this.tell("words");
+    if (this.status.kind === "refused" && this.next) this.change({});
+  }
+
+  /** Starts with an engine: "local" or "remote". @param {any} engine @param {Record<string, string>} wish
+   * as attributes or an address have it @param {{home: string, keeps?: boolean}} options */
+  async open(engine, wish, {home, keeps = false}) {
+    Object.assign(this, {engine, home, keeps});
+    engine.onBytes = (/** @type {number} */ done, /** @type {number} */ total) => this.loading(done, total);
+    let state = this.read(wish);
+    const kept = keeps ? await recall() : null;
+    if (kept && kept.search === location.search) state = {...state, ...this.read(kept.choice)};
+    this.next = state;
+    this.isReady(this);
+    this.tell("choice");
+    const restored = kept?.search === location.search ? this.restore(kept.cats ?? {}) : null;
+    await this.change(restored ? await restored : {});
+  }
+
+  /** What attributes or an address ask for; what they leave open or get wrong is as on a fresh page.
+   * @param {Record<string, any>} wish @returns {State} */
+  read(wish) {
+    const {cats, variants, first, steps: range} = this.manifest, steps = /^\d{1,2}$/.test(wish.steps) ? Number(wish.steps) : 0;
+    const cat = (/** @type {"a" | "b"} */ side) => this.engine.example([wish[side], first[side]].find(name => cats.includes(name)) ?? cats[0]);
+    return {
+      a: cat("a"), b: cat("b"), model: Object.hasOwn(variants, wish.model ?? "") ? wish.model : first.model,
+      steps: steps >= range.min && steps <= range.max ? steps : range.first, path: wish.path === "slerp" ? "slerp" : "lerp",
+    };
+  }
+
+  /** Photos of before a reload. @param {Record<string, any>} cats */
+  async restore(cats) {
+    /** @type {Partial<State>} */
+    const wish = {};
+    await Promise.all(Object.entries(cats).map(async ([side, {file, kind, number, square, byHand}]) => {
+      try {
+        const cat = await this.engine.findFaces(file);
+        if (cat.photo && byHand) Object.assign(cat, {...await this.engine.cut(cat.photo, square), square, byHand, number});
+        else if (cat.photo && number !== cat.number) await this.recut(cat, number);
+        wish[/** @type {"a" | "b"} */ (side)] = {...cat, kind};
+      } catch (error) {
+        console.warn("kitten-mixer:", error);
+      }
+    }));
+    return wish;
+  }
+
+  async remember() {
+    if (!this.keeps || !this.state) return;
+    const {a, b, ...rest} = this.state, cats = /** @type {Record<string, any>} */ ({});
+    for (const [side, cat] of Object.entries({a, b})) {
+      if (cat.name) continue;
+      const file = cat.photo?.file ?? await new Promise(resolve => /** @type {any} */ (cat.face).toBlob(resolve));
+      cats[side] = {file, kind: cat.kind, number: cat.number, square: cat.square, byHand: cat.byHand};
+    }
+    await keep({search: location.search, choice: {...rest, a: a.name, b: b.name}, cats});
+  }
+
+  /** @param {Partial<typeof this.status>} news */
+  report(news) {
+    Object.assign(this.status, news);
+    this.tell("status");
+  }
+
+  /** @param {number} done @param {number} total bytes */
+  loading(done, total) {
+    const megabytes = (/** @type {number} */ bytes) => (bytes / 1e6).toFixed(1), {words} = this;
+    const text = done < total ? fill(words.web_loading, {done: megabytes(done), total: megabytes(total)}) : words.web_starting;
+    this.report({text, share: done / total});
+  }
+
+  /** Shows another choice as soon as all of it is there; until then what is shown says that it waits.
+   * @param {Partial<State>} wish */
+  async change(wish) {
+    const next = {...this.choice, ...wish}, turn = ++this.turn, slow = setTimeout(() => this.report({slow: true}), SLOW_MS);
+    this.next = next;
+    if (this.status.kind !== "failed") this.report({kind: "asked", text: "", share: null});
+    this.tell("choice");
+    try {
+      const {min, max} = this.manifest.steps;
+      if (!Number.isInteger(next.steps) || next.steps < min || next.steps > max) {
+        return this.report({kind: "refused", text: fill(this.words.bad_steps, {low: min, high: max}), slow: false});
+      }
+      for (let wait = 1000; ; wait = Math.min(2 * wait, MAX_WAIT)) {
+        try {
+          return await this.show(next, turn);
+        } catch (error) {
+          const known = asMixerError(error);
+          if (turn !== this.turn || !this.miss(known)) return;
+        }
+        await new Promise(resolve => setTimeout(resolve, wait * (0.75 + Math.random() / 2)));
+        if (turn !== this.turn) return;
+      }
+    } finally {
+      clearTimeout(slow);
+    }
+  }
+
+  /** @param {State} next @param {number} turn */
+  async show(next, turn) {
+    const before = this.state;
+    const same = before && this.morph && before.a === next.a && before.b === next.b && before.model === next.model && before.path === next.path;
+    const morph = same ? this.morph : await this.engine.morph(next.a, next.b, next.model, next.path);
+    const frames = await morph.at(shares(next.steps));
+    if (turn !== this.turn) return;
+    Object.assign(this, {state: next, next: null, morph, frames, unseen: Boolean(before)});
+    this.report({kind: "shown", text: "", slow: false, share: null});
+    this.tell("choice");
+    this.tell("shown");
+    this.remember();
+  }
+
+  /** What did not come is said; true where it is to be asked for again. @param {MixerError} error */
+  miss(error) {
+    console.warn("kitten-mixer:", error);
+    if (error.kind === "busy") {
+      this.report({kind: "failed", text: this.words.unanswered, slow: false});
+      return true;
+    }
+    const text = error.kind === "refused" ? error.message : this.words[`web_${error.kind}`];
+    if (!this.state) {
+      this.fatal = error;
+      this.tell("fatal");
+    }
+    this.next = this.state ? null : this.next; // the controls say again what is shown
+    this.report({kind: this.state ? "shown" : "refused", text: this.state ? `${text} ${this.words.web_kept}` : text, slow: false, share: null});
+    this.tell("choice");
+    return false;
+  }
+
+  /** What a cat's own card does: `act` brings a cat; what cannot be done is said there, and nothing is lost.
+   * @param {"a" | "b"} side @param {() => Promise<Cat>} act */
+  async bring(side, act) {
+    const turn = ++this.turns[side], place = this.sides[side];
+    Object.assign(place, {busy: true, refusal: ""});
+    this.tell("status");
+    try {
+      const cat = await act();
+      if (turn === this.turns[side]) this.change({[side]: cat});
+      return true;
+    } catch (error) {
+      if (turn === this.turns[side]) {
+        const known = asMixerError(error), {kind} = known;
+        if (kind !== "refused") console.warn("kitten-mixer:", known);
+        const text = kind === "refused" ? known.message : kind === "busy" ? this.words.no_answer : this.words[`web_${kind}`];
+        place.refusal = fill(text, {cat: side.toUpperCase()});
+      }
+      return false;
+    } finally {
+      if (turn === this.turns[side]) place.busy = false;
+      this.tell("status");
+    }
+  }
+
+  /** @param {"a" | "b"} side @param {string} name */
+  choose(side, name) {
+    this.turns[side]++;
+    Object.assign(this.sides[side], {busy: false, refusal: ""});
+    return this.change({[side]: this.engine.example(name)});
+  }
+
+  /** @param {"a" | "b"} side @param {Blob} file */
+  photo(side, file) {
+    return this.bring(side, () => {
+      if (file.size > this.manifest.megabytes * 1e6) throw new MixerError("refused", this.words.too_heavy);
+      return this.engine.findFaces(file);
+    });
+  }
+
+  /** An example with the photo it was cut from, so that the square can be moved. @param {"a" | "b"} side */
+  openPhoto(side) {
+    const {name, kind} = this.choice[side];
+    return this.bring(side, async () => ({...await this.engine.findFaces(await this.engine.photoOf(name)), name, kind}));
+  }
+
+  /** @param {"a" | "b"} side @param {import("./cats.js").Square} square @param {number} [number] of the face; none by hand */
+  cut(side, square, number) {
+    const cat = this.choice[side];
+    return this.bring(side, async () => {
+      const cut = await this.engine.cut(cat.photo, square), whole = number ?? cat.number;
+      // an example that is cut otherwise is the visitor's
+      const own = number === 1 ? {name: cat.photo?.name ?? null} : {name: null};
+      return {...cat, ...cut, ...own, square, number: whole, byHand: number === undefined};
+    });
+  }
+
+  /** @param {any} cat @param {number} number */
+  async recut(cat, number) {
+    const square = number ? cat.photo.faces[number - 1] : cat.photo.whole;
+    if (square) Object.assign(cat, {...await this.engine.cut(cat.photo, square), square, number});
+  }
+
+  surprise() {
+    const {a, b} = this.choice, others = this.manifest.cats.filter((/** @type {string} */ name) => name !== a.name && name !== b.name);
+    const [first, second] = others.map((/** @type {string} */ name) => [Math.random(), name]).sort((/** @type {any} */ x, /** @type {any} */ y) => x[0] - y[0])
+      .map((/** @type {any} */ [, name]) => this.engine.example(name));
+    if (second) return this.change({a: first, b: second});
+  }
+
+  async newborn() {
+    try {
+      const [a, b] = await this.engine.newborn(this.choice.model);
+      await this.change({a, b});
+    } catch (error) {
+      const {kind, message} = asMixerError(error);
+      console.warn("kitten-mixer:", error);
+      this.report({text: kind === "busy" ? this.words.no_answer : kind === "refused" ? message : this.words[`web_${kind}`]});
+    }
+  }
+
+  /** @param {number} share */
+  slide(share) {
+    this.share = Math.max(0, Math.min(1, share));
+    if (this.playing) this.play(false);
+    this.tell("share");
+  }
+
+  /** @param {boolean} on */
+  play(on) {
+    this.playing = on;
+    let last = performance.now();
+    const advance = (/** @type {number} */ now) => {
+      if (!this.playing) return;
+      this.share += (this.direction * Math.min(Math.max(0, now - last), 100)) / SWEEP_MS;
+      last = now;
+      if (this.share >= 1 || this.share <= 0) this.direction = this.share >= 1 ? -1 : 1;
+      this.share = Math.max(0, Math.min(1, this.share));
+      this.tell("share");
+      requestAnimationFrame(advance);
+    };
+    if (on) requestAnimationFrame(advance);
+    this.tell("share");
+  }
+
+  /** What shows the same again, as attributes or in an address; photos stay where they are. */
+  link() {
+    const {a, b, model, steps, path} = this.state ?? this.choice;
+    return Object.fromEntries(Object.entries({a: a.name, b: b.name, model, steps: String(steps), path}).filter(([, value]) => value !== null));
+  }
+}
+
+/** By root. A page may hold these modules twice, an app's and a folder's: whichever made the parts, they meet here.
+ * @type {WeakMap<Node, Store>} */
+const stores = (/** @type {any} */ (globalThis)[Symbol.for("kitten-mixer")] ??= new WeakMap());
+
+/** The mixer of a root. @param {Node} root */
+export function storeOf(root) {
+  let store = stores.get(root);
+  if (!store) stores.set(root, (store = new Store()));
+  return store;
+}

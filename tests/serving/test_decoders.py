@@ -1,0 +1,197 @@
+"""Pictures that take decoders minutes or gigabytes: refused in words, ended, and no one else waits for them."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from catvae.errors import ImageError
+from catvae.photos.decode import open_image
+from catvae.photos.worker import work_of
+from catvae.serving import decoders
+from catvae.serving.decoders import HEAVY, LIGHT, LIGHT_ONES, Decoder, open_photo
+from catvae.serving.texts import TEXTS
+from tests.conftest import ROOT, draw_cat, running_app
+from tests.hostile import encode, heavy_files, many_scans
+
+CAT = draw_cat(1, 300)
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, bytes]:
+    return heavy_files()
+
+
+def memory(pid: int) -> dict[str, int]:
+    """The lines of /proc that are in MB."""
+    lines = (line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {line[0].rstrip(":"): int(line[1]) // 1024 for line in lines if line[-1] == "kB"}
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+def test_a_picture_is_the_same_as_without_a_process(kind, tmp_path):
+    (tmp_path / "cat").write_bytes(encode(CAT, kind))
+    for source in (str(tmp_path / "cat"), encode(CAT, kind)):
+        assert open_photo(source).tobytes() == open_image(encode(CAT, kind)).tobytes()
+    large = open_photo(encode(CAT.resize((2400, 1600)), kind))
+    assert large.size == (2048, 1365)
+    expected = CAT.resize(large.size)
+    assert abs(np.asarray(large, np.float32) - np.asarray(expected, np.float32)).mean() < 6
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (None, "missing"),
+        ("/none.png", "missing"),
+        (b"", "unreadable"),
+        (b"no picture", "unreadable"),
+        (encode(CAT, "JPEG")[:3000], "unreadable"),
+        (encode(CAT, "JPEG") + bytes(15_500_000), "too_heavy"),
+        (encode(Image.new("L", (4000, 100)), "PNG"), "too_narrow"),
+        (encode(Image.new("1", (9000, 9000)), "PNG"), "too_large"),
+    ],
+)
+def test_what_is_no_picture_is_refused_as_without_a_process(source, reason):
+    with pytest.raises(ImageError) as refused:
+        open_photo(source)
+    assert refused.value.reason == reason
+
+
+def test_what_is_decoded_at_once_is_small():
+    assert not decoders._is_small(encode(Image.new("L", (4000, 4000)), "PNG"))
+    assert not decoders._is_small(encode(Image.new("L", (64, 64)), "PNG") + bytes(300_000))
+    assert not decoders._is_small(encode(CAT, "WEBP"))
+    assert decoders._is_small(encode(CAT.resize((64, 64)), "PNG"))
+
+
+def test_no_file_takes_more_seconds_or_memory_than_there_is(files):
+    for name, content in files.items():
+        started = time.process_time()
+        try:
+            assert max(open_photo(content).size) <= 2048
+        except ImageError as error:
+            assert error.reason == "too_much", name
+            assert name in ("lossless.webp", "3000 scans.jpg", "300 scans.jpg"), name
+        assert time.process_time() - started < 1, name  # of this process: it only waits
+    for decoder, most in ((LIGHT_ONES, 300), (decoders.HEAVY_ONES, 500)):
+        assert memory(decoder.process.pid)["VmHWM"] < most
+        assert memory(decoder.process.pid)["VmRSS"] < 150  # of the last picture nothing stays
+
+
+def test_photos_of_phones_wait_for_no_heavy_picture():
+    noise = np.random.default_rng(0).integers(0, 255, (75, 100, 3), np.uint8)
+    photo = Image.fromarray(noise).resize((4000, 3000))
+    for kind, options in (("JPEG", {}), ("JPEG", {"progressive": True}), ("AVIF", {"speed": 10})):
+        assert work_of(encode(photo, kind, **options)) <= LIGHT, kind
+    assert LIGHT < work_of(encode(photo, "WEBP")) <= HEAVY
+    assert work_of(many_scans((4000, 4000), 3000)) > HEAVY
+
+
+def test_a_decoder_that_hangs_is_ended_and_the_next_picture_is_decoded(monkeypatch):
+    decoder = Decoder(224, 1, 0)
+    slow = many_scans((1500, 1500), 12_000)  # 7 s
+    with pytest.raises(ImageError) as refused:
+        decoder.decode(slow, 1e12, 1e12)
+    assert refused.value.reason == "too_much"
+    assert decoder.decode(encode(CAT, "JPEG"), LIGHT).size == CAT.size
+    before = decoder.process.pid
+    monkeypatch.setattr(decoders, "PATIENCE", 0.3)
+    os.kill(before, 19)  # it is stopped: no seconds of the CPU pass
+    with pytest.raises(ImageError):
+        decoder.decode(encode(CAT, "JPEG"), LIGHT)
+    monkeypatch.undo()
+    assert decoder.decode(encode(CAT, "JPEG"), LIGHT).size == CAT.size
+    decoder.process.kill()
+
+
+def test_a_picture_whose_sender_left_is_not_decoded_on():
+    decoder, left = Decoder(224, 60, 0), threading.Event()
+    token = decoders.LEFT.set(left)
+    try:
+        threading.Timer(1, left.set).start()
+        started = time.monotonic()
+        with pytest.raises(ImageError):
+            decoder.decode(many_scans((4000, 4000), 20_000), 1e12, 1e12)  # two minutes
+        assert time.monotonic() - started < 30
+    finally:
+        decoders.LEFT.reset(token)
+        decoder.process.kill()
+
+
+def test_the_process_knows_no_torch_and_ends_with_the_app():
+    code = "import sys, catvae.photos.worker; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True).stdout == "False\n"
+    command = [sys.executable, "-m", "catvae.photos.worker", "224", "2", "0"]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
+    process.stdin.close()
+    assert process.wait(60) == 0
+
+
+def test_too_many_heavy_pictures_are_told_to_come_again(files, monkeypatch):
+    monkeypatch.setattr(decoders, "heavy_slots", threading.BoundedSemaphore(1))
+    assert decoders.heavy_slots.acquire(blocking=False)
+    with pytest.raises(ImageError) as refused:
+        open_photo(files["flat.avif"])
+    assert refused.value.reason == "busy"
+    assert open_photo(encode(CAT, "JPEG")).size == CAT.size
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    temp = tmp_path_factory.mktemp("app")
+    with running_app(temp, {**os.environ, "CATVAE_RATE": "1000"}) as url:
+        pid = next(
+            int(folder.name) for folder in Path("/proc").glob("[0-9]*")
+            if str(temp / "gradio").encode() in _environment(folder)
+            and b"app.py" in (folder / "cmdline").read_bytes()
+        )  # fmt: skip
+        yield url, pid, temp
+
+
+def _environment(folder: Path) -> bytes:
+    try:
+        return (folder / "environ").read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.slow
+def test_unattended_heavy_pictures_keep_no_one_waiting_and_lift_no_memory(app, files):
+    """Four of each to each endpoint, whose answers no one fetches; then someone cuts a photo."""
+    url, pid, temp = app
+    api = f"{url}/gradio_api"
+    for content in files.values():
+        (path,) = httpx.post(f"{api}/upload", files={"files": content}, timeout=60).json()
+        file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        for name, data in (
+            ("cut", [file, 1, 1, 0, 0, 0]), ("mix", ["v6", file, file, 9, "lerp"]), ("compare", [file, file]),
+            ("reconstruct", ["v6", file]),
+        ):  # fmt: skip
+            httpx.post(f"{api}/call/{name}", json={"data": data}, timeout=60)
+    (path,) = httpx.post(f"{api}/upload", files={"files": encode(CAT, "JPEG")}, timeout=60).json()
+    data = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, 1, 1, 0, 0, 0]}
+    event = httpx.post(f"{api}/call/cut", json=data, timeout=60).json()["event_id"]
+    assert "event: complete" in httpx.get(f"{api}/call/cut/{event}", timeout=120).text
+    assert memory(pid)["VmHWM"] < 1200
+    assert "Traceback" not in (temp / "app.log").read_text()
+
+
+@pytest.mark.slow
+def test_what_is_refused_is_said_in_the_visitor_s_words(app, files):
+    url, _, _ = app
+    for name, key in (("3000 scans.jpg", "too_much"), ("lossless.webp", "too_much")):
+        (path,) = httpx.post(f"{url}/gradio_api/upload", files={"files": files[name]}, timeout=60).json()
+        data = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, 1, 1, 0, 0, 0]}
+        headers = {"accept-language": "es"}
+        event = httpx.post(f"{url}/gradio_api/call/cut", json=data, headers=headers, timeout=60).json()["event_id"]
+        answer = httpx.get(f"{url}/gradio_api/call/cut/{event}", timeout=120).text
+        assert json.dumps(TEXTS["es"][key].format(cat="A")) in answer, (name, answer)

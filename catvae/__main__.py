@@ -33,7 +33,7 @@ MAX_PIXELS = 256 * 10**6  # of all frames of a mix, enlarged: 0.8 GB
 
 def run_mix(args: argparse.Namespace) -> None:
     if args.steps * (args.scale * (args.size or IMAGE_SIZE)) ** 2 > MAX_PIXELS:
-        raise SettingError(f"{args.steps} frames so large are too many: fewer --steps, --scale or --size")
+        raise SettingError(f"{args.steps} frames enlarged {args.scale} times are too large: fewer --steps or --scale")
     args.variant = args.variant or first_choice(args.checkpoints)
     model = load_variant(args.variant, args.checkpoints)
     images = args.image_a, args.image_b

@@ -53,7 +53,8 @@ def mix(
     """`steps` 64×64 frames from the reconstruction of cat A to that of cat B; with a `size`, from photo to photo.
 
     Pictures are anything `open_image` takes; their best face is cut as `cut_face` does. See `interpolate`, and for a
-    size in pixels, a multiple of 8 from 64 to 512, `mix_photos`, where `report` is told of a cat without a photo.
+    size in pixels, a multiple of 8 from 64 to 512, `mix_photos`; then `report` is told of a picture without a cat and
+    of a cat without a photo.
 
     Raises ImageError for a picture that cannot be used, SettingError for fewer than 2 steps, an unknown method or
     another size.
@@ -66,11 +67,11 @@ def mix(
     painter = None
     if any(parent.photo is None for parent in parents):
         painter = model if model.painter else _load_painter()
-        for name, parent in zip("AB", parents, strict=True):
-            if parent.photo is None:
-                report(
-                    f"cat {name} exists at 64×64 pixels only: it is enlarged" + (", painted by v7" if painter else "")
-                )
+    for name, parent in zip("AB", parents, strict=True):
+        if not parent.is_face:
+            report(f"cat {name}: no cat face found, so this is the middle of the picture")
+        elif parent.photo is None:
+            report(f"cat {name} exists at 64×64 pixels only: it is enlarged" + (", painted by v7" if painter else ""))
     return mix_photos(model, parents, steps, method, size, painter)
 
 

@@ -14,7 +14,7 @@ photos.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -99,10 +99,11 @@ def around(points: Tensor, radii: Sequence[float], size: int) -> Tensor:
 
 
 @torch.inference_mode()
-def compose(scene: Scene, strip: Tensor, shares: Tensor) -> list[Tensor]:
-    """Pictures (3, S, S) at shares (N,) of B, with the model's pictures (N, 3, 64, 64) at these shares."""
+def compose(scene: Scene, strip: Tensor, shares: Tensor) -> Iterator[Tensor]:
+    """One by one the pictures (3, S, S) at shares (N,) of B, with the model's pictures (N, 3, 64, 64) at them."""
     models = blur(strip, COARSE * LOW)
-    return [_picture(scene, model, t) for model, t in zip(models, shares.tolist(), strict=True)]
+    for model, t in zip(models, shares.tolist(), strict=True):
+        yield _picture(scene, model, t)
 
 
 def _picture(scene: Scene, model: Tensor, t: float) -> Tensor:

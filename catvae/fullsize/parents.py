@@ -24,11 +24,13 @@ SMALL = 72  # pixels; a face of no more is taken for one of 64×64
 @dataclass(frozen=True)
 class Parent:
     """A cat: its face as models see it, 64×64; the same frame with a margin of its photo around it, or None where it
-    exists at 64×64 only; and its eyes and nose (3, 2) in shares of the frame."""
+    exists at 64×64 only; its eyes and nose (3, 2) in shares of the frame; and whether it is a face, not the middle of a
+    picture without one."""
 
     face: Image.Image
     photo: Image.Image | None
     landmarks: Tensor
+    is_face: bool = True
 
 
 def check_size(size: float) -> int:
@@ -48,10 +50,11 @@ def parent_of(picture: Image.Image, size: int = 256, face: Face | None = None) -
     if face is None:
         found = [] if is_cut(picture) else find_faces(picture)
         face = found[0] if found else whole_picture(picture)
+    is_face = is_cut(picture) or face.score > 0
     left, _, right, _ = face.box
     photo = align(picture, face, size, MARGIN) if right - left > SMALL else None
     cut = picture if is_cut(picture) else align(picture, face)
-    return Parent(cut, photo, _landmarks(picture, face))
+    return Parent(cut, photo, _landmarks(picture, face), is_face)
 
 
 def _landmarks(picture: Image.Image, face: Face) -> Tensor:

@@ -2,7 +2,7 @@
 
     python -m catvae.training.movement --data SOURCE --photos ../shared/data/oxford-cats/photos
 
-More than half of what it learns is known: a face against itself, both bent at random, toned and blotched anew, so that
+Most of what it learns is known: a face against itself, both bent at random, toned and blotched anew, so that
 coats move nothing. The rest are different cats, whose movement is read off the models' paths (`paths.py`).
 """
 
@@ -208,7 +208,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m catvae.training.movement", description=__doc__.splitlines()[0])
     add_photos(parser)
     parser.add_argument("--pairs", type=int, default=1800, help="of different cats")
-    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--state", type=Path, default=Path("movement"), help="folder to go on from")
     parser.add_argument("--out", type=Path, default=Path(WEIGHTS.name))
     args = parser.parse_args()

@@ -84,7 +84,7 @@ def test_a_bent_cat_meets_itself():
     inner = (..., slice(16, -16), slice(16, -16))
     strip = torch.nn.functional.interpolate(truth, size=(64, 64), mode="area")
     moved, faded = (
-        psnr(compose(one, strip, torch.tensor([0.5]))[0][None][inner], truth[inner]).item() for one in (scene, still)
+        psnr(next(compose(one, strip, torch.tensor([0.5])))[None][inner], truth[inner]).item() for one in (scene, still)
     )
     assert moved > faded + 4
     assert min(jacobian(scene.velocity, time).min() for time in (-1, -0.5, 0.5, 1)) > 0
@@ -96,7 +96,7 @@ def test_ends_are_the_photos_and_the_middle_is_as_sharp():
     a, b = random_landmarks(1, 0.03)
     scene = prepare(photos, landmark_velocity(a, b), torch.cat([a, b]))
     strip = torch.full((3, 3, 64, 64), 0.5)
-    pictures = torch.stack(compose(scene, strip, torch.tensor([0.0, 0.5, 1.0])))
+    pictures = torch.stack(list(compose(scene, strip, torch.tensor([0.0, 0.5, 1.0]))))
     edge = round(160 * MARGIN / (1 + 2 * MARGIN))
     ends = photos[:, :, edge:-edge, edge:-edge]
     assert torch.allclose(pictures[[0, 2]], ends, atol=1e-5)
@@ -125,6 +125,12 @@ def test_mix_at_full_size_goes_from_photo_to_photo():
     other = mix(load_variant("v2"), photo, turned, 3, size=256)
     assert psnr(to_tensor([other[1]]), to_tensor([frames[2]])) < 35  # the model still matters
     assert psnr(to_tensor([other[0]]), to_tensor([frames[0]])) > 45
+
+
+def test_a_picture_without_a_cat_is_said():
+    said: list[str] = []
+    mix(load_variant("v6"), Image.new("RGB", (300, 200), "tan"), CHELSEA, 2, size=64, report=said.append)
+    assert said == ["cat A: no cat face found, so this is the middle of the picture"]
 
 
 def test_without_a_size_all_is_as_before():

@@ -98,7 +98,7 @@ def test_browser_draws_what_python_does(page: Page, kind: str, mean: float, most
     pictures = [torch.from_numpy(np.asarray(photo).copy()).permute(2, 0, 1) / 255 for photo in photos]
     models = torch.stack([torch.from_numpy(np.asarray(frame).copy()).permute(2, 0, 1) / 255 for frame in strip])
     scene = prepare(torch.stack(pictures), velocity, landmarks)
-    wanted = to_pil(torch.stack(compose(scene, models, torch.tensor(shares))))
+    wanted = to_pil(torch.stack(list(compose(scene, models, torch.tensor(shares)))))
     drawn_by, drawn = draw(page, kind, photos, velocity, landmarks, strip, shares)
     assert drawn_by == kind
     for share, picture, frame in zip(shares, drawn, wanted, strict=True):

@@ -1,4 +1,4 @@
-"""The networks of mixes at full size as ONNX graphs, for `catvae/fullsize/warp.js`."""
+"""The networks of mixes at full size as ONNX graphs, for `catvae/web/warp.js`."""
 
 from pathlib import Path
 

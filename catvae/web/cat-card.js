@@ -237,7 +237,7 @@ export class CatCard extends Part {
   listen() {
     const signal = this.gone?.signal;
     this.on("choice", () => this.render());
-    this.on("status", () => this.render());
+    for (const kind of ["status", "shown"]) this.on(kind, () => this.render());
     // pasted where the pointer or the focus is; elsewhere it is cat A's
     document.addEventListener("paste", event => {
       const image = imageOf(event.clipboardData), [target] = event.composedPath();
@@ -265,7 +265,8 @@ export class CatCard extends Part {
     say(parts.note, quiet ? "" : note);
     say(parts.kind, note && !quiet ? "" : [title, kind].filter(Boolean).join(", "));
     say(parts.cutNote, note);
-    if (parts.shown !== cat.face) paint(parts.face, cat.face);
+    const face = store.faceOf(side);
+    if (parts.shown !== face) paint(parts.face, face);
     parts.face.setAttribute("aria-label", [this.title, title, kind].filter(Boolean).join(", "));
     parts.adjust.hidden = !cat.photo && !(cat.name && store.manifest.photos.includes(cat.name));
     parts.card.classList.toggle("has-photo", !parts.adjust.hidden);

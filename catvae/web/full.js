@@ -6,6 +6,8 @@ import {createWarp} from "./warp.js";
 
 const COUNT = 17; // pictures of the model along its way
 
+const MARGIN = 1 / 8; // of the side of a face, around it in a photo
+
 /** What an engine knows of two cats: their photos with a margin, how one moves into the other, eyes and noses, and
  * which of them exist at 64×64 only, so that a model has painted them.
  * @typedef {{photos: ImageData[], velocity: ArrayLike<number>, landmarks: number[], painted: boolean[]}} Scene */
@@ -48,3 +50,10 @@ export async function fullWay(way, scene) {
   const parts = {...scene, strip: pen.getImageData(0, 0, strip.width, SIDE), count: COUNT};
   return {at: (/** @type {number[]} */ places) => places.map(share => draw(parts, share))};
 }
+
+/** The faces of a scene in their frames. @param {Scene} scene */
+export const facesOf = ({photos}) => photos.map(photo => {
+  const side = Math.round(photo.width / (1 + 2 * MARGIN)), edge = (photo.width - side) / 2, canvas = newCanvas(side);
+  penOf(canvas).putImageData(photo, -edge, -edge);
+  return canvas;
+});

@@ -28,9 +28,28 @@ export function buildSlider({store, words}, label) {
   return {parts: [play, slider, share], show};
 }
 
+/** The picture is a slider too, for a mouse or a finger. @param {HTMLElement} canvas @param {() => import("./state.js").Store} storeOf */
+function dragOn(canvas, storeOf) {
+  /** @type {{x: number, share: number} | null} */ let from = null;
+  canvas.addEventListener("pointerdown", event => {
+    if (event.button) return;
+    from = {x: event.clientX, share: storeOf().share};
+    canvas.setPointerCapture(event.pointerId);
+  });
+  canvas.addEventListener("pointermove", event => {
+    if (from && event.clientX !== from.x) storeOf().slide(from.share + (event.clientX - from.x) / canvas.clientWidth);
+  });
+  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (from = null));
+}
+
 export class Morph extends Part {
   canvas = newCanvas(STAGE, {className: "stage", role: "img"}); // outlives a change of language
   /** @type {any} */ parts = {};
+
+  constructor() {
+    super();
+    dragOn(this.canvas, () => this.store);
+  }
 
   build() {
     const {words, parts, canvas} = this;
@@ -39,9 +58,9 @@ export class Morph extends Part {
     parts.progress = h("progress", {max: 1, "aria-label": words.web_starting, hidden: true});
     parts.veil = h("div", {className: "veil"}, parts.progress, parts.status);
     parts.full = h("input", {type: "checkbox", role: "switch", onchange: () => this.store.change({full: parts.full.checked})});
-    parts.note = h("span", {className: "note"});
-    return [h("div", {className: "frame"}, canvas, parts.veil), h("div", {className: "controls"}, parts.slider.parts),
-      h("label", {className: "full"}, parts.full, h("span", {}, words.full), parts.note)];
+    const full = h("label", {className: "full", title: words.full_info}, parts.full, words.full);
+    parts.note = h("p", {className: "about"});
+    return [h("div", {className: "frame"}, canvas, full, parts.veil), h("div", {className: "controls"}, parts.slider.parts), parts.note];
   }
 
   listen() {
@@ -81,6 +100,7 @@ export class Morph extends Part {
     parts.full.checked = Boolean(store.choice?.full);
     const painted = store.fullness === "on" ? store.scene?.parts?.painted ?? [] : [];
     const cats = ["a", "b"].filter((_, i) => painted[i]).map(side => titleOf(/** @type {any} */ (store.state)[side], this.words));
+    parts.note.hidden = !cats.length;
     say(parts.note, cats.length ? fill(this.words.full_painted, {cats: cats.join(" + ")}) : "");
     this.toggleAttribute("slow", slow && kind === "asked");
     parts.veil.hidden = !text;

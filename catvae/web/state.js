@@ -3,7 +3,7 @@
 // "choice" (of cats, model, steps, path), "shown" (another mix), "share" (another place of it), "words", "status".
 
 import {MixerError, asMixerError, fill, shares} from "./dom.js";
-import {fullWay} from "./full.js";
+import {facesOf, fullWay} from "./full.js";
 import {keep, recall} from "./keep.js";
 import languages from "./words.js";
 
@@ -203,7 +203,7 @@ export class Store extends EventTarget {
   sceneOf({a, b}) {
     if (this.scene?.a === a && this.scene.b === b) return this.scene;
     const scene = {a, b, parts: null, coming: Promise.resolve()};
-    scene.coming = this.engine.scene(a, b).then((/** @type {any} */ parts) => (scene.parts = parts));
+    scene.coming = this.engine.scene(a, b).then((/** @type {any} */ parts) => (scene.parts = {...parts, faces: facesOf(parts)}));
     scene.coming.catch(() => {
       if (this.scene === scene) this.scene = null; // the next one asks again
     });
@@ -223,6 +223,12 @@ export class Store extends EventTarget {
       console.warn("kitten-mixer:", error);
       if (turn === this.turn) this.report({text: this.words.full_failed});
     }
+  }
+
+  /** A cat's face as it is shown. @param {"a" | "b"} side @returns {import("./draw.js").Picture} */
+  faceOf(side) {
+    const cat = this.choice[side], {scene} = this;
+    return this.choice.full && scene?.parts && scene[side] === cat ? scene.parts.faces[side === "a" ? 0 : 1] : cat.face;
   }
 
   /** Whether what is shown has the fur of the photos: "coming" while it is on its way. */

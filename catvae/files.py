@@ -1,6 +1,7 @@
 """Where our files lie, in a checkout or in an installed package; files written whole or not at all; what the
 environment sets."""
 
+import csv
 import json
 import math
 import os
@@ -75,8 +76,10 @@ def example_kittens() -> list[Path]:
 
 
 def example_photos() -> list[Path]:
-    """The photos of real cats among the examples, in order; the face of each lies beside it, as .png."""
-    return sorted(EXAMPLES.glob("*.jpg"))
+    """The photos of real cats among the examples, those of `cats.csv` first; the face of each lies beside it, as .png."""
+    with (EXAMPLES / "cats.csv").open(encoding="utf-8", newline="") as file:
+        named = [EXAMPLES / f"{row['name']}.jpg" for row in csv.DictReader(file)]
+    return [*named, *sorted(set(EXAMPLES.glob("*.jpg")) - set(named))]
 
 
 def example_cats() -> list[str]:

@@ -22,7 +22,7 @@ MIN_STEPS, MAX_STEPS, DEFAULT_STEPS = 2, 24, 9
 SAME = 2  # of 255, on average: CPUs differ in the last digits of where they find a face
 DEFAULT_VARIANT, DEFAULT_PATH = "v6", "lerp"
 CATS = {Path(path).stem: path for path in example_cats()}
-FIRST_A, FIRST_B = "playing-kitten", "posing-kitten"  # what a fresh page shows
+FIRST_A, FIRST_B = "naranja", "luna"  # what a fresh page shows
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,9 @@ def is_painted(name: str) -> bool:
 
 def cat_title(name: str, words: Mapping[str, str]) -> str:
     """What an example cat is called."""
-    return words["kitten"].format(number=int(name.partition("-")[2])) if is_painted(name) else words[f"name_{name}"]
+    if is_painted(name):
+        return words["kitten"].format(number=int(name.partition("-")[2]))
+    return words.get(f"name_{name}", name.capitalize())
 
 
 def face_file(name: str) -> str:

@@ -15,7 +15,7 @@ export const isPainted = name => name.startsWith("kitten-");
 
 /** What an example is called. @param {string} name @param {Record<string, string>} words */
 export function nameOf(name, words) {
-  return isPainted(name) ? fill(words.kitten, {number: Number(name.slice(7))}) : (words[`name_${name}`] ?? name);
+  return isPainted(name) ? fill(words.kitten, {number: Number(name.slice(7))}) : (words[`name_${name}`] ?? name[0].toUpperCase() + name.slice(1));
 }
 
 /** What a cat is called. @param {Cat} cat @param {Record<string, string>} words */

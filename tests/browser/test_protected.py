@@ -125,7 +125,7 @@ def test_what_is_set_while_it_loads_counts(browser: Browser, web_exports):
         page.evaluate(f"wish => {{ for (const key in wish) {MIXER}.setAttribute(key, wish[key]) }}", wish)
         expect_ready(page)
         link = page.evaluate(f"{MIXER}.link()")
-        assert (link["a"], link["b"], link["model"]) == ("chelsea", "posing-kitten", "v3")
+        assert (link["a"], link["b"], link["model"]) == ("chelsea", "luna", "v3")
         expect(page.get_by_role("button", name="Reproducir", exact=True)).to_be_visible()
         page.close()
 
@@ -171,7 +171,7 @@ def test_a_browser_that_gives_noise_is_said_and_no_photo_is_blamed(browser: Brow
         expect_ready(page)  # examples need no canvas that is read
         page.locator("input[type=file]").first.set_input_files(EXAMPLES / "chelsea.jpg")
         expect(page.get_by_role("alert").first).to_have_text(TEXTS["en"]["web_noise"], timeout=30_000)
-        assert page.evaluate(f"{MIXER}.state.a.name") == "playing-kitten"
+        assert page.evaluate(f"{MIXER}.state.a.name") == "naranja"
         page.close()
 
 

@@ -99,7 +99,7 @@ def test_frames_and_pictures_are_saved_without_the_server(open_page, tmp_path):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     name, picture = save(page, "Save 13 % B as PNG", tmp_path)
-    assert (name, picture.size) == ("playing-kitten-posing-kitten-v6-13.png", (512, 512))
+    assert (name, picture.size) == ("naranja-luna-v6-13.png", (512, 512))
     page.locator("#mix summary").click()
     expect(page.locator("#mix .menu")).to_be_in_viewport(ratio=1)  # though it opens at the foot of a laptop's screen
     page.locator("#mix select").select_option("64")
@@ -108,7 +108,7 @@ def test_frames_and_pictures_are_saved_without_the_server(open_page, tmp_path):
     faces = [example_face(name) for name in (FIRST_A, FIRST_B)]
     true = interpolate(load_variant("v6"), faces, 9)[2]
     assert np.abs(np.asarray(picture.convert("RGB"), int) - np.asarray(true, int)).mean() < 2
-    assert save(page, "This kitten (PNG)", tmp_path)[0] == "playing-kitten-posing-kitten-v6-50.png"
+    assert save(page, "This kitten (PNG)", tmp_path)[0] == "naranja-luna-v6-50.png"
     assert save(page, "Strip (PNG)", tmp_path)[1].size == (9 * 256, 256)
     assert save(page, "Card with both parents", tmp_path)[1].size == (1080, 1350)
     assert [url for url in asked if "/web/ask/" in url or "queue" in url] == []
@@ -127,15 +127,13 @@ def test_files_are_of_the_mix_that_is_shown_though_cat_a_is_another(open_page, t
     expect(page.locator("#mix summary")).to_be_focused()  # the menu is closed: it lies over the model
     page.locator("#model input").click()
     page.get_by_role("option", name="v2").click()
-    expect(page.locator("#mix .unseen")).to_have_text(
-        "New mix: 9 frames from The playing kitten to The posing kitten with v2"
-    )
+    expect(page.locator("#mix .unseen")).to_have_text("New mix: 9 frames from Naranja to Luna with v2")
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     page.errors.append("422")
     page.locator("kitten-cat input[type=file]").first.set_input_files(tmp_path / "broken.jpg")
     expect(page.get_by_text("The picture of cat A cannot be read").first).to_be_visible(timeout=30_000)
     name, second = save(page, "WebP", tmp_path)
-    assert name == "playing-kitten-posing-kitten-v2.webp"
+    assert name == "naranja-luna-v2.webp"
     second = second.convert("RGB").resize(first.size)
     assert np.abs(np.asarray(first, int) - np.asarray(second, int)).mean() > 2  # v2 paints another A
     assert save(page, "Strip (PNG)", tmp_path)[1].width == 9 * 256
@@ -148,10 +146,8 @@ def test_the_share_sheet_gets_a_file_and_the_link(open_page, tmp_path, mime, nam
     page.get_by_role("button", name="Enviar", exact=True).click()
     page.wait_for_function("window.sent", timeout=30_000)
     sent, size, text = page.evaluate("window.sent")
-    assert sent == f"playing-kitten-posing-kitten-{name}" and size > 10_000
-    assert re.fullmatch(
-        r"Mezclador de Gatitos: http://.*/\?a=playing-kitten&b=posing-kitten&model=v6&steps=9&lang=es", text
-    )
+    assert sent == f"naranja-luna-{name}" and size > 10_000
+    assert re.fullmatch(r"Mezclador de Gatitos: http://.*/\?a=naranja&b=luna&model=v6&steps=9&lang=es", text)
 
     before = frames(page)
     draw_cat(1, 300).save(tmp_path / "mine.png")
@@ -161,7 +157,7 @@ def test_the_share_sheet_gets_a_file_and_the_link(open_page, tmp_path, mime, nam
     page.get_by_role("button", name="Enviar", exact=True).click()
     page.wait_for_function("window.sent", timeout=30_000)
     sent, _, text = page.evaluate("window.sent")
-    assert sent == f"cat-a-posing-kitten-{name}" and re.fullmatch(r"Mezclador de Gatitos: http://[^?]*/\?lang=es", text)
+    assert sent == f"cat-a-luna-{name}" and re.fullmatch(r"Mezclador de Gatitos: http://[^?]*/\?lang=es", text)
     expect(page.locator("#mix .note")).to_contain_text("Tus fotos viajan solo en la imagen")
 
 
@@ -169,7 +165,7 @@ def test_without_a_share_sheet_the_file_is_saved(open_page):
     page = open_page(init="delete Navigator.prototype.canShare")
     with page.expect_download() as download:
         page.get_by_role("button", name="Send", exact=True).click()
-    name = "playing-kitten-posing-kitten-v6.mp4"
+    name = "naranja-luna-v6.mp4"
     assert download.value.suggested_filename == name
     expect(page.locator("#mix .note")).to_have_text(f"Saved, to attach to a message: {name}")
 

@@ -68,8 +68,8 @@ def test_links_and_snippets_and_the_small_page_keep_the_subpath(browser: Browser
     expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
     page.locator("#share summary").click()
     link = page.locator("#share textarea").first
-    expect(link).to_have_value(f"{proxied}/?a=playing-kitten&b=posing-kitten&model=v6&steps=9")
-    assert f'src="{proxied}/embed?a=playing-kitten' in page.locator("#share .iframe").input_value()
+    expect(link).to_have_value(f"{proxied}/?a=naranja&b=luna&model=v6&steps=9")
+    assert f'src="{proxied}/embed?a=naranja' in page.locator("#share .iframe").input_value()
     assert f'<gradio-app src="{proxied}">' in page.locator("#share .app").input_value()
 
     page.goto(f"{proxied}/embed?model=v2")

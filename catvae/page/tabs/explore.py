@@ -20,7 +20,8 @@ from catvae.serving.links import CATS, cat_title, example_face
 from catvae.serving.weights import Weights
 
 THUMB, GAP, MARGIN = 0.14, 0.147, 0.02  # in sides of the map: a thumbnail, one to the next, the edge; 40 px on a phone
-FIRST_SUM = (6, 17, 3)  # black and white - black + tabby: a tabby with a white snout
+MAPPED = (*list(CATS)[:16], "chelsea", "kitten-03", "kitten-07")  # as many as there is room for
+FIRST_SUM = (14, 2, 11)  # black and white - black + tabby: a tabby with a white snout
 SIGNS = ("", "−", "+", "=")
 WEBP = {"kind": "WEBP", "quality": 90}
 
@@ -50,7 +51,7 @@ class Explorer:
     @property
     def faces(self) -> list[Image.Image]:
         """Those of the example cats."""
-        return [example_face(name) for name in CATS]
+        return [example_face(name) for name in MAPPED]
 
     def chart_of(self, name: str, words: dict[str, str]) -> tuple[CatVAE, Chart]:
         """A model and its map of the example cats. Raises gr.Error for an unknown model."""
@@ -61,7 +62,7 @@ class Explorer:
 
     def names(self, words: dict[str, str]) -> list[str]:
         """What the cats are called, for those who do not see them."""
-        return [cat_title(name, words) for name in CATS]
+        return [cat_title(name, words) for name in MAPPED]
 
     def draw_map(self, name: str, chosen: Sequence[Image.Image], turn: str, words: dict[str, str]) -> str:
         """The map as HTML, with the faces of A and B on it, the visitor's own too. Raises gr.Error for a bad model."""
@@ -71,8 +72,8 @@ class Explorer:
             if face not in faces:
                 faces.append(face)
             places[letter] = faces.index(face)
-        points = place(chart, model, faces[len(CATS) :])
-        labels = [*self.names(words), *[words["own_cat"]] * (len(faces) - len(CATS))]
+        points = place(chart, model, faces[len(MAPPED) :])
+        labels = [*self.names(words), *(title_of(face, words) for face in faces[len(MAPPED) :])]
         marks = [mark(i, points[i], labels[i], faces[i], places, words) for i in range(len(points))]
         return render(
             "map.html",
@@ -80,7 +81,7 @@ class Explorer:
             turn="b" if turn == "b" else "a",
             marks=marks,
             line=[f"{value:.2f}" for letter in "AB" for value in points[places[letter]]],
-            variance=words["variance"].format(percent=round(100 * chart.share), count=len(CATS)),
+            variance=words["variance"].format(percent=round(100 * chart.share), count=len(MAPPED)),
         )
 
     def draw_sum(self, name: str, terms: Any, slot: Any, words: dict[str, str]) -> str:
@@ -133,8 +134,13 @@ def mark(
         "label": ", ".join([label, *(words[f"cat_{letter.lower()}"] for letter in letters)]),
         "letters": " ".join(letters),
         "source": data_uri(face, **WEBP),
-        "cat": list(CATS)[i] if i < len(CATS) else None,
+        "cat": MAPPED[i] if i < len(MAPPED) else None,
     }
+
+
+def title_of(face: Image.Image, words: dict[str, str]) -> str:
+    """What a cat is called that is not among those of the map."""
+    return next((cat_title(name, words) for name in CATS if example_face(name) == face), words["own_cat"])
 
 
 def picked(value: object, count: int, words: dict[str, str]) -> int:

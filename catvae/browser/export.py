@@ -30,7 +30,14 @@ from catvae.serving.links import CATS, FIRST_A, FIRST_B, example_face
 MAX_DIFFERENCE = {"fp16": 2 / 255}  # of any pixel in [0, 1] of a face encoded and decoded, from torch's
 MIN_PSNR = {"int8": 40.0}  # dB, of each variant's pictures against torch's
 MAX_PHOTO_DIFFERENCE = 5e-3  # of what finder and aligner say, in cells, sides, radians and logits
-OF_THE_APP = ("remote.js", "gradio.js", "explore.js", "colours.css", "__pycache__")  # of no use without a server
+OF_THE_APP = (
+    "remote.js",
+    "gradio.js",
+    "explore.js",
+    "colours.css",
+    "*.d.ts",
+    "__pycache__",
+)  # of no use without a server
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,7 @@ def _check(model: CatVAE, out: Path, networks: dict[str, str], seen: Tensor, fac
     """The pictures of faces through the networks that were written, beside torch's."""
 
     def run(kind: str, **inputs: np.ndarray) -> np.ndarray:
-        return open_graph(out / f"{networks[kind]}.onnx").run(None, inputs)[0]
+        return np.asarray(open_graph(out / f"{networks[kind]}.onnx").run(None, inputs)[0])
 
     real = seen if faces is None else torch.cat([seen, faces.float() / 255])
     wanted = model.decode(Encoder(model)(real)).numpy()

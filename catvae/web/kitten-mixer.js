@@ -98,7 +98,7 @@ class KittenMixer extends HTMLElement {
   }
 
   get wish() {
-    return Object.fromEntries(WISHES.map(key => [key, this.getAttribute(key) ?? undefined]));
+    return Object.fromEntries(WISHES.map(key => [key, this.getAttribute(key) ?? ""]));
   }
 
   async start() {

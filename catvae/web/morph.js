@@ -30,6 +30,7 @@ export function buildSlider({store, words}, label) {
 export class Morph extends Part {
   canvas = newCanvas(STAGE, {className: "stage", role: "img"}); // outlives a change of language
   /** @type {any} */ parts = {};
+  redraw = latest(() => this.draw());
 
   build() {
     const {words, parts, canvas} = this;
@@ -41,7 +42,6 @@ export class Morph extends Part {
   }
 
   listen() {
-    this.redraw = latest(() => this.draw());
     this.on("share", () => {
       this.parts.slider.show();
       this.redraw();
@@ -53,7 +53,7 @@ export class Morph extends Part {
 
   rebuild() {
     super.rebuild();
-    this.redraw?.();
+    this.redraw();
   }
 
   async draw() {

@@ -90,9 +90,9 @@ def open_page(browser: Browser, url: str) -> Page:
     page = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US").new_page()
     page.add_init_script(f"(() => {{ {WATCH} }})()")
     page.goto(url)
-    page.wait_for_function(
-        "window.firstDrawn && document.querySelector('#mix kitten-gallery')?.shadowRoot?.querySelectorAll('canvas').length === 11"
-    )
+    page.wait_for_function("window.firstDrawn")
+    page.wait_for_function("document.querySelectorAll('#mix kitten-gallery').length === 1")
+    page.locator("#mix canvas").nth(10).wait_for()
     page.wait_for_timeout(500)
     return page
 

@@ -27,10 +27,12 @@ HARDWARE ?= zero-a10g
 space: $(VENV)/dev.done
 	$(BIN)/python -m tests.space_tree --hardware $(HARDWARE) --python $(PYTHON312) $(SPACE_OPTIONS)
 
-lint: $(VENV)/dev.done
+lint: $(VENV)/dev.done tests/node_modules/.package-lock.json
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/node tests/node_modules/@biomejs/biome/bin/biome lint --config-path=tests/biome.json catvae/web
+	$(BIN)/node tests/node_modules/typescript/bin/tsc -p tests/tsconfig.json
 
 format: $(VENV)/dev.done
 	$(BIN)/ruff check --fix .

@@ -37,8 +37,8 @@ window.fetch = async (address, options) => {
   if (url.includes('/queue/join')) {
     const {event_id} = await answer.clone().json();
     jobs.set(event_id, {begun});
-  } else if (url.includes('/run/predict')) {
-    await answer.clone().text();
+  } else if (url.includes('/run/predict') || url.includes('/web/ask/')) {
+    await answer.clone().blob();
     jobs.set(url + begun, {begun, ended: performance.now()});
   } else if (url.includes('/queue/data')) {
     read(answer.clone().body.pipeThrough(new TextDecoderStream()).getReader());
@@ -63,8 +63,8 @@ new PerformanceObserver(list => window.firstPicture ??= list.getEntries()[0].ren
   .observe({type: 'element', buffered: true});
 new PerformanceObserver(list => gets += list.getEntries().filter(e => e.initiatorType === 'img').length)
   .observe({type: 'resource'});
-const frames = () => [...document.querySelectorAll('#mix img')];
-const sources = () => frames().map(image => image.src).join();
+const frames = () => [...document.querySelector('#mix kitten-gallery')?.shadowRoot?.querySelectorAll('canvas') ?? []];
+const sources = () => frames().map(canvas => canvas.id ||= Math.random()).join();  // other frames are other canvases
 let look = () => {};
 addEventListener('DOMContentLoaded', () => new MutationObserver(() => look()).observe(
   document, {subtree: true, childList: true, attributes: true, attributeFilter: ['src']}));
@@ -75,7 +75,6 @@ window.expectChange = morph => {
     look = async () => {
       if (sources() === before || !frames().length || (morph && drawn < asked)) return;
       look = () => {};
-      await Promise.all(frames().map(image => image.decode()));
       requestAnimationFrame(() => {
         const answered = [...jobs.values()].map(job => job.ended - job.begun).filter(time => time);
         resolve({page: performance.now() - asked, server: Math.max(0, ...answered), asks: jobs.size, pictures: gets});
@@ -91,7 +90,9 @@ def open_page(browser: Browser, url: str) -> Page:
     page = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US").new_page()
     page.add_init_script(f"(() => {{ {WATCH} }})()")
     page.goto(url)
-    page.wait_for_function("window.firstDrawn && document.querySelectorAll('#mix img').length === 11")
+    page.wait_for_function("window.firstDrawn")
+    page.wait_for_function("document.querySelectorAll('#mix kitten-gallery').length === 1")
+    page.locator("#mix canvas").nth(10).wait_for()
     page.wait_for_timeout(500)
     return page
 
@@ -111,8 +112,8 @@ def choose_model(page: Page, name: str) -> dict[str, float]:
 
 
 def choose_cat(page: Page, number: int) -> None:
-    page.locator(".cat .more").first.click()
-    cat = page.locator(f".cat .shelf [data-cat=kitten-{number + 1:02}]").first
+    page.locator("kitten-cat .more").first.click()
+    cat = page.locator(f"kitten-cat .shelf [data-cat=kitten-{number + 1:02}]").first
     page.evaluate("() => expectChange(true)")
     cat.click()
     page.evaluate("() => window.change")

@@ -40,7 +40,7 @@ def transfer_sizes(folder: Path) -> dict[str, float]:
     """Megabytes that a post with two example cats and v6 takes: as the files lie, and as gzip and brotli send them."""
     names = [path for path in folder.iterdir() if path.suffix in (".js", ".css", ".json")]
     names += [*(folder / "onnxruntime-web").glob("ort*"), *(folder / "v6").glob("decoder*")]
-    names += [folder / "v6" / "latents.safetensors", *(folder / "cats").iterdir()]
+    names += [folder / "v6" / "latents.safetensors", folder / "cats.webp", *(folder / "engine").iterdir()]
     read = {path: path.read_bytes() for path in names}
     sizes = {"files": sum(map(len, read.values()))}
     for name, compress in (("gzip", gzip.compress), ("brotli", brotli.compress)):
@@ -103,8 +103,8 @@ def measure_page(folder: Path, rounds: int) -> None:
             if "chrom" in p.name() and "--type=" not in " ".join(p.cmdline())
         )
         print(f"slider: {frames_per_second(page):.0f} frames a second, memory {renderer_memory(pid):.0f} MB")
-        page.evaluate("document.querySelector('kitten-mixer').change({comparing: true})")
-        page.wait_for_function("document.querySelector('kitten-mixer').state.comparing")
+        page.evaluate("document.querySelector('kitten-mixer').toggleAttribute('compare')")
+        page.wait_for_selector("kitten-mixer .rows[data-shown]")
         print(f"all six models: {frames_per_second(page):.0f} frames a second, memory {renderer_memory(pid):.0f} MB")
         browser.close()
 

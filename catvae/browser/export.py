@@ -33,7 +33,14 @@ from catvae.serving.links import CATS, FIRST_A, FIRST_B, example_face, is_painte
 MAX_DIFFERENCE = {"fp16": 2 / 255}  # of any pixel in [0, 1] of a face encoded and decoded, from torch's
 MIN_PSNR = {"int8": 40.0}  # dB, of each variant's pictures against torch's
 MAX_PHOTO_DIFFERENCE = 5e-3  # of what finder and aligner say, in cells, sides, radians and logits
-OF_THE_APP = ("remote.js", "gradio.js", "explore.js", "colours.css", "__pycache__")  # of no use without a server
+OF_THE_APP = (
+    "remote.js",
+    "gradio.js",
+    "explore.js",
+    "colours.css",
+    "*.d.ts",
+    "__pycache__",
+)  # of no use without a server
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What others show of a link to a page of the app: title, description and a picture of the mix that it names."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -120,7 +121,8 @@ def is_front_page(scope: Scope) -> bool:
 
 def with_head(page: bytes, ours: str, language: str) -> bytes:
     """Gradio's page with `ours` in its head in place of its own tags, in that language."""
-    script = f"<script>{{\n{static('language.js')}}}</script>\n".encode()
+    chosen = static("language.js").replace("LANGUAGES", json.dumps([*TEXTS]))
+    script = f"<script>{{\n{chosen}}}</script>\n".encode()
     head, config, rest = page.partition(CONFIG)
     head = GRADIOS_TAGS.sub(b"", head)
     head = re.sub(rb'(<html\s+lang=)"\w+"', rb'\1"%s"' % language.encode(), head, count=1)

@@ -17,6 +17,7 @@ const imageOf = data => [...(data?.files ?? [])].find(file => file.type.startsWi
 export class CatCard extends Part {
   /** @type {any} */ parts = {};
   pause = 0;
+  /** @type {import("./cats.js").Cat | null} what a cancelled dialogue brings back */ undone = null;
 
   /** @returns {"a" | "b"} */
   get side() {
@@ -131,7 +132,7 @@ export class CatCard extends Part {
       say(parts.cutNote, words.face_by_hand);
     });
     parts.done = h("button", {type: "button", className: "done main", onclick: () => {
-      this.before = null;
+      this.undone = null;
       parts.cutting.close();
     }}, words.done);
     const cancel = h("button", {type: "button", className: "cancel", onclick: () => parts.cutting.close()}, words.cancel);
@@ -143,14 +144,14 @@ export class CatCard extends Part {
 
   // What was not said to be done is undone.
   closeCutting() {
-    const {before} = this, hurried = this.pause && !before;
+    const {undone} = this, hurried = this.pause && !undone;
     clearTimeout(this.pause);
     this.pause = 0;
-    if (before && before !== this.cat) {
+    if (undone && undone !== this.cat) {
       this.store.turns[this.side]++;
-      this.store.change({[this.side]: before});
+      this.store.change({[this.side]: undone});
     } else if (hurried) this.store.cut(this.side, this.parts.tool.square);
-    this.before = null;
+    this.undone = null;
   }
 
   async adjust() {
@@ -158,7 +159,7 @@ export class CatCard extends Part {
     if (!this.cat.photo && !(await store.openPhoto(side))) return;
     const cat = store.choice[side];
     if (!cat.photo) return;
-    this.before = cat;
+    this.undone = cat;
     store.sides[side].refusal = "";
     this.render();
     parts.cutting.showModal();

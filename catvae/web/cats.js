@@ -4,7 +4,7 @@ import {fill} from "./dom.js";
 
 /** @typedef {{x: number, y: number, side: number, turn: number, sure?: boolean}} Square
  * The middle in shares of the photo's width and height, the side in shares of its width, clockwise degrees. */
-/** @typedef {{picture: HTMLCanvasElement, faces: Square[], whole: Square, file: Blob, key?: any}} Photo
+/** @typedef {{picture: HTMLCanvasElement, faces: Square[], whole: Square, file: Blob, key?: any, name?: string}} Photo
  * A copy of it to draw, the faces found, the best first, and what the engine knows it by. */
 /** @typedef {{kind: "real" | "painted" | "own" | "cut" | "newborn", name: string | null, face: import("./draw.js").Picture,
  *   photo?: Photo, number?: number, square?: Square, byHand?: boolean, latents?: Map<string, any>}} Cat

@@ -26,6 +26,8 @@ export class Compare extends Part {
   /** @type {Map<string, any> | null} */ ways = null;
   asked = "";
   turn = 0;
+  /** @type {any} */ pair = null;
+  redraw = latest(() => this.draw());
 
   build() {
     const {words, store, parts} = this, {variants} = store.manifest;
@@ -50,7 +52,6 @@ export class Compare extends Part {
   }
 
   listen() {
-    this.redraw = latest(() => this.draw());
     this.on("share", () => {
       this.parts.slider.show();
       this.redraw();

@@ -95,19 +95,19 @@ export class CatMap extends Drawn {
 
 export class CatSum extends Drawn {
   terms = [...FIRST_SUM];
-  slot = FIRST_SUM.length - 1;
+  changing = FIRST_SUM.length - 1;
 
   /** @returns {[string, any]} */
   get question() {
-    return ["sum", {model: this.store.state?.model, terms: this.terms, slot: this.slot}];
+    return ["sum", {model: this.store.state?.model, terms: this.terms, slot: this.changing}];
   }
 
   build() {
     const all = super.build();
     this.parts.inside.addEventListener("click", (/** @type {any} */ event) => {
       const {cat, slot} = event.target.closest("button")?.dataset ?? {};
-      if (slot !== undefined) this.slot = Number(slot);
-      else if (cat !== undefined) this.terms = this.terms.map((term, i) => (i === this.slot ? Number(cat) : term));
+      if (slot !== undefined) this.changing = Number(slot);
+      else if (cat !== undefined) this.terms = this.terms.map((term, i) => (i === this.changing ? Number(cat) : term));
       else return;
       this.update();
     });

@@ -4,5 +4,5 @@ if (location.protocol === "file:") {
   said.setAttribute("role", "alert");
   said.textContent = "Opened as a file, the mixer cannot run. In its folder: python -m http.server, then http://localhost:8000. · " +
     "Abierto como archivo, el mezclador no funciona. En su carpeta: python -m http.server, y después http://localhost:8000.";
-  document.currentScript.before(said);
+  document.currentScript?.before(said);
 }

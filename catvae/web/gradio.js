@@ -66,7 +66,7 @@ export async function connect(element, props, trigger, watch) {
 
   const {openEngine} = await import(`./engine/${ENGINE}.js`);
   const engine = await openEngine(() => store.words, () => store.language);
-  const wish = Object.fromEntries(WISHES.map(key => [key, params.get(key) ?? undefined]));
+  const wish = Object.fromEntries(WISHES.map(key => [key, params.get(key) ?? ""]));
   await store.open(engine, wish, {home: new URL("..", base).href, keeps: true});
 }
 

@@ -98,7 +98,7 @@ class KittenMixer extends HTMLElement {
   }
 
   get wish() {
-    return Object.fromEntries(WISHES.map(key => [key, this.getAttribute(key) ?? undefined]));
+    return Object.fromEntries(WISHES.map(key => [key, this.getAttribute(key) ?? ""]));
   }
 
   async start() {
@@ -134,13 +134,14 @@ class KittenMixer extends HTMLElement {
     parts.count = h("span", {className: "share"});
     parts.stepsWord = h("span");
     parts.paths = h("fieldset", {className: "paths"});
+    parts.private = h("p", {className: "small", hidden: ENGINE !== "local"});
     const slot = compact ? h("slot", {name: "link"}) : null;
     this.view = h("div", {className: "mixer"},
       h("div", {className: "table"}, parts.cats[0], h("div", {className: "middle"}, parts.morph, parts.compare),
         h("div", {className: "choice"}, parts.models, parts.about, parts.all), parts.cats[1]),
       h("kitten-gallery", {compact, ends: !compact}),
       compact ? slot : [h("div", {className: "more"}, h("label", {className: "steps"}, parts.stepsWord, parts.steps, parts.count), parts.paths),
-        h("kitten-send"), this.hasAttribute("offline") && h("kitten-share")]);
+        h("kitten-send"), parts.private, this.hasAttribute("offline") && h("kitten-share")]);
     /** @type {ShadowRoot} */ (this.shadowRoot).replaceChildren(this.view);
   }
 
@@ -164,6 +165,7 @@ class KittenMixer extends HTMLElement {
     this.chips(parts.paths, "path", paths, words.path, choice.path, path => store.change({path}));
     say(parts.about, store.titleOf(choice.model).split(" · ").slice(2).join(" · "));
     say(parts.all, words.web_all);
+    say(parts.private, words.web_private);
     parts.all.hidden = Object.keys(variants).length < 2;
     parts.all.setAttribute("aria-pressed", comparing);
     parts.morph.hidden = comparing;

@@ -45,6 +45,7 @@ function dragOn(canvas, storeOf) {
 export class Morph extends Part {
   canvas = newCanvas(STAGE, {className: "stage", role: "img"}); // outlives a change of language
   /** @type {any} */ parts = {};
+  redraw = latest(() => this.draw());
 
   constructor() {
     super();
@@ -64,7 +65,6 @@ export class Morph extends Part {
   }
 
   listen() {
-    this.redraw = latest(() => this.draw());
     this.on("share", () => {
       this.parts.slider.show();
       this.redraw();
@@ -76,7 +76,7 @@ export class Morph extends Part {
 
   rebuild() {
     super.rebuild();
-    this.redraw?.();
+    this.redraw();
   }
 
   async draw() {

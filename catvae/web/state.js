@@ -297,7 +297,11 @@ export class Store extends EventTarget {
   /** An example with the photo it was cut from, so that the square can be moved. @param {"a" | "b"} side */
   openPhoto(side) {
     const {name, kind} = this.choice[side];
-    return this.bring(side, async () => ({...await this.engine.findFaces(await this.engine.photoOf(name)), name, kind}));
+    return this.bring(side, async () => {
+      const cat = await this.engine.findFaces(await this.engine.photoOf(name));
+      Object.assign(cat.photo, {name});
+      return {...cat, name, kind};
+    });
   }
 
   /** @param {"a" | "b"} side @param {import("./cats.js").Square} square @param {number} [number] of the face; none by hand */

@@ -113,7 +113,7 @@ export async function openFile(name, onBytes = () => {}) {
     try {
       return await unpack(await read(kept, total, onBytes), name);
     } catch {
-      await store.delete(url); // once more, from where it came
+      await store?.delete(url); // once more, from where it came
     }
   }
   const bytes = await read(await ask(url), total, onBytes), content = await unpack(bytes, name);

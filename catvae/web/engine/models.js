@@ -8,7 +8,7 @@ const PIXELS = SIDE * SIDE;
 const WASM = "onnxruntime-web/ort-wasm-simd-threaded.wasm.gz";
 
 const made = new Map(); // what is loaded or loading, by name: two mixers on one page share it
-let queue = Promise.resolve(); // a session runs one thing at a time
+/** @type {Promise<any>} */ let queue = Promise.resolve(); // a session runs one thing at a time
 
 function share(name, make) {
   if (!made.has(name)) {

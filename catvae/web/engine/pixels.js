@@ -1,7 +1,7 @@
 // Pictures as bytes (three planes, like Pillow's) and as floats, resampled as Pillow and torch do.
 
 import {MixerError} from "../dom.js";
-import {readsTrue} from "../draw.js";
+import {penOf, readsTrue} from "../draw.js";
 
 const MAX_MEGABYTES = 15, MAX_MEGAPIXELS = 40, MAX_ASPECT = 20, WORKING_SIDE = 2048;
 const GREY = "rgb(128, 128, 128)";
@@ -29,7 +29,7 @@ export async function openPhoto(file) {
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = Math.min(rows, height);
-  const pen = canvas.getContext("2d", {willReadFrequently: true});
+  const pen = penOf(canvas, {willReadFrequently: true});
   for (let top = 0; top < height; top += rows) {
     const count = Math.min(rows, height - top);
     pen.fillStyle = GREY;
@@ -42,6 +42,7 @@ export async function openPhoto(file) {
   return result;
 }
 
+/** @param {number} width @param {number} height @param {any} [Kind] of array */
 export function image(width, height, Kind = Uint8ClampedArray) {
   return {width, height, planes: [0, 1, 2].map(() => new Kind(width * height))};
 }

@@ -56,8 +56,8 @@ function way(strip, count) {
   };
 }
 
-/** @param {() => Record<string, string>} wordsOf @param {() => string} languageOf */
-export async function openEngine(wordsOf, languageOf) {
+/** @param {() => Record<string, string>} _wordsOf @param {() => string} languageOf */
+export async function openEngine(_wordsOf, languageOf) {
   const [manifest, sprite] = await Promise.all([
     ask("mixer.json").then(answer => answer.json()), ask("cats.webp").then(answer => answer.blob()).then(drawn),
   ]);

@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.numpy import save as save_tensors
 from torch import Tensor
 
+from catvae.browser.fullsize import export_movement
 from catvae.browser.graphs import WEIGHTS, Decoder, Encoder, Painting, open_graph, save_graph
 from catvae.browser.packages import copy_packages
 from catvae.errors import CheckpointError, SettingError
@@ -23,6 +24,7 @@ from catvae.images import make_strip, to_bytes, to_tensor
 from catvae.latents import load_latents
 from catvae.mixing import interpolate
 from catvae.model import IMAGE_SIZE, CatVAE, by_beta, find_models, load_variant
+from catvae.photos.landmarks import SIDE, load_landmarks
 from catvae.photos.networks import load_networks
 from catvae.serving.front import SPRITE, STYLES, WEB, manifest_of, photo_of, sprite, style, words_module
 from catvae.serving.links import CATS, FIRST_A, FIRST_B, example_face
@@ -94,7 +96,9 @@ def export_web(
             checks[name] = _check(model, partial, networks[name], seen, faces)
             report(f"{name}: largest difference {255 * checks[name].largest:.2f} of 255, {checks[name].psnr:.1f} dB")
             _refuse(name, checks[name], weights)
-        report(f"finder and aligner: largest difference {_export_photos(partial / 'photos', seen):.1e}")
+        report(f"finder, aligner and landmarks: largest difference {_export_photos(partial / 'photos', seen):.1e}")
+        moved = export_movement(partial / "photos" / "movement.onnx", seen[:2][None])
+        report(f"movement: largest difference {moved:.1e} of the side")
         for name in STYLES:
             (partial / name).write_text(style(name), "utf-8")
         copy_packages(partial)
@@ -168,11 +172,15 @@ def _refuse(name: str, check: Check, weights: str) -> None:
 
 
 def _export_photos(folder: Path, seen: Tensor) -> float:
-    """Finder and aligner, whose weights are fp16 from the start; the largest difference of what they say."""
+    """Finder, aligner and landmarks, whose weights are fp16 from the start; the largest difference of what they say."""
     wide = torch.nn.functional.pad(seen[:1], (16, 32, 16, 16), mode="replicate")
     largest = 0.0
-    for network, name, picture, axes in zip(
-        load_networks(), ("finder", "aligner"), (wide, seen[:2]), ((2, 3), (0,)), strict=True
+    large = torch.nn.functional.interpolate(seen[:2], size=(SIDE, SIDE), mode="bilinear", align_corners=False)
+    finder, aligner = load_networks()
+    for network, name, picture, axes in (
+        (finder, "finder", wide, (2, 3)),
+        (aligner, "aligner", seen[:2], (0,)),
+        (load_landmarks(), "landmarks", large, (0,)),
     ):
         contiguous = deepcopy(network).to(memory_format=torch.contiguous_format)
         save_graph(contiguous, {"input": picture}, axes, folder / f"{name}.onnx", "fp16")
@@ -180,7 +188,7 @@ def _export_photos(folder: Path, seen: Tensor) -> float:
             told = open_graph(folder / f"{name}.onnx").run(None, {"input": example.numpy()})[0]
             largest = max(largest, float(np.abs(told - network(example).numpy()).max()))
     if largest > MAX_PHOTO_DIFFERENCE:
-        raise CheckpointError(f"finder or aligner differ by {largest:.1e} from torch")
+        raise CheckpointError(f"finder, aligner or landmarks differ by {largest:.1e} from torch")
     return largest
 
 

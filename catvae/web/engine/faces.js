@@ -9,7 +9,9 @@ const WORKING_SIDE = 640, STRIDE = 8, FINDER_SIDE = 28, VIEW = 1.25, MARGIN = 16
 const MIN_HEAT = 0.1, MAX_PROPOSALS = 12, PASSES = 3, MIN_FIT = 0.35, MIN_FURTHER = 0.5, MAX_FACES = 3;
 // A score below this is no sure cat. A network that tells dogs from cats multiplies its word into `score` in findFaces.
 export const SURE = 0.6;
-export const NETWORKS = ["photos/finder", "photos/aligner"];
+export const NETWORKS = ["photos/finder", "photos/aligner", "photos/landmarks"];
+const STANDARD = [[0.29, 0.41], [0.72, 0.41], [0.5, 0.72]], WEIGHTS = [0.4, 0.4, 0.2]; // of eyes and nose
+const LANDMARK_SIDE = 96, LANDMARK_VIEW = 1.5, MAX_TURN = (4 * Math.PI) / 180;
 
 // Faces {x, y, side, angle, score} in pixels of the photo, best first; none if there is no cat face.
 export async function findFaces(photo) {
@@ -30,27 +32,28 @@ export async function findFaces(photo) {
     if (square.score < (chosen.length ? MIN_FURTHER : MIN_FIT) || outside || chosen.some(other => overlap(square, other) > 0.4)) continue;
     chosen.push(square);
   }
-  return chosen.slice(0, MAX_FACES).map(enlarge);
+  return (await setUpright(levels, chosen.slice(0, MAX_FACES))).map(enlarge);
 }
 
-// The face cut as the training faces are cut: RGBA, 64×64. Null where the square's centre is outside the photo.
-export function align(photo, {x, y, side, angle}) {
+// The face cut as the training faces are cut: RGBA, `size` pixels a side, with a margin of so many sides around it. Null
+// where the square's centre is outside the photo.
+export function align(photo, {x, y, side, angle}, size = SIDE, margin = 0) {
   if (!(side > 0 && x >= 0 && x <= photo.width && y >= 0 && y <= photo.height)) return null;
-  const reach = 0.75 * side + 4;
+  const view = 1 + 2 * margin, reach = 0.75 * side * view + 4, wide = Math.round(size * view);
   const left = Math.max(0, Math.trunc(x - reach)), top = Math.max(0, Math.trunc(y - reach));
   const right = Math.min(photo.width, Math.ceil(x + reach)), bottom = Math.min(photo.height, Math.ceil(y + reach));
-  const factor = Math.max(1, Math.floor(side / (2 * SIDE)));
+  const factor = Math.max(1, Math.floor(side / (2 * size)));
   const region = toFloats(reduce(crop(photo, left, top, right, bottom), factor, factor));
   const square = {x: (x - left) / factor, y: (y - top) / factor, side: side / factor, angle};
-  const finer = Math.max(1, Math.round(side / factor / SIDE)), size = SIDE * finer;
-  const fine = cut(region, square, size, 1, true), face = new ImageData(SIDE, SIDE);
-  for (let row = 0; row < SIDE; row++) {
-    for (let column = 0; column < SIDE; column++) {
-      const to = 4 * (row * SIDE + column);
+  const finer = Math.max(1, Math.round(side / factor / size)), many = wide * finer;
+  const fine = cut(region, square, many, view, true), face = new ImageData(wide, wide);
+  for (let row = 0; row < wide; row++) {
+    for (let column = 0; column < wide; column++) {
+      const to = 4 * (row * wide + column);
       for (let c = 0; c < 3; c++) {
         let sum = 0;
         for (let v = 0; v < finer; v++) {
-          for (let u = 0; u < finer; u++) sum += fine[(c * size + row * finer + v) * size + column * finer + u];
+          for (let u = 0; u < finer; u++) sum += fine[(c * many + row * finer + v) * many + column * finer + u];
         }
         face.data[to + c] = (sum / finer ** 2) * 255;
       }
@@ -58,6 +61,17 @@ export function align(photo, {x, y, side, angle}) {
     }
   }
   return face;
+}
+
+// Left eye, right eye and nose of a face in shares of its square, for `warp.js` and the network "photos/movement": the
+// mean of two looks, the second with the square set by the first.
+export async function landmarksOf(photo, square) {
+  const levels = pyramid(toFloats(photo)), [first] = await findLandmarks(levels, [square]), missing = fitSquare(first);
+  const [second] = await findLandmarks(levels, [move(square, missing)]), [x, y, growth, turn] = missing;
+  const cos = Math.cos(turn) * Math.exp(growth), sin = Math.sin(turn) * Math.exp(growth);
+  return second.map(([u, v], k) => [
+    (first[k][0] + cos * (u - 0.5) - sin * (v - 0.5) + x + 0.5) / 2, (first[k][1] + sin * (u - 0.5) + cos * (v - 0.5) + y + 0.5) / 2,
+  ]);
 }
 
 // The centre square of a photo as if it were a face.
@@ -157,23 +171,72 @@ async function refine(levels, squares) {
     const told = await look(levels, squares);
     squares = squares.map((square, i) => {
       const fit = sigmoid(told[i][4]);
-      if (turn === PASSES) return {...square, fit};
-      const [dx, dy, scale, spin] = told[i].slice(0, 4).map(value => Math.max(-0.6, Math.min(0.6, value)));
-      const moved = adjust(square, {zoom: Math.exp(-scale), right: dx, down: dy, turn: 0});
-      return {...square, ...moved, angle: square.angle + spin, fit};
+      return turn === PASSES ? {...square, fit} : {...move(square, told[i]), fit};
     });
   }
   return squares;
 }
 
+// A square changed by what is missing in x, y, log side and angle.
+function move(square, missing) {
+  const [dx, dy, scale, spin] = missing.slice(0, 4).map(value => Math.max(-0.6, Math.min(0.6, value)));
+  return {...square, ...adjust(square, {zoom: Math.exp(-scale), right: dx, down: dy, turn: 0}), angle: square.angle + spin};
+}
+
+// Squares turned, moved and scaled by eyes and nose where these say that they are turned by more than 4°.
+async function setUpright(levels, squares) {
+  const landmarks = await findLandmarks(levels, squares);
+  return squares.map((square, i) => {
+    const missing = fitSquare(landmarks[i]);
+    return Math.abs(missing[3]) > MAX_TURN ? move(square, missing) : square;
+  });
+}
+
+// Left eye, right eye and nose in shares of each square: the mean of what is said of it and of its mirror image.
+async function findLandmarks(levels, squares) {
+  if (!squares.length) return [];
+  const straight = views(levels, squares, LANDMARK_SIDE, LANDMARK_VIEW), both = new Float32Array(2 * straight.length);
+  both.set(straight);
+  for (let i = 0; i < straight.length; i++) {
+    const column = i % LANDMARK_SIDE;
+    both[straight.length + i - column + LANDMARK_SIDE - 1 - column] = straight[i];
+  }
+  const shape = [2 * squares.length, 3, LANDMARK_SIDE, LANDMARK_SIDE];
+  const {values: told} = await run(NETWORKS[2], {input: [both, shape]}), place = (n, k) => [told[6 * n + 2 * k], told[6 * n + 2 * k + 1]];
+  return squares.map((_, i) => {
+    const found = [0, 1, 2].map(k => {
+      const [x, y] = place(i, k), [mx, my] = place(squares.length + i, [1, 0, 2][k]);
+      return [(x + 1 - mx) / 2, (y + my) / 2];
+    });
+    const [left, right, nose] = found, far = found.some((p, k) => Math.hypot(p[0] - STANDARD[k][0], p[1] - STANDARD[k][1]) >= 0.3);
+    return far || right[0] - left[0] <= 0.2 || nose[1] - (left[1] + right[1]) / 2 <= 0.08 ? STANDARD : found;
+  });
+}
+
+// How a square must change for its landmarks to lie about where those of the training faces do, as the aligner says it.
+function fitSquare(landmarks) {
+  const mean = points => [0, 1].map(axis => points.reduce((sum, point, k) => sum + WEIGHTS[k] * point[axis], 0));
+  const spread = (points, [x, y]) => points.reduce((sum, point, k) => sum + WEIGHTS[k] * ((point[0] - x) ** 2 + (point[1] - y) ** 2), 0);
+  const here = mean(landmarks), there = mean(STANDARD), scale = Math.sqrt(spread(landmarks, here) / spread(STANDARD, there));
+  const turn = Math.atan2(landmarks[1][1] - landmarks[0][1], landmarks[1][0] - landmarks[0][0]);
+  const cos = Math.cos(turn) * scale, sin = Math.sin(turn) * scale, x = 0.5 - there[0], y = 0.5 - there[1];
+  return [here[0] + cos * x - sin * y - 0.5, here[1] + sin * x + cos * y - 0.5, Math.log(scale), turn];
+}
+
+// `view` times as much as each square, from the level that shows it at about `size` pixels: planes one after the other.
+function views(levels, squares, size, view) {
+  const values = new Float32Array(squares.length * 3 * size * size);
+  squares.forEach((square, i) => {
+    const number = Math.max(0, Math.min(levels.length - 1, Math.round(Math.log2((Math.max(1, square.side) * view) / size))));
+    const zoom = 2 ** number, scaled = {x: square.x / zoom, y: square.y / zoom, side: square.side / zoom, angle: square.angle};
+    values.set(cut(levels[number], scaled, size, view), i * 3 * size * size);
+  });
+  return values;
+}
+
 // What the aligner says of each square: what is missing in x, y, log side and angle, and the logit that it fits.
 async function look(levels, squares) {
-  const values = new Float32Array(squares.length * 3 * SIDE * SIDE);
-  squares.forEach((square, i) => {
-    const number = Math.max(0, Math.min(levels.length - 1, Math.round(Math.log2((Math.max(1, square.side) * VIEW) / SIDE))));
-    const zoom = 2 ** number, scaled = {x: square.x / zoom, y: square.y / zoom, side: square.side / zoom, angle: square.angle};
-    values.set(cut(levels[number], scaled, SIDE, VIEW), i * 3 * SIDE * SIDE);
-  });
+  const values = views(levels, squares, SIDE, VIEW);
   const {values: told} = await run(NETWORKS[1], {input: [values, [squares.length, 3, SIDE, SIDE]]});
   return squares.map((_, i) => [...told.slice(5 * i, 5 * i + 5)]);
 }

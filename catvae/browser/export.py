@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.numpy import save as save_tensors
 from torch import Tensor
 
-from catvae.browser.fullsize import export_movement
+from catvae.browser.fullsize import export_fullsize
 from catvae.browser.graphs import WEIGHTS, Decoder, Encoder, Painting, open_graph, save_graph
 from catvae.browser.packages import copy_packages
 from catvae.errors import CheckpointError, SettingError
@@ -24,10 +24,11 @@ from catvae.images import make_strip, to_bytes, to_tensor
 from catvae.latents import load_latents
 from catvae.mixing import interpolate
 from catvae.model import IMAGE_SIZE, CatVAE, by_beta, find_models, load_variant
-from catvae.photos.landmarks import SIDE, load_landmarks
-from catvae.photos.networks import load_networks
+from catvae.photos.decode import open_image
+from catvae.photos.faces import find_faces
+from catvae.photos.networks import AlignerAndCat, load_networks
 from catvae.serving.front import SPRITE, STYLES, WEB, manifest_of, photo_of, sprite, style, words_module
-from catvae.serving.links import CATS, FIRST_A, FIRST_B, example_face
+from catvae.serving.links import CATS, FIRST_A, FIRST_B, example_face, is_painted
 
 MAX_DIFFERENCE = {"fp16": 2 / 255}  # of any pixel in [0, 1] of a face encoded and decoded, from torch's
 MIN_PSNR = {"int8": 40.0}  # dB, of each variant's pictures against torch's
@@ -96,9 +97,9 @@ def export_web(
             checks[name] = _check(model, partial, networks[name], seen, faces)
             report(f"{name}: largest difference {255 * checks[name].largest:.2f} of 255, {checks[name].psnr:.1f} dB")
             _refuse(name, checks[name], weights)
-        report(f"finder, aligner and landmarks: largest difference {_export_photos(partial / 'photos', seen):.1e}")
-        moved = export_movement(partial / "photos" / "movement.onnx", seen[:2][None])
-        report(f"movement: largest difference {moved:.1e} of the side")
+        report(f"finder and aligner: largest difference {_export_photos(partial / 'photos', seen):.1e}")
+        pairs = seen[:8].view(4, 2, *seen.shape[1:])
+        report(f"full size: largest difference {export_fullsize(partial / 'fullsize', pairs):.1e}")
         for name in STYLES:
             (partial / name).write_text(style(name), "utf-8")
         copy_packages(partial)
@@ -106,7 +107,7 @@ def export_web(
         _write_preview(partial, models[next(iter(checks))], cats)
         (partial / "words.js").write_text(words_module("local"), encoding="utf-8")
         ordered = {name: models[name] for name in by_beta(models, models)}
-        _write_manifest(partial, manifest_of(ordered), networks, weights)
+        _write_manifest(partial, manifest_of(ordered) | {"squares": example_squares()}, networks, weights)
         if out.exists():
             shutil.rmtree(out)
         partial.rename(out)
@@ -172,15 +173,11 @@ def _refuse(name: str, check: Check, weights: str) -> None:
 
 
 def _export_photos(folder: Path, seen: Tensor) -> float:
-    """Finder, aligner and landmarks, whose weights are fp16 from the start; the largest difference of what they say."""
+    """Finder and aligner, whose weights are fp16 from the start; the largest difference of what they say."""
     wide = torch.nn.functional.pad(seen[:1], (16, 32, 16, 16), mode="replicate")
-    largest = 0.0
-    large = torch.nn.functional.interpolate(seen[:2], size=(SIDE, SIDE), mode="bilinear", align_corners=False)
-    finder, aligner = load_networks()
-    for network, name, picture, axes in (
-        (finder, "finder", wide, (2, 3)),
-        (aligner, "aligner", seen[:2], (0,)),
-        (load_landmarks(), "landmarks", large, (0,)),
+    largest, (finder, aligner) = 0.0, load_networks()
+    for network, name, picture, axes in zip(
+        (finder, AlignerAndCat(aligner)), ("finder", "aligner"), (wide, seen[:2]), ((2, 3), (0,)), strict=True
     ):
         contiguous = deepcopy(network).to(memory_format=torch.contiguous_format)
         save_graph(contiguous, {"input": picture}, axes, folder / f"{name}.onnx", "fp16")
@@ -188,8 +185,21 @@ def _export_photos(folder: Path, seen: Tensor) -> float:
             told = open_graph(folder / f"{name}.onnx").run(None, {"input": example.numpy()})[0]
             largest = max(largest, float(np.abs(told - network(example).numpy()).max()))
     if largest > MAX_PHOTO_DIFFERENCE:
-        raise CheckpointError(f"finder, aligner or landmarks differ by {largest:.1e} from torch")
+        raise CheckpointError(f"finder or aligner differ by {largest:.1e} from torch")
     return largest
+
+
+def example_squares() -> dict[str, dict[str, float]]:
+    """Where the faces of the example cats are in their photos: "x" and "y" of the middle in shares of width and height,
+    "side" in shares of the width, "turn" in degrees clockwise."""
+    squares = {}
+    for name, path in CATS.items():
+        photo = open_image(path)
+        if not is_painted(name) and (found := find_faces(photo)):
+            left, top, right, bottom = found[0].box
+            x, y = (left + right) / 2 / photo.width, (top + bottom) / 2 / photo.height
+            squares[name] = {"x": x, "y": y, "side": (right - left) / photo.width, "turn": found[0].rotation}
+    return squares
 
 
 def _write_preview(out: Path, model: CatVAE, cats: dict[str, Image.Image]) -> None:

@@ -41,17 +41,22 @@ def to_shares(face: Face, image: Image.Image) -> dict[str, float]:
 def cut_at(letter: str, photo: Picture, square: Any, words: dict[str, str]) -> Image.Image:
     """The face in the square that a card drew, cut from the photo as it came. Raises gr.Error for a bad one."""
     image = read(photo, letter, words)
+    try:
+        return align(image, face_at(image, square, words))
+    except ValueError as error:
+        raise refuse(words, "bad_square") from error
+
+
+def face_at(image: Image.Image, square: Any, words: dict[str, str]) -> Face:
+    """The square that a card drew on a photo. Raises gr.Error for a bad one."""
     said = [square.get(key) for key in ("x", "y", "side", "turn")] if isinstance(square, dict) else []
     values = [value for value in said if isinstance(value, (int, float)) and math.isfinite(value)]
     if len(values) < 4:
         raise refuse(words, "bad_square")
     x, y, side, turn = values[0] * image.width, values[1] * image.height, values[2] * image.width, values[3]
-    if not 0 < side <= 4 * max(image.size):
+    if not (0 < side <= 4 * max(image.size) and 0 <= x <= image.width and 0 <= y <= image.height):
         raise refuse(words, "bad_square")
-    try:
-        return align(image, Face((x - side / 2, y - side / 2, x + side / 2, y + side / 2), 0.0, turn))
-    except ValueError as error:
-        raise refuse(words, "bad_square") from error
+    return Face((x - side / 2, y - side / 2, x + side / 2, y + side / 2), 0.0, turn)
 
 
 def cut_square(

@@ -23,13 +23,14 @@ from starlette.staticfiles import StaticFiles
 
 from catvae.images import is_cut, to_bytes
 from catvae.latents import new_kittens
-from catvae.page.cutting import cut_at, on_photo
+from catvae.page.cutting import cut_at, face_at, on_photo
 from catvae.page.films import FILE_KINDS, make_film
 from catvae.page.morph import MIXING, draw_morph, draw_way
+from catvae.page.scenes import Picture, draw_full, tell_scene
 from catvae.page.tabs.compare import FRAMES, KINDS, compare_pages
 from catvae.page.tabs.explore import Explorer
 from catvae.page.visitor import check_path, known_model, language_for, read, refuse
-from catvae.photos.faces import align
+from catvae.photos.faces import align, whole_picture
 from catvae.serving.front import STYLES, WEB, gradio_version, manifest_of, photo_of, sprite, style, words_module
 from catvae.serving.links import CATS, example_face
 from catvae.serving.sweep import temp_folder
@@ -54,6 +55,7 @@ def front_routes(weights: Weights, beside: bool) -> list[BaseRoute]:
         "map": front.map,
         "sum": front.sum,
         "morph": front.morph,
+        "scene": front.scene,
     }
     answers: dict[str, Callable] = {
         "mixer.json": front.manifest,
@@ -154,16 +156,34 @@ class Front:
         cache = {"cache-control": "public, max-age=300", "vary": "origin"} if not body else {}
         return Response(content, media_type="image/jpeg", headers=cache)
 
+    def scene(self, body: bytes, request: Request, words: Words) -> Response:
+        """Both cats at full size; of two examples by their names in the address. {"gone": true} where a photo has left
+        the server."""
+        asked, current = parse(body), self.weights.current
+        if body:
+            return with_photos(lambda: JSONResponse(tell_scene(current, cats_in(asked, words))), words)
+        cats = cats_in({letter: {"cat": request.query_params.get(letter)} for letter in "ab"}, words)
+        content = current.recent.get(("scene", *cats), lambda: json.dumps(tell_scene(current, cats)).encode())
+        return Response(content, media_type="application/json", headers={"cache-control": "public, max-age=300"})
+
     def film(self, body: bytes, request: Request, words: Words) -> Response:
-        """A mix as an animation."""
+        """A mix as an animation, "full" with the fur of the photos."""
         asked, current = parse(body), self.weights.current
         kind, model, path = asked.get("kind"), asked.get("model"), check_path(asked.get("path"), words)
         if kind not in FILE_KINDS:
             raise refuse(words, "send_failed")
         known_model(current, model, words)
-        frames = draw_way(current, model, both(asked, words), path, FILE_KINDS[kind].frames)
-        with MIXING:
-            return Response(make_film(frames, kind), media_type=FILE_KINDS[kind].mime)
+
+        def draw() -> Response:
+            how = FILE_KINDS[kind]
+            if asked.get("full"):
+                frames = draw_full(current, model, cats_in(asked, words), path, how.frames, how.sizes[0][0])
+            else:
+                frames = draw_way(current, model, both(asked, words), path, how.frames)
+            with MIXING:
+                return Response(make_film(frames, kind), media_type=how.mime)
+
+        return with_photos(draw, words)
 
     def newborn(self, body: bytes, request: Request, words: Words) -> Response:
         """Two kittens that no one has seen."""
@@ -221,6 +241,35 @@ def face_in(told: Any, letter: str, words: Words) -> Image.Image:
     if not is_cut(image):
         raise refuse(words, "unreadable", cat=letter)
     return image
+
+
+class PhotoGone(Exception):
+    """A photo that has left the server: its sender has it."""
+
+
+def with_photos(act: Callable[[], Response], words: Words) -> Response:
+    try:
+        return act()
+    except PhotoGone:
+        return JSONResponse({"error": words["expired"], "gone": True}, 404)
+
+
+def cats_in(asked: Mapping[str, Any], words: Words) -> list[str | Picture]:
+    """A and B with their photos: {"cat"} an example, {"key", "square"} a photo that was sent, {"face"} a picture of
+    64×64 pixels. Raises gr.Error, and PhotoGone."""
+    return [cat_in(asked.get(letter), letter.upper(), words) for letter in "ab"]
+
+
+def cat_in(told: Any, letter: str, words: Words) -> str | Picture:
+    told = told if isinstance(told, dict) else {}
+    if "key" in told:
+        path = kept_photo(told["key"])
+        if path is None:
+            raise PhotoGone
+        image = read(str(path), letter, words)
+        return image, face_at(image, told.get("square"), words)
+    face = face_in(told, letter, words)  # which says what is wrong
+    return told["cat"] if isinstance(told.get("cat"), str) else (face, whole_picture(face))
 
 
 def kind_in(asked: Mapping[str, Any], letter: str) -> str:

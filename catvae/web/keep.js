@@ -45,10 +45,11 @@ async function inTable(act) {
 
 const keyOf = (/** @type {string} */ tab) => `${tab} ${location.pathname}`;
 
-/** What this tab had on this page; null if nothing. Of other tabs, what is old goes. */
+/** What this tab had on this page before it was loaded again; null if nothing: who follows a link gets what it names.
+ * Of other tabs, what is old goes. */
 export async function recall() {
-  const tab = tabName();
-  if (!tab) return null;
+  const tab = tabName(), [{type}] = /** @type {any[]} */ (performance.getEntriesByType("navigation"));
+  if (!tab || type === "navigate") return null;
   return inTable(async table => {
     const kept = await done(table.get(keyOf(tab)));
     for (const key of await done(table.getAllKeys())) {

@@ -11,7 +11,7 @@ import {Share} from "./share.js";
 import {languageFor, storeOf} from "./state.js";
 import {engine as ENGINE} from "./words.js";
 
-const WISHES = ["a", "b", "model", "steps", "path"];
+const WISHES = ["a", "b", "model", "steps", "path", "full"];
 let ids = 0;
 
 class KittenMixer extends HTMLElement {

@@ -1,6 +1,7 @@
 // <kitten-morph>: the slider from A to B and the face at its place; over it what is waited for, and what is wrong.
 
-import {h, latest, percentOf, say, slideTo} from "./dom.js";
+import {titleOf} from "./cats.js";
+import {fill, h, latest, percentOf, say, slideTo} from "./dom.js";
 import {newCanvas, paint} from "./draw.js";
 import {Part} from "./part.js";
 
@@ -37,7 +38,10 @@ export class Morph extends Part {
     parts.status = h("p", {className: "status", role: "status"});
     parts.progress = h("progress", {max: 1, "aria-label": words.web_starting, hidden: true});
     parts.veil = h("div", {className: "veil"}, parts.progress, parts.status);
-    return [h("div", {className: "frame"}, canvas, parts.veil), h("div", {className: "controls"}, parts.slider.parts)];
+    parts.full = h("input", {type: "checkbox", role: "switch", onchange: () => this.store.change({full: parts.full.checked})});
+    parts.note = h("span", {className: "note"});
+    return [h("div", {className: "frame"}, canvas, parts.veil), h("div", {className: "controls"}, parts.slider.parts),
+      h("label", {className: "full"}, parts.full, h("span", {}, words.full), parts.note)];
   }
 
   listen() {
@@ -47,7 +51,7 @@ export class Morph extends Part {
       this.redraw();
     });
     this.on("shown", () => this.redraw());
-    this.on("status", () => this.render());
+    for (const kind of ["status", "choice", "shown"]) this.on(kind, () => this.render());
     this.redraw();
   }
 
@@ -73,6 +77,11 @@ export class Morph extends Part {
   render() {
     const {parts, store} = this, {kind, text, slow, share} = store.status;
     this.dataset.mix = kind;
+    this.dataset.full = store.fullness;
+    parts.full.checked = Boolean(store.choice?.full);
+    const painted = store.fullness === "on" ? store.scene?.parts?.painted ?? [] : [];
+    const cats = ["a", "b"].filter((_, i) => painted[i]).map(side => titleOf(/** @type {any} */ (store.state)[side], this.words));
+    say(parts.note, cats.length ? fill(this.words.full_painted, {cats: cats.join(" + ")}) : "");
     this.toggleAttribute("slow", slow && kind === "asked");
     parts.veil.hidden = !text;
     parts.progress.hidden = share === null;

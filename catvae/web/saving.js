@@ -45,7 +45,7 @@ async function film(store, kind) {
   made.set(way, films);
   for (let tries = 1; !films.has(kind); tries++) {
     try {
-      const blob = await store.engine.film(kind, state, (/** @type {number} */ share) => store.note(fill(store.words.web_saving, {percent: Math.round(100 * share)})));
+      const blob = await store.engine.film(kind, state, (/** @type {number} */ share) => store.note(fill(store.words.web_saving, {percent: Math.round(100 * share)})), way);
       films.set(kind, new File([blob], name, {type: MIME[kind]}));
     } catch (error) {
       if (asMixerError(error).kind !== "busy" || tries === TRIES) throw error;

@@ -3,6 +3,7 @@
 // "choice" (of cats, model, steps, path), "shown" (another mix), "share" (another place of it), "words", "status".
 
 import {MixerError, asMixerError, fill, shares} from "./dom.js";
+import {fullWay} from "./full.js";
 import {keep, recall} from "./keep.js";
 import languages from "./words.js";
 
@@ -11,7 +12,8 @@ const SLOW_MS = 500; // dimmed only then: what is dimmed is painted anew
 const MAX_WAIT = 15_000; // milliseconds until it is asked for again, at most
 
 /** @typedef {import("./cats.js").Cat} Cat */
-/** @typedef {{a: Cat, b: Cat, model: string, steps: number, path: string}} State */
+/** @typedef {{a: Cat, b: Cat, model: string, steps: number, path: string, full: boolean}} State
+ * `full`: with the fur of the photos, else the model's pictures alone. */
 
 /** @param {string | null | undefined} asked @returns {string} */
 export const languageFor = asked => {
@@ -23,7 +25,9 @@ export class Store extends EventTarget {
   /** @type {any} */ engine = null;
   /** @type {State | null} what is shown */ state = null;
   /** @type {State | null} what is wanted, until it is shown */ next = null;
-  /** @type {{at: (shares: number[]) => any} | null} */ morph = null;
+  /** @type {{at: (shares: number[]) => any} | null} of the model */ way = null;
+  /** @type {{at: (shares: number[]) => any} | null} what is shown of it */ morph = null;
+  /** @type {{a: Cat, b: Cat, parts: any, coming: Promise<any>} | null} both cats at full size */ scene = null;
   /** @type {import("./draw.js").Picture[]} of the gallery */ frames = [];
   share = 0.5;
   playing = false;
@@ -92,12 +96,11 @@ export class Store extends EventTarget {
     engine.onBytes = (/** @type {number} */ done, /** @type {number} */ total) => this.loading(done, total);
     let state = this.read(wish);
     const kept = keeps ? await recall() : null;
-    if (kept && kept.search === location.search) state = {...state, ...this.read(kept.choice)};
+    if (kept) state = this.read(kept.choice);
     this.next = state;
     this.isReady(this);
     this.tell("choice");
-    const restored = kept?.search === location.search ? this.restore(kept.cats ?? {}) : null;
-    await this.change(restored ? await restored : {});
+    await this.change(kept ? await this.restore(kept.cats) : {});
   }
 
   /** What attributes or an address ask for; what they leave open or get wrong is as on a fresh page.
@@ -108,6 +111,7 @@ export class Store extends EventTarget {
     return {
       a: cat("a"), b: cat("b"), model: Object.hasOwn(variants, wish.model ?? "") ? wish.model : first.model,
       steps: steps >= range.min && steps <= range.max ? steps : range.first, path: wish.path === "slerp" ? "slerp" : "lerp",
+      full: !["0", "false"].includes(String(wish.full)),
     };
   }
 
@@ -136,7 +140,7 @@ export class Store extends EventTarget {
       const file = cat.photo?.file ?? await new Promise(resolve => /** @type {any} */ (cat.face).toBlob(resolve));
       cats[side] = {file, kind: cat.kind, number: cat.number, square: cat.square, byHand: cat.byHand};
     }
-    await keep({search: location.search, choice: {...rest, a: a.name, b: b.name}, cats});
+    await keep({choice: {...rest, a: a.name, b: b.name}, cats});
   }
 
   /** @param {Partial<typeof this.status>} news */
@@ -182,15 +186,49 @@ export class Store extends EventTarget {
   /** @param {State} next @param {number} turn */
   async show(next, turn) {
     const before = this.state;
-    const same = before && this.morph && before.a === next.a && before.b === next.b && before.model === next.model && before.path === next.path;
-    const morph = same ? this.morph : await this.engine.morph(next.a, next.b, next.model, next.path);
-    const frames = await morph.at(shares(next.steps));
+    const same = before && this.way && before.a === next.a && before.b === next.b && before.model === next.model && before.path === next.path;
+    const scene = next.full ? this.sceneOf(next) : null;
+    const way = same ? this.way : await this.engine.morph(next.a, next.b, next.model, next.path);
+    const morph = scene?.parts ? await fullWay(way, scene.parts) : way, frames = await morph.at(shares(next.steps));
     if (turn !== this.turn) return;
-    Object.assign(this, {state: next, next: null, morph, frames, unseen: Boolean(before)});
+    Object.assign(this, {state: next, next: null, way, morph, frames, unseen: Boolean(before)});
     this.report({kind: "shown", text: "", slow: false, share: null});
     this.tell("choice");
     this.tell("shown");
     this.remember();
+    if (scene && morph === way) this.enlarge(scene, next, turn); // the model's picture stands until the photos are here
+  }
+
+  /** Both cats at full size, asked for once. @param {State} state */
+  sceneOf({a, b}) {
+    if (this.scene?.a === a && this.scene.b === b) return this.scene;
+    const scene = {a, b, parts: null, coming: Promise.resolve()};
+    scene.coming = this.engine.scene(a, b).then((/** @type {any} */ parts) => (scene.parts = parts));
+    scene.coming.catch(() => {
+      if (this.scene === scene) this.scene = null; // the next one asks again
+    });
+    return (this.scene = scene);
+  }
+
+  /** @param {{coming: Promise<any>}} scene @param {State} next @param {number} turn */
+  async enlarge(scene, next, turn) {
+    try {
+      const parts = await scene.coming;
+      if (turn !== this.turn) return;
+      const morph = await fullWay(/** @type {any} */ (this.way), parts), frames = await morph.at(shares(next.steps));
+      if (turn !== this.turn) return;
+      Object.assign(this, {morph, frames, unseen: false});
+      this.tell("shown");
+    } catch (error) {
+      console.warn("kitten-mixer:", error);
+      if (turn === this.turn) this.report({text: this.words.full_failed});
+    }
+  }
+
+  /** Whether what is shown has the fur of the photos: "coming" while it is on its way. */
+  get fullness() {
+    if (!this.choice?.full) return "off";
+    return this.morph && this.morph !== this.way ? "on" : "coming";
   }
 
   /** What did not come is said; true where it is to be asked for again. @param {MixerError} error */
@@ -317,8 +355,8 @@ export class Store extends EventTarget {
 
   /** What shows the same again, as attributes or in an address; photos stay where they are. */
   link() {
-    const {a, b, model, steps, path} = this.state ?? this.choice;
-    return Object.fromEntries(Object.entries({a: a.name, b: b.name, model, steps: String(steps), path}).filter(([, value]) => value !== null));
+    const {a, b, model, steps, path, full} = this.state ?? this.choice;
+    return Object.fromEntries(Object.entries({a: a.name, b: b.name, model, steps: String(steps), path, full: full ? null : "0"}).filter(([, value]) => value !== null));
   }
 }
 

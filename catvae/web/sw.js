@@ -24,7 +24,8 @@ self.addEventListener("activate", event => {
     for (const name of names) if (name !== NAME && (name.startsWith(OURS) || name.startsWith(EARLIER))) await caches.delete(name);
     await clients.claim();
     for (const client of !earlier ? [] : await clients.matchAll({type: "window"})) {
-      if (!PAGES.includes(addressOf(client.url))) await client.navigate(client.url).catch(() => {});
+      // not waited for: a page is answered only when the worker has been activated
+      if (!PAGES.includes(addressOf(client.url))) client.navigate(client.url).catch(() => {});
     }
   })());
 });

@@ -14,13 +14,11 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from catvae.files import EXAMPLES
-from catvae.fullsize.movement import load_movement
-from catvae.fullsize.parents import parent_of
 from catvae.images import to_tensor
 from catvae.mixing import interpolate, lerp
 from catvae.model import load_variant
 from catvae.photos.decode import open_image
-from catvae.photos.faces import Face, adjust, align, cut_face, find_faces
+from catvae.photos.faces import Face, align, cut_face, find_faces
 from catvae.serving.links import FIRST_A, FIRST_B, example_face
 from catvae.serving.texts import TEXTS
 from tests.conftest import SHARED
@@ -273,49 +271,6 @@ def test_faces_are_found_and_cut_as_the_app_does(visit):
         assert abs(math.degrees(ours["angle"]) - face.rotation) < 0.3, path
         cut = np.array(ours["cut"], dtype=float).reshape(64, 64, 4)[..., :3]
         assert np.abs(cut - np.asarray(align(photo, face), float)).mean() < 2, path
-
-
-LARGE = """async ([data, square]) => {
-    const {openPhoto} = await import('/deep/mixer/engine/pixels.js');
-    const {align, landmarksOf} = await import('/deep/mixer/engine/faces.js');
-    const {run} = await import('/deep/mixer/engine/models.js');
-    const photo = await openPhoto(new Blob([Uint8Array.from(atob(data), c => c.charCodeAt(0))]));
-    const landmarks = (await landmarksOf(photo, square)).flat();
-    const {width, data: pixels} = align(photo, square, 128, 1 / 8);
-    const small = align(photo, square).data, face = new Float32Array(3 * 4096), faces = new Float32Array(6 * 4096);
-    for (let i = 0; i < face.length; i++) face[i] = small[4 * (i % 4096) + Math.floor(i / 4096)] / 255;
-    faces.set(face);
-    faces.set(face, face.length);
-    const places = new Float32Array([...landmarks, ...landmarks.map(value => value + 0.02)]);
-    const inputs = {faces: [faces, [1, 2, 3, 64, 64]], landmarks: [places, [1, 2, 3, 2]]};
-    return {landmarks, width, cut: [...pixels], velocity: [...(await run('photos/movement', inputs)).values]};
-}"""
-
-
-@pytest.mark.parametrize("turn", [0, 12])
-def test_a_face_at_full_size_is_the_apps(visit, turn: float):
-    """Its cut with a margin, its eyes and nose, and how it moves."""
-    path = EXAMPLES / "chelsea.jpg"
-    photo = open_image(path)
-    face = adjust(find_faces(photo)[0], turn=turn)
-    left, top, right, bottom = face.box
-    square = {
-        "x": (left + right) / 2,
-        "y": (top + bottom) / 2,
-        "side": right - left,
-        "angle": math.radians(face.rotation),
-    }
-    found = visit().evaluate(LARGE, [base64.b64encode(path.read_bytes()).decode(), square])
-    parent = parent_of(photo, 128, face)
-    assert found["width"] == 160 == parent.photo.width
-    cut = np.array(found["cut"], dtype=float).reshape(160, 160, 4)[..., :3]
-    assert np.abs(cut - np.asarray(parent.photo, float)).mean() < 2
-    landmarks = torch.tensor(found["landmarks"]).view(3, 2)
-    assert (landmarks - parent.landmarks).abs().max() < 0.01
-    faces = to_tensor([parent.face, parent.face])[None]
-    with torch.inference_mode():
-        velocity = load_movement()(faces, torch.stack([landmarks, landmarks + 0.02])[None])
-    assert (torch.tensor(found["velocity"]).view_as(velocity) - velocity).abs().max() < 5e-3
 
 
 def test_two_photos_are_mixed_without_the_network(browser, web_exports, tmp_path):

@@ -1,7 +1,6 @@
 """The pictures that a browser draws are those of Python, with WebGL2 and without."""
 
 import base64
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +8,11 @@ import torch
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from catvae.fullsize import movement
 from catvae.fullsize.composition import MARGIN, compose, prepare
 from catvae.fullsize.movement import landmark_velocity
 from catvae.images import to_pil
 from catvae.photos.landmarks import STANDARD
+from catvae.serving.front import WEB
 from tests.conftest import draw_cat
 
 SIDE = 128
@@ -43,7 +42,7 @@ def page(browser: Browser):
     context = browser.new_context()
     page = context.new_page()
     files = {
-        "warp.js": ("text/javascript", Path(movement.__file__).with_name("warp.js").read_text("utf-8")),
+        "warp.js": ("text/javascript", (WEB / "warp.js").read_text("utf-8")),
         "": ("text/html", "<p>"),
     }
 

@@ -10,15 +10,17 @@ from PIL import Image, ImageChops
 from playwright.sync_api import Page, expect
 
 from catvae.errors import SettingError
-from catvae.page.embed import PER_ROW, find_mixer
-from catvae.page.morph import columns
+from catvae.page.embed import find_mixer
 from catvae.page.preview import with_head
 from catvae.serving.links import FIRST_A, FIRST_B, example_face
 from tests.conftest import running_app
 
 pytestmark = pytest.mark.slow
-FIRST = ("#morph canvas", "#morph .play", "#morph input", ".pick.a", ".pick.b", "select")
-FIRST_EXPORTED = (".stage", ".play", ".slider", ".cat.a", ".cat.b", ".models")
+FIRST = ("canvas.stage", ".play", ".slider", "kitten-cat[side=a]", "kitten-cat[side=b]", ".models", ".all")
+
+
+def expect_ready(page: Page) -> None:
+    expect(page.locator("kitten-mixer[data-state=ready]")).to_have_count(1, timeout=60_000)
 
 
 def fits(page: Page, parts: tuple[str, ...], width: int, height: int = 420) -> list[str]:
@@ -35,80 +37,81 @@ def rows_of(page: Page, pictures: str) -> list[int]:
     return [tops.count(top) for top in sorted(set(tops))]
 
 
+@pytest.mark.parametrize("kind", ["remote", "local"])
 @pytest.mark.parametrize(("language", "cat"), [("en", "Cat A"), ("es", "Gato A")])
-def test_morph_play_and_a_row_of_cats_for_each_are_within_the_frame(open_embed, app_url, language, cat):
+def test_morph_play_cats_and_every_model_are_within_the_frame(open_embed, app_url, web_app, language, cat, kind):
+    url = app_url if kind == "remote" else web_app
     for width in (320, 390, 700):
-        page = open_embed(f"{app_url}/embed?lang={language}&steps=9", width)
-        expect(page.locator(".frames img")).to_have_count(9, timeout=30_000)
-        expect(page.get_by_text(cat, exact=False).first).to_be_visible()
+        page = open_embed(f"{url}/embed?lang={language}&theme=dark&steps=9&a=chelsea", width)
+        expect_ready(page)
+        assert page.locator("script").get_attribute("src").startswith("mixer" if kind == "local" else "web")
+        expect(page.locator("kitten-cat").first).to_contain_text(cat)
         assert page.evaluate("document.documentElement.lang") == language
         assert fits(page, FIRST, width) == []
-        assert len(rows_of(page, ".pick.a label")) == 1
-        assert min(rows_of(page, ".frames img")) > 1
+        last = page.locator(".models label").last.evaluate("label => label.scrollWidth - label.clientWidth")
+        assert last <= 0  # no name is cut off
+        assert len(rows_of(page, "kitten-cat[side=a] .strip button:visible")) == 1
+        assert min(rows_of(page, ".frames .show")) > 1
+        link = page.evaluate("document.querySelector('kitten-mixer').link()")
+        assert (link["a"], link["steps"], link["model"]) == ("chelsea", "9", "v6")
     assert page.evaluate("document.documentElement.scrollHeight") == 420
 
 
-def test_the_exported_mixer_is_within_the_frame_too(open_embed, web_app):
-    for width in (320, 390, 700):
-        for language in ("en", "es"):
-            page = open_embed(f"{web_app}/embed?lang={language}&theme=dark&steps=9&a=chelsea", width)
-            page.wait_for_selector("kitten-mixer[data-state=ready]", timeout=60_000)
-            assert fits(page, FIRST_EXPORTED, width) == []
-            assert len(rows_of(page, ".cat.a .examples label")) == 1 and min(rows_of(page, ".gallery button")) > 1
-            detail = page.evaluate("document.querySelector('kitten-mixer').link()")
-            assert (detail["a"], detail["steps"], detail["model"]) == ("chelsea", 9, "v6")
-            assert page.locator(".stage").get_attribute("aria-label").startswith({"en": "Morph", "es": "Del"}[language])
-    assert page.evaluate("document.documentElement.scrollHeight") == 420
-    page = open_embed(f"{web_app}/mixer/?compact&lang=es", 320)  # the folder's own page in a low window
-    page.wait_for_selector("kitten-mixer[compact][data-state=ready]", timeout=60_000)
+def test_the_folders_own_page_in_a_low_window_and_what_it_lacks(open_embed, web_app):
+    page = open_embed(f"{web_app}/mixer/?compact&lang=es", 320)
+    expect(page.locator("kitten-mixer[compact][data-state=ready]")).to_have_count(1, timeout=60_000)
+    assert fits(page, FIRST, 320) == []
     page = open_embed(f"{web_app}/embed?model=v2", 700)  # was not exported: the app paints it
-    expect(page.locator(".frames img")).to_have_count(9, timeout=30_000)
-    assert page.locator("select").input_value() == "v2"
+    expect_ready(page)
+    assert page.evaluate("document.querySelector('kitten-mixer').link().model") == "v2"
 
 
 @pytest.mark.parametrize("width", [320, 700])
 @pytest.mark.parametrize("steps", [2, 13, 24])
 def test_no_frame_stands_alone(open_embed, app_url, steps, width):
     page = open_embed(f"{app_url}/embed?steps={steps}", width)
-    expect(page.locator(".frames img")).to_have_count(steps, timeout=30_000)
-    assert min(rows_of(page, ".frames img")) > 1
+    expect(page.locator(".frames .show")).to_have_count(steps, timeout=30_000)
+    assert min(rows_of(page, ".frames .show")) > 1
     assert width < 700 or page.evaluate("document.documentElement.scrollHeight") == 420
-
-
-def test_columns_leave_no_orphan():
-    for most in PER_ROW.values():
-        assert all((count - 1) % columns(count, most) + 1 > 1 for count in range(2, 25))
 
 
 def test_a_choice_shows_its_mix_and_the_link_follows(open_embed, app_url):
     page = open_embed(f"{app_url}/embed?a=kitten-05&b=kitten-11&lang=es&path=slerp", 700)
-    expect(page.locator(".frames img")).to_have_count(9, timeout=30_000)
-    before = page.locator(".frames img").first.get_attribute("src")
-    page.get_by_role("radio", name=re.compile("^Gato A: Chelsea$")).check(force=True)
-    expect(page.locator(".frames img").first).not_to_have_attribute("src", before, timeout=30_000)
-    expect(page.locator("#cat-a")).to_have_text("Gato A Chelsea")
-    before = page.locator(".frames img").first.get_attribute("src")
-    page.get_by_label("Modelo").select_option("v2")
-    expect(page.locator(".frames img").first).not_to_have_attribute("src", before, timeout=30_000)
-    assert page.locator(".more").evaluate("link => link.href") == (
-        f"{app_url}/?a=chelsea&b=kitten-11&model=v2&steps=9&path=slerp&lang=es"
-    )
-    page.locator(".frames button").last.click()
-    expect(page.locator("#morph output")).to_have_text("100 % B")
+    expect_ready(page)
+    page.locator("kitten-cat[side=a] .more").click()
+    page.locator("kitten-cat[side=a] .shelf [data-cat=chelsea]").click()
+    expect(page.locator("kitten-cat[side=a] .about")).to_contain_text("Gato A Chelsea")
+    page.get_by_role("radio", name="v2").check(force=True)
+    link = f"{app_url}/?a=chelsea&b=kitten-11&model=v2&steps=9&path=slerp&lang=es"
+    page.wait_for_function("link => document.querySelector('.app').href === link", arg=link, timeout=30_000)
+    page.locator(".frames .show").last.click()
+    expect(page.locator("kitten-morph .share")).to_have_text("100 % B")
 
 
 def test_a_server_that_does_not_answer_is_said_and_asked_again(open_embed, app_url):
     page = open_embed(f"{app_url}/embed?lang=en", 390)
-    expect(page.locator(".frames img")).to_have_count(9, timeout=30_000)
-    before = page.locator(".frames img").last.get_attribute("src")
-    page.route("**/embed/mix?*", lambda route: route.fulfill(status=429, json={"detail": "busy"}))
-    page.get_by_role("radio", name="Cat B: Chelsea").check(force=True)
-    expect(page.locator(".status")).to_have_text("No answer yet: trying again.")
-    expect(page.locator("#embed")).to_have_attribute("aria-busy", "true")
-    page.unroute("**/embed/mix?*")
-    expect(page.locator(".frames img").last).not_to_have_attribute("src", before, timeout=30_000)
-    expect(page.locator(".status")).to_be_empty()
+    expect_ready(page)
+    page.route("**/web/ask/morph?*", lambda route: route.fulfill(status=429, json={"detail": "busy"}))
+    page.get_by_role("radio", name="v2").check(force=True)
+    expect(page.locator("kitten-morph[data-mix=failed] .status")).to_contain_text("No answer yet", timeout=30_000)
+    assert page.evaluate("document.querySelector('kitten-mixer').state.model") == "v6"
+    page.unroute("**/web/ask/morph?*")
+    page.wait_for_function("document.querySelector('kitten-mixer').state.model === 'v2'", timeout=30_000)
+    expect(page.locator("kitten-morph .status")).to_be_empty()
     page.errors.clear()  # the browser tells of the 429 itself
+
+
+def test_the_small_page_is_light(browser, app_url):
+    page = browser.new_page(viewport={"width": 700, "height": 420})
+    sizes: list[int] = []
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    page.goto(f"{app_url}/embed")
+    expect_ready(page)
+    page.wait_for_timeout(500)
+    assert sum(sizes) < 150_000, (len(sizes), sum(sizes))
+    page.close()
 
 
 def tags_of(page: str) -> dict[str, list[str]]:
@@ -154,9 +157,11 @@ def test_the_preview_is_the_picture_of_the_mix(app_url):
 
 
 def test_mixes_that_are_not_here_are_no_other_mix(app_url):
-    for query in ("a=chelsea&b=nobody&model=v6", "a=chelsea&b=kitten-02&model=v9", ""):
-        answer = httpx.get(f"{app_url}/embed/mix?{query}&lang=es")
-        assert answer.status_code == 404 and "recargá la página" in answer.json()["error"]
+    for query in ("a=chelsea&b=nobody&model=v6&path=lerp", "a=chelsea&b=kitten-02&model=v9&path=lerp", ""):
+        answer = httpx.get(f"{app_url}/web/ask/morph?{query}&lang=es")
+        assert answer.status_code == 422 and len(answer.json()["error"]) > 20
+    answer = httpx.get(f"{app_url}/web/ask/morph?a=chelsea&b=nobody&model=v6&path=lerp&lang=es")
+    assert "recargá la página" in answer.json()["error"]
 
 
 def test_the_other_data_of_the_page_are_left_alone():

@@ -18,7 +18,7 @@ from catvae.evaluation.plots import make_plots, read_history
 from catvae.evaluation.report import format_report, format_table
 from catvae.files import write_json
 from catvae.model import beta_of, load_models, load_variant, save_checkpoint
-from catvae.page.page import Mixer
+from catvae.page.page import Speaker
 from catvae.page.tabs.understand import understand_tab
 from catvae.publishing.weights import check_push, push_checkpoints
 from catvae.serving.texts import TEXTS
@@ -137,7 +137,7 @@ def test_the_page_says_where_weights_of_a_folder_are_from_and_whom_the_lesson_is
     monkeypatch.setenv("CATVAE_CHECKPOINTS", str(folder))
     weights, request = Weights(), gr.Request(headers={"accept-language": language}, query_params={})
     said = TEXTS[language]["weights_folder"].format(source="my &lt;cats&gt;@home")
-    assert Mixer(weights).source(request) == said
+    assert Speaker(weights).source(request) == said
     assert "lesson_others" in lesson(weights)
 
 
@@ -150,7 +150,7 @@ def lesson(weights) -> str:
 def test_the_bundled_weights_come_with_the_app_however_their_folder_is_named(monkeypatch):
     monkeypatch.setenv("CATVAE_CHECKPOINTS", f"{ROOT}/examples/../checkpoints")
     weights, request = Weights(), gr.Request(headers={}, query_params={})
-    assert Mixer(weights).source(request) == TEXTS["en"]["weights_bundled"]
+    assert Speaker(weights).source(request) == TEXTS["en"]["weights_bundled"]
     assert "lesson_others" not in lesson(weights)
 
 

@@ -1,17 +1,16 @@
-// Cat faces in photos, found and cut as catvae/photos/faces.py does, but for the classifier that tells dogs from cats:
-// it is as large as six models. A square is {x, y, side, angle}: centre and side in pixels, clockwise radians.
+// Cat faces in photos, found and cut as catvae/photos/faces.py does; what tells dogs from cats is a part of the aligner,
+// as the app's classifier is as large as six models. A square is {x, y, side, angle}: centre and side in pixels, clockwise radians.
 
 import {SIDE} from "../draw.js";
+import {NETWORK as LANDMARKS, VIEW as WIDE, VIEW_SIDE, findLandmarks, fitSquare} from "./landmarks.js";
 import {run} from "./models.js";
 import {crop, cut, halve, reduce, resize, toFloats} from "./pixels.js";
 
 const WORKING_SIDE = 640, STRIDE = 8, FINDER_SIDE = 28, VIEW = 1.25, MARGIN = 16;
-const MIN_HEAT = 0.1, MAX_PROPOSALS = 12, PASSES = 3, MIN_FIT = 0.35, MIN_FURTHER = 0.5, MAX_FACES = 3;
-// A score below this is no sure cat. A network that tells dogs from cats multiplies its word into `score` in findFaces.
-export const SURE = 0.6;
-export const NETWORKS = ["photos/finder", "photos/aligner", "photos/landmarks"];
-const STANDARD = [[0.29, 0.41], [0.72, 0.41], [0.5, 0.72]], WEIGHTS = [0.4, 0.4, 0.2]; // of eyes and nose
-const LANDMARK_SIDE = 96, LANDMARK_VIEW = 1.5, MAX_TURN = (4 * Math.PI) / 180;
+const MIN_HEAT = 0.1, MAX_PROPOSALS = 12, PASSES = 3, MIN_FIT = 0.35, MIN_SCORE = 0.35, MAX_FACES = 3;
+const MAX_TURN = (4 * Math.PI) / 180; // radians
+export const SURE = 0.5; // a score below this is no sure cat
+export const NETWORKS = ["photos/finder", "photos/aligner", LANDMARKS];
 
 // Faces {x, y, side, angle, score} in pixels of the photo, best first; none if there is no cat face.
 export async function findFaces(photo) {
@@ -20,23 +19,30 @@ export async function findFaces(photo) {
   const enlarge = ({x, y, side, angle, score}) => ({x: x * shrink, y: y * shrink, side: side * shrink, angle, score});
   if (isSmallCopy(small)) {
     const square = {x: small.width / 2, y: small.height / 2, side: Math.max(small.width, small.height), angle: 0};
-    const [[, , , , logit]] = await look(levels, [square]);
-    if (sigmoid(logit) > MIN_FIT) return [enlarge({...square, score: sigmoid(logit)})];
+    const [[, , , , fits, cat]] = await look(levels, [square]), score = sigmoid(fits) * sigmoid(cat);
+    if (score > MIN_SCORE) return [enlarge({...square, score})];
   }
   const found = await refine(levels, await propose(levels));
-  for (const square of found) square.score = Math.sqrt(square.heat * square.fit);
-  found.sort((a, b) => b.score - a.score);
+  for (const square of found) square.fit = Math.sqrt(square.heat * square.fit);
+  found.sort((a, b) => b.fit - a.fit);
   const chosen = [];
   for (const square of found) {
     const outside = square.x < 0 || square.x > small.width || square.y < 0 || square.y > small.height;
-    if (square.score < (chosen.length ? MIN_FURTHER : MIN_FIT) || outside || chosen.some(other => overlap(square, other) > 0.4)) continue;
-    chosen.push(square);
+    if (square.fit < MIN_FIT || outside || chosen.some(other => overlap(square, other) > 0.4)) continue;
+    chosen.push({...square, score: square.fit * square.cat});
   }
-  return (await setUpright(levels, chosen.slice(0, MAX_FACES))).map(enlarge);
+  const cats = chosen.slice(0, MAX_FACES).filter(({score}) => score >= MIN_SCORE).sort((a, b) => b.score - a.score);
+  return Promise.all(cats.map(async square => enlarge(await setUpright(levels, square))));
 }
 
-// The face cut as the training faces are cut: RGBA, `size` pixels a side, with a margin of so many sides around it. Null
-// where the square's centre is outside the photo.
+// The square turned, moved and scaled by eyes and nose where these say that it is far off.
+async function setUpright(levels, square) {
+  const [dx, dy, scale, spin] = fitSquare(await findLandmarks(viewOf(levels, square, VIEW_SIDE, WIDE))).map(value => Math.max(-0.6, Math.min(0.6, value)));
+  return Math.abs(spin) > MAX_TURN ? move(square, dx, dy, scale, spin) : square;
+}
+
+// The face cut as the training faces are cut: RGBA, size × size, and so much more with a margin, in sides. Null where
+// the square's centre is outside the photo.
 export function align(photo, {x, y, side, angle}, size = SIDE, margin = 0) {
   if (!(side > 0 && x >= 0 && x <= photo.width && y >= 0 && y <= photo.height)) return null;
   const view = 1 + 2 * margin, reach = 0.75 * side * view + 4, wide = Math.round(size * view);
@@ -45,15 +51,15 @@ export function align(photo, {x, y, side, angle}, size = SIDE, margin = 0) {
   const factor = Math.max(1, Math.floor(side / (2 * size)));
   const region = toFloats(reduce(crop(photo, left, top, right, bottom), factor, factor));
   const square = {x: (x - left) / factor, y: (y - top) / factor, side: side / factor, angle};
-  const finer = Math.max(1, Math.round(side / factor / size)), many = wide * finer;
-  const fine = cut(region, square, many, view, true), face = new ImageData(wide, wide);
+  const finer = Math.max(1, Math.round(side / factor / size)), full = wide * finer;
+  const fine = cut(region, square, full, view, true), face = new ImageData(wide, wide);
   for (let row = 0; row < wide; row++) {
     for (let column = 0; column < wide; column++) {
       const to = 4 * (row * wide + column);
       for (let c = 0; c < 3; c++) {
         let sum = 0;
         for (let v = 0; v < finer; v++) {
-          for (let u = 0; u < finer; u++) sum += fine[(c * many + row * finer + v) * many + column * finer + u];
+          for (let u = 0; u < finer; u++) sum += fine[(c * full + row * finer + v) * full + column * finer + u];
         }
         face.data[to + c] = (sum / finer ** 2) * 255;
       }
@@ -61,17 +67,6 @@ export function align(photo, {x, y, side, angle}, size = SIDE, margin = 0) {
     }
   }
   return face;
-}
-
-// Left eye, right eye and nose of a face in shares of its square, for `warp.js` and the network "photos/movement": the
-// mean of two looks, the second with the square set by the first.
-export async function landmarksOf(photo, square) {
-  const levels = pyramid(toFloats(photo)), [first] = await findLandmarks(levels, [square]), missing = fitSquare(first);
-  const [second] = await findLandmarks(levels, [move(square, missing)]), [x, y, growth, turn] = missing;
-  const cos = Math.cos(turn) * Math.exp(growth), sin = Math.sin(turn) * Math.exp(growth);
-  return second.map(([u, v], k) => [
-    (first[k][0] + cos * (u - 0.5) - sin * (v - 0.5) + x + 0.5) / 2, (first[k][1] + sin * (u - 0.5) + cos * (v - 0.5) + y + 0.5) / 2,
-  ]);
 }
 
 // The centre square of a photo as if it were a face.
@@ -170,73 +165,30 @@ async function refine(levels, squares) {
   for (let turn = 0; turn <= PASSES && squares.length; turn++) {
     const told = await look(levels, squares);
     squares = squares.map((square, i) => {
-      const fit = sigmoid(told[i][4]);
-      return turn === PASSES ? {...square, fit} : {...move(square, told[i]), fit};
+      if (turn === PASSES) return {...square, fit: sigmoid(told[i][4]), cat: sigmoid(told[i][5])};
+      const [dx, dy, scale, spin] = told[i].slice(0, 4).map(value => Math.max(-0.6, Math.min(0.6, value)));
+      return move(square, dx, dy, scale, spin);
     });
   }
   return squares;
 }
 
-// A square changed by what is missing in x, y, log side and angle.
-function move(square, missing) {
-  const [dx, dy, scale, spin] = missing.slice(0, 4).map(value => Math.max(-0.6, Math.min(0.6, value)));
-  return {...square, ...adjust(square, {zoom: Math.exp(-scale), right: dx, down: dy, turn: 0}), angle: square.angle + spin};
+function move(square, dx, dy, scale, spin) {
+  const moved = adjust(square, {zoom: Math.exp(-scale), right: dx, down: dy, turn: 0});
+  return {...square, ...moved, angle: square.angle + spin};
 }
 
-// Squares turned, moved and scaled by eyes and nose where these say that they are turned by more than 4°.
-async function setUpright(levels, squares) {
-  const landmarks = await findLandmarks(levels, squares);
-  return squares.map((square, i) => {
-    const missing = fitSquare(landmarks[i]);
-    return Math.abs(missing[3]) > MAX_TURN ? move(square, missing) : square;
-  });
+// `view` times as much as a square, from the level that shows it at about `size` pixels.
+function viewOf(levels, {x, y, side, angle}, size, view) {
+  const number = Math.max(0, Math.min(levels.length - 1, Math.round(Math.log2((Math.max(1, side) * view) / size)))), zoom = 2 ** number;
+  return cut(levels[number], {x: x / zoom, y: y / zoom, side: side / zoom, angle}, size, view);
 }
 
-// Left eye, right eye and nose in shares of each square: the mean of what is said of it and of its mirror image.
-async function findLandmarks(levels, squares) {
-  if (!squares.length) return [];
-  const straight = views(levels, squares, LANDMARK_SIDE, LANDMARK_VIEW), both = new Float32Array(2 * straight.length);
-  both.set(straight);
-  for (let i = 0; i < straight.length; i++) {
-    const column = i % LANDMARK_SIDE;
-    both[straight.length + i - column + LANDMARK_SIDE - 1 - column] = straight[i];
-  }
-  const shape = [2 * squares.length, 3, LANDMARK_SIDE, LANDMARK_SIDE];
-  const {values: told} = await run(NETWORKS[2], {input: [both, shape]}), place = (n, k) => [told[6 * n + 2 * k], told[6 * n + 2 * k + 1]];
-  return squares.map((_, i) => {
-    const found = [0, 1, 2].map(k => {
-      const [x, y] = place(i, k), [mx, my] = place(squares.length + i, [1, 0, 2][k]);
-      return [(x + 1 - mx) / 2, (y + my) / 2];
-    });
-    const [left, right, nose] = found, far = found.some((p, k) => Math.hypot(p[0] - STANDARD[k][0], p[1] - STANDARD[k][1]) >= 0.3);
-    return far || right[0] - left[0] <= 0.2 || nose[1] - (left[1] + right[1]) / 2 <= 0.08 ? STANDARD : found;
-  });
-}
-
-// How a square must change for its landmarks to lie about where those of the training faces do, as the aligner says it.
-function fitSquare(landmarks) {
-  const mean = points => [0, 1].map(axis => points.reduce((sum, point, k) => sum + WEIGHTS[k] * point[axis], 0));
-  const spread = (points, [x, y]) => points.reduce((sum, point, k) => sum + WEIGHTS[k] * ((point[0] - x) ** 2 + (point[1] - y) ** 2), 0);
-  const here = mean(landmarks), there = mean(STANDARD), scale = Math.sqrt(spread(landmarks, here) / spread(STANDARD, there));
-  const turn = Math.atan2(landmarks[1][1] - landmarks[0][1], landmarks[1][0] - landmarks[0][0]);
-  const cos = Math.cos(turn) * scale, sin = Math.sin(turn) * scale, x = 0.5 - there[0], y = 0.5 - there[1];
-  return [here[0] + cos * x - sin * y - 0.5, here[1] + sin * x + cos * y - 0.5, Math.log(scale), turn];
-}
-
-// `view` times as much as each square, from the level that shows it at about `size` pixels: planes one after the other.
-function views(levels, squares, size, view) {
-  const values = new Float32Array(squares.length * 3 * size * size);
-  squares.forEach((square, i) => {
-    const number = Math.max(0, Math.min(levels.length - 1, Math.round(Math.log2((Math.max(1, square.side) * view) / size))));
-    const zoom = 2 ** number, scaled = {x: square.x / zoom, y: square.y / zoom, side: square.side / zoom, angle: square.angle};
-    values.set(cut(levels[number], scaled, size, view), i * 3 * size * size);
-  });
-  return values;
-}
-
-// What the aligner says of each square: what is missing in x, y, log side and angle, and the logit that it fits.
+// What the aligner says of each square: what is missing in x, y, log side and angle, and the logits that it fits and that
+// it is a cat.
 async function look(levels, squares) {
-  const values = views(levels, squares, SIDE, VIEW);
+  const values = new Float32Array(squares.length * 3 * SIDE * SIDE);
+  squares.forEach((square, i) => values.set(viewOf(levels, square, SIDE, VIEW), i * 3 * SIDE * SIDE));
   const {values: told} = await run(NETWORKS[1], {input: [values, [squares.length, 3, SIDE, SIDE]]});
-  return squares.map((_, i) => [...told.slice(5 * i, 5 * i + 5)]);
+  return squares.map((_, i) => [...told.slice(6 * i, 6 * i + 6)]);
 }

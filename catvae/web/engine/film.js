@@ -36,9 +36,12 @@ async function makeGif(pictures, onShare) {
   if (!readsTrue()) throw new MixerError("noise", "canvases are not read as they are drawn");
   const {GIFEncoder, applyPalette, quantize} = await arrived(import("../gifenc/gifenc.esm.js"), "gifenc");
   const {side} = GIF, all = new Uint8Array(pictures.length * SIDE * SIDE * 4);
-  pictures.forEach((picture, i) => all.set(penOf(picture).getImageData(0, 0, SIDE, SIDE).data, i * SIDE * SIDE * 4));
-  const palette = quantize(all, 256), gif = GIFEncoder(), cell = newCanvas(side), indexed = [];
-  const pen = penOf(cell, {willReadFrequently: true});
+  const gif = GIFEncoder(), cell = newCanvas(side), indexed = [], pen = penOf(cell, {willReadFrequently: true});
+  pictures.forEach((picture, i) => {
+    pen.drawImage(picture, 0, 0, SIDE, SIDE);
+    all.set(pen.getImageData(0, 0, SIDE, SIDE).data, i * SIDE * SIDE * 4);
+  });
+  const palette = quantize(all, 256);
   for (const [i, picture] of pictures.entries()) {
     pen.imageSmoothingQuality = "high";
     pen.drawImage(picture, 0, 0, side, side);

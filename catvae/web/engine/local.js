@@ -1,13 +1,14 @@
 // The networks in the page as the engine: no picture leaves the device.
 
 import {isPainted} from "../cats.js";
-import {MixerError, base} from "../dom.js";
+import {MixerError, base, shares} from "../dom.js";
 import {SIDE, fromPixels, newCanvas, paint, penOf, pieceOf} from "../draw.js";
 import {NETWORKS, SURE, align, findFaces, wholePicture} from "./faces.js";
 import {openFile, openManifest} from "./files.js";
 import {findCodec, framesOf, makeFilm} from "./film.js";
 import {between, decode, encode, networksOf, openLatents, openNetworks, toFetch, watchBytes} from "./models.js";
-import {PhotoError, openPhoto, toRgba} from "./pixels.js";
+import {PhotoError, fromRgba, openPhoto, toRgba} from "./pixels.js";
+import {NETWORKS as FULL_SIZE, makeScene} from "./scene.js";
 
 const SHOWN = 1024; // pixels of the longer side of the copy that is drawn
 const TEMPERATURE = 0.85; // of newborns, times the standard deviation, as catvae/latents.py has it
@@ -81,6 +82,22 @@ export async function openEngine(wordsOf) {
   /** @param {string} kind @param {ImageData} pixels */
   const cutCat = (kind, pixels) => ({kind, name: null, face: fromPixels(pixels), pixels, latents: new Map()});
 
+  /** A model that paints, for cats that exist at 64×64 only. */
+  const painter = Object.keys(manifest.variants).find(name => manifest.variants[name].painted);
+
+  /** @param {any} cat @returns {Promise<import("./scene.js").Parent>} */
+  async function parentOf(cat) {
+    const known = cat.name ? manifest.squares[cat.name] : cat.photo ? cat.square : null;
+    const photo = known && (cat.name ? await openPhoto(await engine.photoOf(cat.name)) : cat.photo.key);
+    if (known) {
+      const square = toPixels(known, photo), face = align(photo, square);
+      if (face) return {photo, square, face};
+    }
+    const face = cat.pixels ?? penOf(cat.face).getImageData(0, 0, SIDE, SIDE), square = {x: SIDE / 2, y: SIDE / 2, side: SIDE, angle: 0, score: 0};
+    const painted = painter ? (await decode(painter, [await latentOf(cat, painter)]))[0] : undefined;
+    return {photo: fromRgba(face), square, face, painted};
+  }
+
   const engine = {
     name: "local",
     manifest: {...manifest, films: codec ? ["gif", "mp4"] : ["gif"]},
@@ -126,6 +143,9 @@ export async function openEngine(wordsOf) {
       return waitFor(await needed(a, b, [model]), () => way(a, b, model, path));
     },
 
+    /** Both cats at full size. @param {any} a @param {any} b */
+    scene: (a, b) => waitFor(FULL_SIZE, async () => makeScene([await parentOf(a), await parentOf(b)])),
+
     /** @param {any} a @param {any} b @param {string} path */
     async compare(a, b, path) {
       const models = Object.keys(manifest.variants);
@@ -143,16 +163,16 @@ export async function openEngine(wordsOf) {
       return faces.map((/** @type {ImageData} */ face) => cutCat("newborn", face));
     },
 
-    /** @param {string} kind @param {any} state @param {(share: number) => void} onShare */
-    async film(kind, {a, b, model, path}, onShare) {
-      const count = framesOf(kind), {at} = await way(a, b, model, path);
-      return makeFilm(kind, await at(Array.from({length: count}, (_, i) => i / (count - 1))), onShare);
+    /** @param {string} kind @param {any} _ the state @param {(share: number) => void} onShare
+     * @param {{at: (shares: number[]) => any}} way what is shown of it */
+    async film(kind, _, onShare, {at}) {
+      return makeFilm(kind, await at(shares(framesOf(kind))), onShare);
     },
 
     /** Fetches what photos need too, so that all of it works without the network. @param {string} model */
     async keepForLater(model) {
       if (/** @type {any} */ (navigator).connection?.saveData) return;
-      await openNetworks([...NETWORKS, (await networksOf(model)).encoder]);
+      await openNetworks([...NETWORKS, ...FULL_SIZE, (await networksOf(model)).encoder]);
     },
   };
   return engine;

@@ -36,6 +36,15 @@ async function drawn(blob) {
 /** A cat as the app knows it. @param {import("../cats.js").Cat & {sent?: string}} cat */
 const named = cat => (cat.name ? {cat: cat.name} : {face: cat.sent});
 
+/** The same with its photo. @param {import("../cats.js").Cat & {sent?: string}} cat */
+const whole = cat => (cat.name || !cat.photo ? named(cat) : {key: cat.photo.key, square: cat.square});
+
+/** @param {string} address that needs no file */
+async function pixelsOf(address) {
+  const picture = await drawn(await (await fetch(address)).blob());
+  return penOf(picture).getImageData(0, 0, picture.width, picture.height);
+}
+
 /** A way through frames that are all here. @param {import("../draw.js").Picture} strip @param {number} count */
 function way(strip, count) {
   const frames = Array.from({length: count}, (_, i) => pieceOf(strip, i));
@@ -62,6 +71,17 @@ export async function openEngine(wordsOf, languageOf) {
     return {...cat, number, square: number ? faces[number - 1] : whole, photo: {picture: shown, faces, whole, file, key}};
   }
 
+  /** A photo to the app, and what it says of it. @param {Blob} file */
+  const send = async file => (await ask(`ask/faces?${lang()}`, file, "application/octet-stream")).json();
+
+  /** Asks for what needs photos; those that have left the app are sent again. @param {(import("../cats.js").Photo | undefined)[]} photos
+   * @param {() => Promise<Response>} act */
+  const kept = (photos, act) => act().catch(async error => {
+    if (!error.gone) throw error;
+    for (const photo of photos) if (photo) photo.key = (await send(photo.file)).key;
+    return act();
+  });
+
   const engine = {
     name: "remote",
     manifest,
@@ -74,8 +94,7 @@ export async function openEngine(wordsOf, languageOf) {
 
     /** The faces in a photo, and the best one cut. @param {Blob} file */
     async findFaces(file) {
-      const answer = await ask(`ask/faces?${lang()}`, file, "application/octet-stream");
-      return catOf(await answer.json(), file);
+      return catOf(await send(file), file);
     },
 
     /** The photo of an example. @param {string} name */
@@ -83,12 +102,7 @@ export async function openEngine(wordsOf, languageOf) {
 
     /** A photo's face in a square. @param {import("../cats.js").Photo} photo @param {import("../cats.js").Square} square */
     async cut(photo, square) {
-      const body = () => JSON.stringify({key: photo.key, square});
-      const answer = await ask(`ask/cut?${lang()}`, body()).catch(async error => {
-        if (!error.gone) throw error;
-        photo.key = (await (await ask(`ask/faces?${lang()}`, photo.file, "application/octet-stream")).json()).key;
-        return ask(`ask/cut?${lang()}`, body()); // it had left the server
-      });
+      const answer = await kept([photo], () => ask(`ask/cut?${lang()}`, JSON.stringify({key: photo.key, square})));
       const {face} = await answer.json();
       return {face: await drawn(blobOf(face, "image/png")), sent: face};
     },
@@ -99,6 +113,15 @@ export async function openEngine(wordsOf, languageOf) {
       if (a.name && b.name) for (const [key, cat] of Object.entries({a, b})) query.set(key, cat.name);
       const answer = await ask(`ask/morph?${query}`, a.name && b.name ? undefined : JSON.stringify({a: named(a), b: named(b)}));
       return way(await createImageBitmap(await answer.blob()), NEIGHBOURS);
+    },
+
+    /** Both cats at full size. @param {any} a @param {any} b @returns {Promise<import("../full.js").Scene>} */
+    async scene(a, b) {
+      const query = new URLSearchParams({lang: languageOf()}), examples = a.name && b.name;
+      if (examples) for (const [key, cat] of Object.entries({a, b})) query.set(key, cat.name);
+      const {photos, ...parts} = await (await kept([a.photo, b.photo], () =>
+        ask(`ask/scene?${query}`, examples ? undefined : JSON.stringify({a: whole(a), b: whole(b)})))).json();
+      return {...parts, photos: await Promise.all(photos.map(pixelsOf))};
     },
 
     /** Every model's way, and the numbers as HTML. @param {any} a @param {any} b */
@@ -117,8 +140,9 @@ export async function openEngine(wordsOf, languageOf) {
     },
 
     /** An animation of a mix. @param {string} kind @param {any} state */
-    async film(kind, {a, b, model, path}) {
-      const answer = await ask(`ask/film?${lang()}`, JSON.stringify({kind, a: named(a), b: named(b), model, path}));
+    async film(kind, {a, b, model, path, full}) {
+      const sent = full ? whole : named;
+      const answer = await kept([a.photo, b.photo], () => ask(`ask/film?${lang()}`, JSON.stringify({kind, a: sent(a), b: sent(b), model, path, full})));
       return answer.blob();
     },
 

@@ -1,0 +1,50 @@
+// A mix at full size: a model's way with the fur of both photos.
+
+import {MixerError, shares} from "./dom.js";
+import {SIDE, newCanvas, penOf, readsTrue} from "./draw.js";
+import {createWarp} from "./warp.js";
+
+const COUNT = 17; // pictures of the model along its way
+
+/** What an engine knows of two cats: their photos with a margin, how one moves into the other, eyes and noses, and
+ * which of them exist at 64×64 only, so that a model has painted them.
+ * @typedef {{photos: ImageData[], velocity: ArrayLike<number>, landmarks: number[], painted: boolean[]}} Scene */
+
+/** One for all: browsers keep few contexts of WebGL. @type {{canvas: HTMLCanvasElement, warp: any, shown: any} | null} */
+let screen = null;
+
+function openScreen() {
+  const canvas = newCanvas(SIDE), opened = {canvas, warp: /** @type {any} */ (null), shown: null};
+  try {
+    opened.warp = createWarp(canvas);
+  } catch (error) {
+    console.warn("kitten-mixer:", error);
+    opened.canvas = newCanvas(SIDE); // the other one has its kind of context already
+    opened.warp = createWarp(opened.canvas, {kind: "2d"});
+  }
+  canvas.addEventListener("webglcontextlost", () => (screen = null));
+  return opened;
+}
+
+/** @param {any} parts of `warp.set` @param {number} share */
+function draw(parts, share) {
+  screen ??= openScreen();
+  const {canvas, warp, shown} = screen;
+  if (shown !== parts) warp.set(parts);
+  screen.shown = parts;
+  warp.draw(share);
+  const copy = newCanvas(canvas.width);
+  penOf(copy).drawImage(canvas, 0, 0);
+  return copy;
+}
+
+/** @param {{at: (shares: number[]) => any}} way of a model @param {Scene} scene */
+export async function fullWay(way, scene) {
+  if (!readsTrue()) throw new MixerError("noise", "canvases are not read as they are drawn");
+  const strip = newCanvas(SIDE);
+  strip.width = COUNT * SIDE;
+  const pen = penOf(strip, {willReadFrequently: true});
+  (await way.at(shares(COUNT))).forEach((/** @type {CanvasImageSource} */ picture, /** @type {number} */ i) => pen.drawImage(picture, i * SIDE, 0));
+  const parts = {...scene, strip: pen.getImageData(0, 0, strip.width, SIDE), count: COUNT};
+  return {at: (/** @type {number[]} */ places) => places.map(share => draw(parts, share))};
+}

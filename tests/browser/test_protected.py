@@ -1,0 +1,215 @@
+"""The mixer without a server where browsers, servers and readers do what is not usual."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from catvae.files import EXAMPLES
+from catvae.serving.front import WEB
+from catvae.serving.texts import TEXTS
+from tests.web_server import serving
+
+MIXER = "document.querySelector('kitten-mixer')"
+OLD_WORKER = """
+const NAME = `kitten-mixer-page ${registration.scope} old`;
+self.addEventListener("install", event => event.waitUntil((async () => {
+  await (await caches.open(NAME)).add(new Request("./", {cache: "no-cache"}));
+  await skipWaiting();
+})()));
+self.addEventListener("activate", event => event.waitUntil(clients.claim()));
+self.addEventListener("fetch", event => {
+  if (event.request.mode === "navigate") event.respondWith(caches.open(NAME).then(store => store.match("./")));
+});
+"""
+NOISE = """
+const read = CanvasRenderingContext2D.prototype.getImageData;
+CanvasRenderingContext2D.prototype.getImageData = function (...where) {
+  const pixels = read.apply(this, where);
+  for (let i = 0; i < pixels.data.length; i++) if (i % 4 < 3) pixels.data[i] = 255 * Math.random();
+  return pixels;
+};
+"""
+
+
+def expect_ready(page: Page, model: str = "") -> None:
+    expect(page.locator(f"kitten-mixer[data-state=ready]{model}")).to_have_count(1, timeout=60_000)
+
+
+@pytest.fixture
+def root(web_exports, tmp_path) -> Path:
+    """A site whose root is a mixer, with a post, another file, and a second mixer further down."""
+    shutil.copytree(web_exports["int8"], tmp_path / "site")
+    (tmp_path / "site" / "blog").mkdir()
+    (tmp_path / "site" / "blog" / "post.html").write_text("<!doctype html><title>Post</title><h1>About cats</h1>")
+    (tmp_path / "site" / "notes.txt").write_text("plain notes")
+    shutil.copytree(web_exports["int8"], tmp_path / "site" / "deep")
+    return tmp_path / "site"
+
+
+def controlled(page: Page) -> None:
+    page.wait_for_function("navigator.serviceWorker.controller", timeout=30_000)
+
+
+def test_the_worker_answers_for_its_own_page_alone(browser: Browser, root):
+    context = browser.new_context(locale="en-US")
+    page = context.new_page()
+    with serving(root) as site:
+        page.goto(site.url)
+        expect_ready(page)
+        controlled(page)
+        page.goto(f"{site.url}/blog/post.html")
+        expect(page.get_by_role("heading", name="About cats")).to_be_visible()
+        assert "plain notes" in page.goto(f"{site.url}/notes.txt").text()
+        assert page.goto(f"{site.url}/nowhere").status == 404
+    for path in ("/", "/index.html?a=chelsea"):  # without the network
+        page.goto(f"{site.url}{path}")
+        expect_ready(page)
+    context.close()
+
+
+def test_a_worker_that_answered_for_the_whole_site_mends_itself(browser: Browser, root):
+    new = (root / "sw.js").read_text()
+    (root / "sw.js").write_text(OLD_WORKER)
+    context = browser.new_context(locale="en-US")
+    page = context.new_page()
+    with serving(root) as site:
+        page.goto(site.url)
+        controlled(page)
+        page.goto(f"{site.url}/blog/post.html")
+        expect(page.locator("kitten-mixer")).to_have_count(1)  # the post is hidden
+        (root / "sw.js").write_text(new)
+        page.goto(f"{site.url}/blog/post.html")  # a visit looks for a newer worker
+        expect(page.get_by_role("heading", name="About cats")).to_be_visible(timeout=30_000)
+    context.close()
+
+
+def test_an_upper_mixer_leaves_alone_what_a_lower_one_keeps(browser: Browser, root):
+    context = browser.new_context(locale="en-US")
+    page = context.new_page()
+    kept = """async () => { const names = await caches.keys(), urls = [];
+        for (const name of names) for (const {url} of await (await caches.open(name)).keys()) urls.push(url);
+        return urls.filter(url => url.includes('/deep/') && url.includes('v6/decoder')); }"""
+    with serving(root) as site:
+        page.goto(f"{site.url}/deep/")
+        expect_ready(page)
+        before = page.evaluate(kept)
+        page.goto(site.url)
+        expect_ready(page)
+        page.wait_for_timeout(500)
+        assert before and page.evaluate(kept) == before
+    context.close()
+
+
+def test_servers_that_know_no_mjs_run_it(browser: Browser, web_exports):
+    with serving(web_exports["int8"]) as site:
+        page = browser.new_page()
+        answers: list[tuple[str, str]] = []
+        page.on("response", lambda r: answers.append((r.url, r.headers.get("content-type", ""))))
+        page.goto(site.url)
+        expect_ready(page)
+        scripts = [url.split("?")[0] for url, kind in answers if "javascript" in kind]
+        assert scripts and all(url.endswith(".js") for url in scripts)
+        assert not [url for url, _ in answers if ".mjs" in url]
+        page.close()
+
+
+def test_what_is_set_while_it_loads_counts(browser: Browser, web_exports):
+    with serving(web_exports["int8"]) as site:
+        page = browser.new_page(locale="en-US")
+        page.route("**/mixer.json", lambda route: (page.wait_for_timeout(700), route.continue_()))
+        page.goto(site.url, wait_until="commit")
+        page.wait_for_function(f"{MIXER}?.begun")
+        wish = {"model": "v3", "a": "chelsea", "lang": "es"}
+        page.evaluate(f"wish => {{ for (const key in wish) {MIXER}.setAttribute(key, wish[key]) }}", wish)
+        expect_ready(page)
+        link = page.evaluate(f"{MIXER}.link()")
+        assert (link["a"], link["b"], link["model"]) == ("chelsea", "posing-kitten", "v3")
+        expect(page.get_by_role("button", name="Reproducir", exact=True)).to_be_visible()
+        page.close()
+
+
+def test_taken_out_while_it_plays_it_rests_and_comes_back(browser: Browser, web_exports):
+    with serving(web_exports["int8"]) as site:
+        page = browser.new_page(locale="en-US")
+        page.goto(f"{site.url}/?model=v3")
+        expect_ready(page)
+        page.evaluate(f"window.mixer = {MIXER}; window.frames_ = 0; mixer.addEventListener('frame', () => frames_++)")
+        page.get_by_role("button", name="Play", exact=True).click()
+        page.wait_for_function("frames_ > 3")
+        page.evaluate("mixer.remove()")
+        page.wait_for_timeout(300)
+        before = page.evaluate("frames_")
+        page.wait_for_timeout(500)
+        assert page.evaluate("frames_") == before and not page.evaluate("mixer.store.playing")
+        page.evaluate("document.querySelector('main').append(mixer)")
+        page.get_by_role("slider", name="Morph").fill("250")
+        page.wait_for_function(f"frames_ > {before} && {MIXER}.drawn === .25")
+        page.close()
+
+
+@pytest.mark.parametrize("name", ["constructor", "__proto__", "toString", "hasOwnProperty"])
+def test_names_of_every_object_are_no_models_and_no_languages(browser: Browser, web_exports, name):
+    with serving(web_exports["int8"]) as site:
+        page = browser.new_page(locale="en-US")
+        page.goto(f"{site.url}/?model={name}&a={name}&lang={name}&path={name}&steps={name}")
+        expect_ready(page)
+        link = page.evaluate(f"{MIXER}.link()")
+        assert (link["model"], link["steps"], link["path"]) == ("v6", "9", "lerp")
+        page.evaluate(f"{MIXER}.setAttribute('model', '{name}')")
+        page.wait_for_timeout(300)
+        assert page.evaluate(f"{MIXER}.dataset.state") == "ready"
+        page.close()
+
+
+def test_a_browser_that_gives_noise_is_said_and_no_photo_is_blamed(browser: Browser, web_exports):
+    with serving(web_exports["int8"]) as site:
+        page = browser.new_page(locale="en-US")
+        page.add_init_script(NOISE)
+        page.goto(f"{site.url}/?model=v3")
+        expect_ready(page)  # examples need no canvas that is read
+        page.locator("input[type=file]").first.set_input_files(EXAMPLES / "chelsea.jpg")
+        expect(page.get_by_role("alert").first).to_have_text(TEXTS["en"]["web_noise"], timeout=30_000)
+        assert page.evaluate(f"{MIXER}.state.a.name") == "playing-kitten"
+        page.close()
+
+
+def test_opened_as_a_file_it_says_what_to_do(browser: Browser, web_exports):
+    page = browser.new_page()
+    page.goto((web_exports["int8"] / "index.html").as_uri())
+    expect(page.get_by_role("alert")).to_contain_text("python -m http.server")
+    page.close()
+    assert (WEB / "file.js").is_file()
+
+
+def test_a_drag_changes_the_address_once(browser: Browser, web_exports):
+    with serving(web_exports["int8"]) as site:
+        page = browser.new_page(locale="en-US")
+        page.add_init_script(
+            "const put = history.replaceState; window.puts = 0;"
+            "history.replaceState = function (...what) { puts++; return put.apply(this, what); }"
+        )
+        page.goto(f"{site.url}/?model=v3")
+        expect_ready(page)
+        page.wait_for_timeout(600)
+        before = page.evaluate("puts")
+        steps = page.get_by_role("slider", name="Steps")
+        for value in [*range(2, 25), *range(23, 2, -1)]:
+            steps.fill(str(value))
+        page.wait_for_function("location.search.includes('steps=3')", timeout=30_000)
+        assert page.evaluate("puts") - before < 10
+        page.close()
+
+
+def test_where_storage_is_refused_the_mixer_runs(browser: Browser, web_exports):
+    with serving(web_exports["int8"]) as site:
+        page = browser.new_page(locale="en-US")
+        page.add_init_script(
+            "for (const name of ['sessionStorage', 'localStorage', 'indexedDB', 'caches'])"
+            "  Object.defineProperty(window, name, {get() { throw new DOMException('refused', 'SecurityError'); }});"
+        )
+        page.goto(f"{site.url}/?model=v3&a=chelsea")
+        expect_ready(page)
+        assert page.evaluate(f"{MIXER}.link().a") == "chelsea"
+        page.close()

@@ -7,17 +7,18 @@ import torch
 
 from catvae.browser.graphs import open_graph, save_graph
 from catvae.errors import CheckpointError
-from catvae.fullsize.movement import load_movement
+from catvae.fullsize.movement import WEIGHTS, load_movement
 from catvae.photos.landmarks import SIDE, STANDARD, load_landmarks
 
+LICENCE = WEIGHTS.with_name("WEIGHTS.md")
 MAX_DIFFERENCE = 1e-3  # of landmarks and velocities, in sides
 
 
 @torch.inference_mode()
 def export_fullsize(folder: Path, pairs: torch.Tensor) -> float:
     """Write `landmarks.onnx` ("views" (N, 3, 96, 96) to (N, 3, 2)) and `movement.onnx` ("faces" (1, 2, 3, 64, 64) and
-    "landmarks" (1, 2, 3, 2) to (1, 2, 32, 32)), each with its weights beside it; gives the largest difference from
-    torch, in sides, on pairs of faces (N, 2, 3, 64, 64) in [0, 1].
+    "landmarks" (1, 2, 3, 2) to (1, 2, 32, 32)), each with its weights, and their licence, beside it; gives the
+    largest difference from torch, in sides, on pairs of faces (N, 2, 3, 64, 64) in [0, 1].
 
     Raises CheckpointError where that is more than 1e-3, MissingPackageError without the packages that export.
     """
@@ -27,6 +28,7 @@ def export_fullsize(folder: Path, pairs: torch.Tensor) -> float:
     save_graph(landmarks, {"views": views[:2]}, (0,), folder / "landmarks.onnx", "fp16")
     places = torch.tensor(STANDARD) + 0.03 * torch.linspace(-1, 1, 12).view(1, 2, 3, 2)
     save_graph(movement, {"faces": pairs[:1], "landmarks": places}, (), folder / "movement.onnx", "fp16")
+    (folder / LICENCE.name).write_bytes(LICENCE.read_bytes())
     found = open_graph(folder / "landmarks.onnx").run(None, {"views": views.numpy()})[0]
     largest = float(np.abs(found - landmarks(views).numpy()).max())
     session = open_graph(folder / "movement.onnx")

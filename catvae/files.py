@@ -76,7 +76,7 @@ def example_kittens() -> list[Path]:
 
 
 def example_photos() -> list[Path]:
-    """The photos of real cats among the examples, those of `cats.csv` first; the face of each lies beside it, as .png."""
+    """The photos of real cats among the examples, those of `cats.csv` first; their faces lie beside them, as .png."""
     with (EXAMPLES / "cats.csv").open(encoding="utf-8", newline="") as file:
         named = [EXAMPLES / f"{row['name']}.jpg" for row in csv.DictReader(file)]
     return [*named, *sorted(set(EXAMPLES.glob("*.jpg")) - set(named))]

@@ -67,6 +67,12 @@ export async function connect(element, props, trigger, watch) {
   const {openEngine} = await import(`./engine/${ENGINE}.js`);
   const engine = await openEngine(() => store.words, () => store.language);
   const wish = Object.fromEntries(WISHES.map(key => [key, params.get(key) ?? ""]));
+  if (engine.manifest.mixer) store.other = async () => {
+    if (store.engine !== engine) return engine;
+    const {openEngine: open} = await import(new URL("../mixer/engine/local.js", base).href);
+    const local = await open(() => store.words, () => store.language), {films, variants, first} = local.manifest;
+    return Object.assign(local, {manifest: {...engine.manifest, films, variants, first}});
+  };
   await store.open(engine, wish, {home: new URL("..", base).href, keeps: true});
 }
 

@@ -1,6 +1,6 @@
 // <kitten-send>: the buttons that send and save what is shown, and those that bring other cats.
 
-import {h, say} from "./dom.js";
+import {asMixerError, h, say} from "./dom.js";
 import {Part} from "./part.js";
 import {PNG_SIDES, save} from "./saving.js";
 
@@ -19,6 +19,7 @@ export class Send extends Part {
       h("div", {}, button("face", words.save_face), parts.side),
       [...STILLS, ...films].map(kind => button(kind, words[`save_${kind}`]))));
     parts.note = h("span", {className: "note", role: "status"});
+    const local = h("input", {type: "checkbox", checked: store.engine.name === "local", onchange: () => this.switch(local)});
     parts.menu.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       if (event.key !== "Escape" || !parts.menu.open) return;
       parts.menu.open = false;
@@ -26,7 +27,8 @@ export class Send extends Part {
     });
     return h("div", {className: "send"}, button("send", words.send, "main"), parts.menu,
       h("button", {type: "button", className: "surprise", onclick: () => store.surprise()}, words.surprise),
-      h("button", {type: "button", className: "newborn", onclick: () => store.newborn()}, words.newborn), parts.note);
+      h("button", {type: "button", className: "newborn", onclick: () => store.newborn()}, words.newborn),
+      store.other && h("label", {className: "local"}, local, " ", words.web_local), parts.note);
   }
 
   listen() {
@@ -34,6 +36,19 @@ export class Send extends Part {
     document.addEventListener("click", event => {
       if (this.parts.menu.open && !event.composedPath().includes(this.parts.menu)) this.parts.menu.open = false;
     }, {signal: this.gone?.signal});
+  }
+
+  /** @param {HTMLInputElement} box */
+  async switch(box) {
+    const {store} = this;
+    box.disabled = true;
+    try {
+      await store.ask(await store.other?.());
+    } catch (error) {
+      box.checked = store.engine.name === "local";
+      box.disabled = false;
+      store.note(this.words[`web_${asMixerError(error).kind}`] ?? this.words.no_answer);
+    }
   }
 
   /** @param {string} kind @param {HTMLElement} button */

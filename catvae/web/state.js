@@ -44,6 +44,7 @@ export class Store extends EventTarget {
   chosen = false; // whether the language was chosen, and goes with links
   direction = 1;
   /** @type {string | null} what is being made to send or save */ making = null;
+  /** @type {(() => Promise<any>) | null} opens another engine, where there is one */ other = null;
   said = ""; // of that
   pngSide = 512;
   /** @type {MixerError | null} why nothing can be shown */ fatal = null;
@@ -130,6 +131,20 @@ export class Store extends EventTarget {
       }
     }));
     return wish;
+  }
+
+  /** Asks another engine from now on, which looks at photos anew. @param {any} engine */
+  async ask(engine) {
+    const wish = /** @type {Record<string, any>} */ ({}), {choice} = this;
+    for (const [side, {name, photo, face, kind}] of Object.entries({a: choice.a, b: choice.b})) {
+      const file = photo?.file ?? await new Promise(resolve => /** @type {any} */ (face).toBlob(resolve));
+      wish[side] = name ? engine.example(name) : {...await engine.findFaces(file), kind};
+    }
+    if (!Object.hasOwn(engine.manifest.variants, choice.model)) wish.model = engine.manifest.first.model;
+    engine.onBytes = (/** @type {number} */ done, /** @type {number} */ total) => this.loading(done, total);
+    Object.assign(this, {engine, morph: null});
+    this.tell("words"); // what there is to choose may be another
+    await this.change(wish);
   }
 
   async remember() {

@@ -10,6 +10,7 @@ from PIL import Image, ImageChops
 from playwright.sync_api import Page, expect
 
 from catvae.errors import SettingError
+from catvae.files import EXAMPLES
 from catvae.page.embed import find_mixer
 from catvae.page.preview import with_head
 from catvae.serving.links import FIRST_A, FIRST_B, example_face
@@ -64,6 +65,26 @@ def test_the_folders_own_page_in_a_low_window_and_what_it_lacks(open_embed, web_
     page = open_embed(f"{web_app}/embed?model=v2", 700)  # was not exported: the app paints it
     expect_ready(page)
     assert page.evaluate("document.querySelector('kitten-mixer').link().model") == "v2"
+
+
+def test_a_reader_of_the_page_may_mix_without_the_server(browser, web_app, tmp_path):
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="en-US")
+    page.goto(web_app)
+    expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
+    Image.open(EXAMPLES / "chelsea.jpg").save(tmp_path / "mine.jpg", quality=90)
+    page.get_by_label("In this browser: no photo leaves your device").check()
+    page.wait_for_function("document.querySelector('kitten-morph').store.engine.name === 'local'", timeout=60_000)
+    expect(page.locator("#morph kitten-morph[data-mix=shown]")).to_have_count(1, timeout=60_000)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.locator("kitten-cat input[type=file]").first.set_input_files(tmp_path / "mine.jpg")
+    expect(page.locator("kitten-cat .about").first).to_contain_text("Cat face found.", timeout=60_000)
+    expect(page.locator("#morph kitten-morph[data-mix=shown]")).to_have_count(1, timeout=60_000)
+    assert [url for url in asked if "/web/ask/" in url or "upload" in url] == []
+    page.get_by_label("In this browser: no photo leaves your device").uncheck()
+    page.wait_for_function("document.querySelector('kitten-morph').store.engine.name === 'remote'", timeout=60_000)
+    expect(page.locator("kitten-cat .about").first).to_contain_text("Cat face found.", timeout=60_000)
+    page.close()
 
 
 @pytest.mark.parametrize("width", [320, 700])

@@ -95,7 +95,11 @@ export const openNetworks = names => Promise.all(names.map(openNetwork));
 
 /** The networks of a variant by what they do; v7 has those of v6 and a painter.
  * @param {string} variant @returns {Promise<{encoder: string, decoder: string, painter?: string, latents: string}>} */
-export const networksOf = async variant => (await openManifest()).variants[variant].networks;
+export async function networksOf(variant) {
+  const {variants} = await openManifest();
+  if (!Object.hasOwn(variants, variant)) throw new MixerError("missing", `${variant} was not exported`);
+  return variants[variant].networks;
+}
 
 /** What there is to know of a variant's latents: those of the examples, by name, and where faces lie.
  * @param {string} variant */

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from catvae.images import to_bytes
 from catvae.page.first_look import first_look
 from catvae.page.morph import draw_way
+from catvae.page.scenes import draw_full
 from catvae.page.theme import render, static
 from catvae.page.visitor import address_of, language_for
 from catvae.serving.links import DEFAULT_STEPS, State, app_link, cat_title, example_face, read_state
@@ -42,7 +43,10 @@ def preview_route(weights: Weights) -> Route:
 def draw_preview(current: WeightSet, state: State) -> bytes:
     """The faces of two cats, and the one half way large between them, 1200×630, as JPEG."""
     a, b = example_face(state.a), example_face(state.b)
-    kitten = draw_way(current, state.model, (a, b), state.path, 3)[1]
+    if state.full:
+        a, kitten, b = draw_full(current, state.model, (state.a, state.b), state.path, 3, SIDES[1])
+    else:
+        kitten = draw_way(current, state.model, (a, b), state.path, 3)[1]
     picture = Image.new("RGB", SIZE, PAPER)
     left = (SIZE[0] - sum(SIDES) - 2 * GAP) // 2
     for face, side in zip((a, kitten, b), SIDES, strict=True):

@@ -27,14 +27,15 @@ FIRST_A, FIRST_B = "naranja", "luna"  # what a fresh page shows
 
 @dataclass(frozen=True)
 class State:
-    """What a link carries: two example cats by name (None: not an example), "v1" to "v6", 2 to 24 steps,
-    "lerp" or "slerp"."""
+    """What a link carries: two example cats by name (None: not an example), a model, 2 to 24 steps, "lerp" or "slerp",
+    and whether the fur is that of the photos."""
 
     a: str | None = FIRST_A
     b: str | None = FIRST_B
     model: str = DEFAULT_VARIANT
     steps: int = DEFAULT_STEPS
     path: str = DEFAULT_PATH
+    full: bool = True
 
 
 def read_state(params: Mapping[str, object], models: Collection[str] = tuple(VARIANTS)) -> State:
@@ -51,6 +52,7 @@ def read_state(params: Mapping[str, object], models: Collection[str] = tuple(VAR
         model if model in models else first,
         number if MIN_STEPS <= number <= MAX_STEPS else DEFAULT_STEPS,
         path if path in METHODS else DEFAULT_PATH,
+        params.get("full") != "0",
     )
 
 
@@ -102,9 +104,11 @@ def example_of_face(face: Image.Image) -> str | None:
 
 def app_link(address: str, state: State, page: str = "", lang: str | None = None) -> str:
     """The address of the page, or of another `page` of the app, in a state, in the language a visitor chose."""
-    params = {key: value for key, value in asdict(state).items() if value is not None}
+    params = asdict(state)
+    params["full"] = None if state.full else 0
     if state.path == DEFAULT_PATH:
-        del params["path"]  # links are short
+        params["path"] = None
+    params = {key: value for key, value in params.items() if value is not None}  # links are short
     if lang:
         params["lang"] = lang
     return f"{address}/{page}?{urlencode(params)}"

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-import numpy as np
 from PIL import Image
 
 from catvae.files import example_cats, setting
@@ -19,7 +18,6 @@ from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
 
 MIN_STEPS, MAX_STEPS, DEFAULT_STEPS = 2, 24, 9
-SAME = 2  # of 255, on average: CPUs differ in the last digits of where they find a face
 DEFAULT_VARIANT, DEFAULT_PATH = "v6", "lerp"
 CATS = {Path(path).stem: path for path in example_cats()}
 FIRST_A, FIRST_B = "naranja", "luna"  # what a fresh page shows
@@ -86,20 +84,6 @@ def face_file(name: str) -> str:
 def example_face(name: str) -> Image.Image:
     """The face of an example cat, 64×64."""
     return open_image(face_file(name))
-
-
-@cache
-def example_faces() -> dict[str, np.ndarray]:
-    """The faces of the example cats, each (64, 64, 3) of 0 to 255."""
-    return {name: np.asarray(example_face(name), np.int16) for name in CATS}
-
-
-def example_of_face(face: Image.Image) -> str | None:
-    """The name of the example whose face this is, 64×64; None for any other, and for an example cut otherwise."""
-    pixels = np.asarray(face, np.int16)
-    differ = {name: np.abs(pixels - known).mean() for name, known in example_faces().items()}
-    nearest = min(differ, key=differ.__getitem__)
-    return nearest if differ[nearest] < SAME else None
 
 
 def app_link(address: str, state: State, page: str = "", lang: str | None = None) -> str:

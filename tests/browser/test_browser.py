@@ -70,10 +70,12 @@ def expect_ready(page: Page, count: int = 1) -> None:
 
 
 def shown(page: Page) -> np.ndarray:
-    """The face that the mixer decoded last, (64, 64, 3) of 0 to 255."""
+    """The face that the model has painted for what is shown, (64, 64, 3) of 0 to 255."""
     page.wait_for_function("document.querySelector('kitten-mixer').picture")
     data = page.evaluate(
-        "[...document.querySelector('kitten-mixer').picture.getContext('2d').getImageData(0, 0, 64, 64).data]"
+        "async () => { const {store} = document.querySelector('kitten-mixer');"
+        "const [face] = await store.way.at([store.share]);"
+        "return [...face.getContext('2d').getImageData(0, 0, 64, 64).data]; }"
     )
     return np.array(data, dtype=float).reshape(64, 64, 4)[..., :3]
 

@@ -213,3 +213,23 @@ def test_where_storage_is_refused_the_mixer_runs(browser: Browser, web_exports):
         expect_ready(page)
         assert page.evaluate(f"{MIXER}.link().a") == "chelsea"
         page.close()
+
+
+def test_a_reload_keeps_the_photo_and_another_visit_does_not(browser: Browser, web_exports):
+    with serving(web_exports["int8"]) as site:
+        context = browser.new_context(locale="en-US")
+        page = context.new_page()
+        page.goto(f"{site.url}/?model=v3")
+        expect_ready(page)
+        page.locator("input[type=file]").first.set_input_files(EXAMPLES / "chelsea.jpg")
+        about = page.locator("kitten-cat .about").first
+        expect(about).to_contain_text("Cat face found.", timeout=30_000)
+        page.wait_for_function(f"!{MIXER}.state.a.name")
+        page.wait_for_timeout(700)
+        page.reload()
+        expect(about).to_contain_text("Cat face found.", timeout=30_000)
+        page.wait_for_function(f"{MIXER}.state && !{MIXER}.state.a.name && {MIXER}.state.model === 'v3'")
+        page.goto(f"{site.url}/?a=kitten-02")
+        expect_ready(page)
+        assert page.evaluate(f"{MIXER}.link().a") == "kitten-02"
+        context.close()

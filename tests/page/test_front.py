@@ -136,3 +136,31 @@ def test_what_gets_no_answer_is_asked_for_again(browser, app_url, status):
     expect_other_frames(page, before)
     expect(page.locator("#morph .status")).to_have_text("")
     page.close()
+
+
+def test_the_first_visit_is_light_and_loads_no_player(browser, app_url):
+    page = browser.new_page(locale="en-US")
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    asked: dict[str, str] = {}
+    sizes: dict[str, int] = {}
+    network.on("Network.responseReceived", lambda e: asked.update({e["requestId"]: e["response"]["url"]}))
+    network.on("Network.loadingFinished", lambda e: sizes.update({e["requestId"]: e["encodedDataLength"]}))
+    page.goto(app_url)
+    expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
+    page.wait_for_timeout(2000)
+    urls = [url for url in asked.values() if not url.startswith("data:")]
+    assert len(urls) <= 110 and sum(sizes.values()) <= 900_000, (len(urls), sum(sizes.values()))
+    assert not [url for url in urls if "hls" in url]
+    page.close()
+
+
+def test_what_is_chosen_is_marked_in_forced_colours(browser, app_url):
+    page = browser.new_context(locale="en-US", forced_colors="active").new_page()
+    page.goto(app_url)
+    expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
+    width = "element => parseFloat(getComputedStyle(element).outlineWidth)"
+    for chosen in ("[role=tab][aria-selected=true]", "#path label:has(:checked)", "kitten-cat [aria-pressed=true]"):
+        assert page.locator(chosen).locator("visible=true").first.evaluate(width) >= 3, chosen
+    assert page.locator("#steps input[type=range]").evaluate(width) >= 1
+    page.context.close()

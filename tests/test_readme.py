@@ -42,6 +42,10 @@ def test_links_lead_somewhere(page):
     text = re.sub(r"```.*?```", "", PAGES[page].read_text(encoding="utf-8"), flags=re.S)
     for link in [*re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text), *re.findall(r'src="([^"]+)"', text)]:
         assert link.startswith(("https://", "/", "{{")) or (PAGES[page].parent / link).exists(), link
+    for link, heading in re.findall(r"\]\((?!https)([^)#\s]*)#([^)]+)\)", text):
+        target = (PAGES[page].parent / link if link else PAGES[page]).read_text(encoding="utf-8")
+        headings = [re.sub(r"[^\w\- ]", "", line).strip().lower() for line in re.findall("^#+(.*)", target, re.M)]
+        assert heading in [words.replace(" ", "-") for words in headings], f"{link}#{heading}"
 
 
 def test_the_readme_is_short():

@@ -21,7 +21,6 @@ from torch import Tensor
 
 from catvae import load_variant, open_image
 from catvae.files import ROOT
-from catvae.fullsize import movement
 from catvae.fullsize.composition import MARGIN
 from catvae.fullsize.movement import centres, flow, jacobian, landmark_velocity, sample
 from catvae.fullsize.parents import Parent, parent_of, scene_of
@@ -141,7 +140,7 @@ async ({kind, wide, velocity, landmarks}) => {
 
 def browser_times(size: int) -> list[tuple[str, float, float]]:
     """How Chromium draws, milliseconds until it can, and milliseconds a frame, the median, for each kind."""
-    script = Path(movement.__file__).with_name("warp.js").read_text("utf-8")
+    script = (ROOT / "catvae" / "web" / "warp.js").read_text("utf-8")
     landmarks = torch.tensor([STANDARD, STANDARD]) + torch.tensor([[[-0.03, 0.02]], [[0.04, -0.03]]])
     velocity = landmark_velocity(landmarks[:1], landmarks[1:])
     values = {"wide": round(size * (1 + 2 * MARGIN)), "landmarks": landmarks.flatten().tolist()}

@@ -115,8 +115,9 @@ def client(hub, tmp_path, monkeypatch) -> Iterator[HfApi]:
 
 
 def readme_block(language: str, containing: str) -> str:
-    """The first of the README's programs in that language that contains a text."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    """The first program in that language, of README.md and then docs/programs.md, that contains a text."""
+    text = "".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/programs.md"))
+    blocks = re.findall(rf"```{language}\n(.*?)```", text, re.S)
     return next(block for block in blocks if containing in block)
 
 

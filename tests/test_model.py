@@ -119,8 +119,8 @@ def test_reparameterize_samples_the_posterior():
 
 @pytest.mark.slow
 def test_library_and_training_need_no_gradio():
-    wings = (
+    packages = (
         "catvae, catvae.training.train, catvae.publishing.weights, catvae.evaluation.measure, catvae.serving.weights"
     )
-    code = f"import sys, {wings}; assert 'gradio' not in sys.modules"
+    code = f"import sys, {packages}; assert 'gradio' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

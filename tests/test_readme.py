@@ -4,11 +4,9 @@ import re
 import shlex
 
 import pytest
-from PIL import Image
 
 import train_space
 from catvae import __main__ as command
-from catvae.files import example_kittens
 from tests.conftest import ROOT, readme_block
 
 PAGES = {path.relative_to(ROOT).as_posix(): path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))}
@@ -44,17 +42,34 @@ def test_links_lead_somewhere(page):
     text = re.sub(r"```.*?```", "", PAGES[page].read_text(encoding="utf-8"), flags=re.S)
     for link in [*re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text), *re.findall(r'src="([^"]+)"', text)]:
         assert link.startswith(("https://", "/", "{{")) or (PAGES[page].parent / link).exists(), link
+    for link, heading in re.findall(r"\]\((?!https)([^)#\s]*)#([^)]+)\)", text):
+        target = (PAGES[page].parent / link if link else PAGES[page]).read_text(encoding="utf-8")
+        headings = [re.sub(r"[^\w\- ]", "", line).strip().lower() for line in re.findall("^#+(.*)", target, re.M)]
+        assert heading in [words.replace(" ", "-") for words in headings], f"{link}#{heading}"
 
 
-def test_programs_of_the_library_run(tmp_path, monkeypatch):
-    for name, kitten in zip(("A.jpg", "B.jpg"), example_kittens()[:2], strict=True):
-        Image.open(kitten).save(tmp_path / name)
+def test_the_readme_is_short():
+    assert len(PAGES["README.md"].read_text(encoding="utf-8").splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.es.md", "docs/programs.md"])
+def test_mixes_run_as_pasted(page, tmp_path, monkeypatch):
+    (tmp_path / "examples").symlink_to(ROOT / "examples", target_is_directory=True)
     monkeypatch.chdir(tmp_path)
+    mixes = [words for line in commands(page) if "mix" in (words := shlex.split(line, comments=True))[3:4]]
+    assert mixes
+    for words in mixes:
+        monkeypatch.setattr("sys.argv", words[2:])
+        command.main()
+        assert (tmp_path / words[words.index("--out") + 1]).stat().st_size > 10_000, words
+
+
+def test_programs_of_the_library_run(monkeypatch):
+    monkeypatch.chdir(ROOT)
     names = {}
     exec(readme_block("python", "load_variant"), names)
-    assert len(names["frames"]) == 9
-    program = readme_block("python", "find_faces").replace("photo.heic", str(ROOT / "examples" / "chelsea.jpg"))
-    exec(program, names)
+    assert len(names["frames"]) == 9 and names["large"][1].size == (256, 256)
+    exec(readme_block("python", "find_faces"), names)
     assert [face.size for face in names["faces"]] == [(64, 64)]
     program = readme_block("python", "from_pretrained").replace("OWNER/NAME", str(ROOT / "checkpoints"))
     exec(program, names)

@@ -61,7 +61,7 @@ def count_steps(config: TrainConfig, faces: int) -> int:
 def prospects(config: TrainConfig, faces: int, *, paints: bool) -> str:
     """What to expect of a run over so many training faces, with or without a painter; "" for more than 1,000 of them.
 
-    The figures are those of docs/training.md.
+    The figures are those of docs/experiments.md.
     """
     if faces > SMALL or (paints and faces < FEWEST):  # which are refused
         return ""
@@ -89,7 +89,7 @@ def settle(config: TrainConfig, faces: int) -> TrainConfig:
 
     The rate grows with the number of steps, as a short run at the full rate leaves its start further behind than it
     can come back from: trained weights more so than a linear start, and a random one has nothing to lose. Warm-up
-    (`lr_factor`) and moving average (`average`) are shares of the steps anyway. docs/training.md has the measurements.
+    (`lr_factor`) and moving average (`average`) are shares of the steps anyway. docs/experiments.md has the measurements.
     """
     small = faces <= SMALL
     config = replace(config, batch_size=config.batch_size or (SMALL_BATCH if small else BATCH))

@@ -1,4 +1,4 @@
-"""The rules of the house: who may import whom, and how long a module and a function may be."""
+"""The rules of the architecture: who may import whom, and how long a module and a function may be."""
 
 import ast
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-# a module imports from its own wing or from a lower row, inside functions too; nothing imports the top row
+# a module imports from its own package or from a row above, inside functions too; nothing imports the last row
 ROWS = [
     "errors",
     "files machine download painter",
@@ -22,7 +22,7 @@ ROWS = [
     "page",
     "__init__ __main__",
 ]
-RANK = {room: rank for rank, row in enumerate(ROWS) for room in row.split()}
+RANK = {package: rank for rank, row in enumerate(ROWS) for package in row.split()}
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in (ROOT / "catvae").rglob("*.py")}
 TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in FILES.items()}
 
@@ -42,13 +42,13 @@ def imports(module: str) -> set[str]:
 
 @pytest.mark.parametrize("module", FILES)
 def test_imports_run_downwards(module):
-    room = module.split(".")[1]
+    package = module.split(".")[1]
     for name in imports(module):
         top, _, rest = name.partition(".")
-        assert top != "gradio" or room == "page", f"{module} imports gradio"
+        assert top != "gradio" or package == "page", f"{module} imports gradio"
         other = rest.partition(".")[0]
         if top == "catvae":
-            assert other == room or RANK[other] < RANK[room], f"{module} imports {name}"
+            assert other == package or RANK[other] < RANK[package], f"{module} imports {name}"
 
 
 def test_no_import_circle():
@@ -68,8 +68,8 @@ def test_modules_and_functions_are_short(path: Path):
             assert node.end_lineno - node.lineno < 70, node.name
 
 
-def test_few_modules_stand_beside_the_wings():
+def test_few_modules_stand_beside_the_packages():
     beside = [path.stem for path in (ROOT / "catvae").glob("*.py")]
-    wings = [path.parent.name for path in (ROOT / "catvae").glob("*/__init__.py")]
+    packages = [path.parent.name for path in (ROOT / "catvae").glob("*/__init__.py")]
     assert len(beside) <= 12
-    assert {*beside, *wings} == set(RANK)
+    assert {*beside, *packages} == set(RANK)

@@ -69,7 +69,7 @@ def find_landmarks(views: Tensor) -> Tensor:
     left, right, nose = found.unbind(1)
     eyes = right - left
     below = (nose - (left + right) / 2) @ torch.tensor([[0.0], [1.0]])
-    plausible = ((found - standard).norm(dim=2) < 0.3).all(1) & (eyes[:, 0] > 0.2) & (below[:, 0] > 0.08)
+    plausible = ((found - standard).norm(dim=2) < 0.35).all(1) & (eyes[:, 0] > 0.15) & (below[:, 0] > 0.02)
     return torch.where(plausible[:, None, None], found, standard)
 
 

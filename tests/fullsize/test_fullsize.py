@@ -195,6 +195,15 @@ def test_the_parts_of_a_scene_go_through_json():
     assert psnr(to_tensor(photos), scene.photos).min() > 30
 
 
+@pytest.mark.parametrize(("nose", "kept"), [(0.72, True), (0.5, True), (0.4, False), (0.9, True), (1.2, False)])
+def test_a_flat_face_keeps_its_nose_and_what_is_no_face_has_the_usual_one(nose, kept, monkeypatch):
+    """Persians that look up have it between the eyes."""
+    said = torch.tensor([[0.29, 0.45], [0.71, 0.45], [0.5, nose]])
+    monkeypatch.setattr(landmarks, "load_landmarks", lambda: lambda views: said.expand(len(views), 3, 2))
+    found = find_landmarks(torch.zeros(1, 3, SIDE, SIDE))[0]
+    assert torch.allclose(found, said if kept else torch.tensor(STANDARD), atol=1e-5)
+
+
 def test_networks_are_small():
     assert sum(p.numel() for p in Landmarks().parameters()) <= 200_000
     assert sum(p.numel() for p in Movement().parameters()) <= 500_000

@@ -18,8 +18,8 @@ export async function findLandmarks(view) {
     return [(values[2 * k] + 1 - values[twin]) / 2, (values[2 * k + 1] + values[twin + 1]) / 2];
   });
   const [left, right, nose] = found, below = nose[1] - (left[1] + right[1]) / 2;
-  const near = found.every(([x, y], k) => Math.hypot(x - STANDARD[k][0], y - STANDARD[k][1]) < 0.3);
-  return near && right[0] - left[0] > 0.2 && below > 0.08 ? found : STANDARD; // else it is no cat's face
+  const near = found.every(([x, y], k) => Math.hypot(x - STANDARD[k][0], y - STANDARD[k][1]) < 0.35);
+  return near && right[0] - left[0] > 0.15 && below > 0.02 ? found : STANDARD; // else it is no cat's face
 }
 
 /** How a square must change for its landmarks to lie about where those of the training faces do: x and y in sides,

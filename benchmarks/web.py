@@ -37,10 +37,12 @@ addEventListener('DOMContentLoaded', () => document.querySelector('kitten-mixer'
 
 
 def transfer_sizes(folder: Path) -> dict[str, float]:
-    """Megabytes that a post with two example cats and v6 takes: as the files lie, and as gzip and brotli send them."""
-    names = [path for path in folder.iterdir() if path.suffix in (".js", ".css", ".json")]
+    """Megabytes that a post with v6 at full size takes, of a painted cat and a real one: as the files lie, and as gzip
+    and brotli send them."""
+    names = [path for path in folder.iterdir() if path.suffix in (".js", ".css", ".json", ".webp")]
+    names += [*(folder / "engine").iterdir(), *(folder / "fullsize").iterdir(), *(folder / "v7").glob("painter*")]
     names += [*(folder / "onnxruntime-web").glob("ort*"), *(folder / "v6").glob("decoder*")]
-    names += [folder / "v6" / "latents.safetensors", folder / "cats.webp", *(folder / "engine").iterdir()]
+    names += [folder / "v6" / "latents.safetensors", folder / "cats" / "chelsea.jpg"]
     read = {path: path.read_bytes() for path in names}
     sizes = {"files": sum(map(len, read.values()))}
     for name, compress in (("gzip", gzip.compress), ("brotli", brotli.compress)):
@@ -103,9 +105,9 @@ def measure_page(folder: Path, rounds: int) -> None:
             if "chrom" in p.name() and "--type=" not in " ".join(p.cmdline())
         )
         print(f"slider: {frames_per_second(page):.0f} frames a second, memory {renderer_memory(pid):.0f} MB")
-        page.evaluate("document.querySelector('kitten-mixer').toggleAttribute('compare')")
-        page.wait_for_selector("kitten-mixer .rows[data-shown]")
-        print(f"all six models: {frames_per_second(page):.0f} frames a second, memory {renderer_memory(pid):.0f} MB")
+        page.evaluate("document.querySelector('kitten-mixer').toggleAttribute('compare', true)")
+        page.wait_for_selector("kitten-compare [data-shown]")
+        print(f"all models: {frames_per_second(page):.0f} frames a second, memory {renderer_memory(pid):.0f} MB")
         browser.close()
 
 
@@ -158,7 +160,7 @@ def main() -> None:
             folder = Path(temp) / weights
             export_web(folder, weights=weights)
             sizes = ", ".join(f"{size:.2f} MB {name}" for name, size in transfer_sizes(folder).items())
-            print(f"{weights}: a post with two example cats and v6 takes {sizes}")
+            print(f"{weights}: a post with v6 at full size takes {sizes}")
         measure_page(folder, args.rounds)
         measure_runtimes(folder, args.turns)
 

@@ -13,10 +13,9 @@ DOCS = Path(__file__).parent
 def open_page(browser: Browser, width: int, height: int, locale: str, theme: str) -> Page:
     page = browser.new_page(viewport={"width": width, "height": height}, locale=locale)
     page.goto(f"{URL}/?__theme={theme}")
-    page.wait_for_function("document.querySelectorAll('#mix img').length === 11")
     page.wait_for_selector("#morph canvas[data-ready]")
     page.wait_for_selector("#first-look", state="detached")
-    page.wait_for_function("[...document.querySelectorAll('#mix img')].every(image => image.complete)")
+    page.locator("#mix canvas").nth(10).wait_for()
     return page
 
 

@@ -89,7 +89,7 @@ def settle(config: TrainConfig, faces: int) -> TrainConfig:
 
     The rate grows with the number of steps, as a short run at the full rate leaves its start further behind than it
     can come back from: trained weights more so than a linear start, and a random one has nothing to lose. Warm-up
-    (`lr_factor`) and moving average (`average`) are shares of the steps anyway. docs/experiments.md has the measurements.
+    (`lr_factor`) and moving average (`average`) are shares of the steps anyway. Measured in docs/experiments.md.
     """
     small = faces <= SMALL
     config = replace(config, batch_size=config.batch_size or (SMALL_BATCH if small else BATCH))

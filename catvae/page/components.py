@@ -16,6 +16,7 @@ from PIL import Image
 
 from catvae.files import EXAMPLES
 from catvae.images import data_uri
+from catvae.page.addresses import files_by_address
 
 Picture = str | bytes | None
 
@@ -98,9 +99,14 @@ class LaterCount(Count):
 
 
 class Page(gr.Blocks):
-    """A page whose endpoints go on to answer clients of before: what these do not send has its first value."""
+    """A page whose endpoints go on to answer clients of before: what these do not send has its first value.
+
+    Nothing that is named by an address gets further than here: Gradio would fetch it, without bounds, for any input.
+    """
 
     def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        if any(files_by_address(inputs)):
+            raise gr.Error("Files are not taken by their addresses here.", print_exception=False)
         for block in block_fn.inputs[len(inputs) :]:
             if isinstance(block, LaterCount):
                 inputs.append(block.value)

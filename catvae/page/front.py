@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 
 from catvae.images import is_cut, to_bytes
 from catvae.latents import new_kittens
+from catvae.page.addresses import too_many_parts
 from catvae.page.cutting import cut_at, face_at, on_photo
 from catvae.page.films import FILE_KINDS, make_film
 from catvae.page.morph import MIXING, draw_morph, draw_way
@@ -214,8 +215,8 @@ class Front:
 def parse(body: bytes) -> dict[str, Any]:
     """The object in a body; an empty one for anything else."""
     try:
-        told = json.loads(body)
-    except ValueError:
+        told = {} if too_many_parts(body) else json.loads(body)
+    except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
 

@@ -7,6 +7,7 @@ from starlette.middleware import Middleware
 
 from catvae.errors import SettingError
 from catvae.files import find_port
+from catvae.page.addresses import Addresses
 from catvae.page.embed import embed_routes, find_mixer
 from catvae.page.front import front_routes
 from catvae.page.preview import LinkPreview, preview_route
@@ -40,6 +41,7 @@ def launch_options(weights: Weights) -> dict[str, Any]:
             "middleware": [
                 Middleware(OpenRoutes, own=own),
                 Middleware(Limits, rate=find_rate()),
+                Middleware(Addresses),
                 Middleware(LinkPreview, weights=weights),
             ],
             "routes": own,

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
+from contextvars import ContextVar
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,6 +23,7 @@ MAX_BODY = int(MAX_MEGABYTES * 1.4e6)  # a photo as base64, which programs may s
 MAX_VISITORS = 10_000
 LIMITED = ("/queue/join", "/call/", "/run/", "/api/", "/upload", "/mcp")
 PAINTED = ("/preview.jpg", "/web/ask/")  # whatever the method
+VISITOR: ContextVar[str] = ContextVar("visitor", default="")  # the address of the one whose request runs
 
 
 class Limits:
@@ -50,11 +52,12 @@ class Limits:
         words = TEXTS[spoken(scope, headers)]
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MAX_BODY:
-            return await _refuse(send, 413, words["too_heavy_body"])
+            return await refuse(send, 413, words["too_heavy_body"])
         asks = scope["method"] not in ("GET", "HEAD", "OPTIONS")
         limited = any(part in scope["path"] for part in (*PAINTED, *(LIMITED if asks else ())))
-        if limited and not self._take_token(visitor(scope, headers, self.behind_proxy)):
-            return await _refuse(send, 429, words["busy"])
+        VISITOR.set(visitor(scope, headers, self.behind_proxy))
+        if limited and not self._take_token(VISITOR.get()):
+            return await refuse(send, 429, words["busy"])
         await self._pass_on(scope, receive, send, words)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send, words: dict[str, str]) -> None:
@@ -76,7 +79,7 @@ class Limits:
             if arrived > MAX_BODY:
                 if not refused:
                     refused = True
-                    await _refuse(send, 413, words["too_heavy_body"])
+                    await refuse(send, 413, words["too_heavy_body"])
                 return {"type": "http.disconnect"}
             return message
 
@@ -86,7 +89,7 @@ class Limits:
                 return
             if message["type"] == "http.response.start" and message["status"] == 503:  # the queue is full
                 refused = True
-                await _refuse(send, 429, words["busy"])
+                await refuse(send, 429, words["busy"])
             else:
                 await send(message)
 
@@ -142,8 +145,10 @@ def visitor(scope: Scope, headers: Headers, behind_proxy: bool) -> str:
     return str(parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else str(parsed)
 
 
-async def _refuse(send: Send, status: int, text: str) -> None:
-    body = json.dumps({"detail": text, "error": text}).encode()
+async def refuse(send: Send, status: int, text: str) -> None:
+    """Answer with a sentence; with 422 as Gradio's clients expect it, which pass it on to their users."""
+    detail = [{"__type__": "validate", "is_valid": False, "parameter_name": "picture", "message": text}]
+    body = json.dumps({"detail": detail if status == 422 else text, "error": text}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": [*headers, (b"retry-after", b"2")]})
     await send({"type": "http.response.body", "body": body})

@@ -89,7 +89,7 @@ def test_a_single_picture_comes_back_as_a_picture(app_url):
     [
         ("data:image/png;base64,bm8gcGljdHVyZQ==", "cannot be read"),
         ("examples/kitten-01.png", "Invalid file data format"),
-        ("http://127.0.0.1/cat.png", "failed validation"),
+        ("http://127.0.0.1/cat.png", "cannot be fetched"),
     ],
 )
 def test_what_is_no_picture_is_refused_in_words(app_url, picture, words):

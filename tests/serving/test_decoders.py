@@ -2,11 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -162,6 +165,37 @@ def _environment(folder: Path) -> bytes:
         return (folder / "environ").read_bytes()
     except OSError:
         return b""
+
+
+def heavy_decoder(app: int) -> int:
+    """The process of the app that decodes heavy pictures; 0 for none."""
+    for children in Path(f"/proc/{app}/task").glob("*/children"):
+        for child in children.read_text().split():
+            with suppress(OSError):
+                if Path(f"/proc/{child}/cmdline").read_text().split("\0")[-4:] == ["420", "4", "10", ""]:
+                    return int(child)
+    return 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("route", ["gradio_api/run/cut", "gradio_api/api/cut", "web/ask/faces"])
+def test_who_closes_the_connection_ends_the_work_on_his_picture(app, route):
+    url, pid, _ = app
+    heavy = encode(Image.new("RGB", (4000, 4000), "tan"), "WEBP", lossless=True)
+    (path,) = httpx.post(f"{url}/gradio_api/upload", files={"files": heavy}, timeout=60).json()
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    sent: dict[str, Any] = {"content": heavy} if "ask" in route else {"json": {"data": [file, 1, 1, 0, 0, 0]}}
+    assert httpx.post(f"{url}/{route}", **sent, timeout=60).status_code == 200
+    decoder = heavy_decoder(pid)
+    assert decoder
+    os.kill(decoder, signal.SIGSTOP)  # so that it is still at work, however fast the machine
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{url}/{route}", **sent, timeout=5)
+    end = time.monotonic() + decoders.PATIENCE - 10  # the process would be ended then in any case
+    while heavy_decoder(pid) == decoder and time.monotonic() < end:
+        time.sleep(0.1)
+    assert heavy_decoder(pid) not in (0, decoder)
+    assert httpx.post(f"{url}/{route}", **sent, timeout=60).status_code == 200
 
 
 @pytest.mark.slow

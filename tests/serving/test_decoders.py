@@ -117,13 +117,14 @@ def test_a_decoder_that_hangs_is_ended_and_the_next_picture_is_decoded(monkeypat
 
 
 def test_a_picture_whose_sender_left_is_not_decoded_on():
+    picture = many_scans((4000, 4000), 20_000)  # two minutes; made first, as that can take longer than the timer
     decoder, left = Decoder(224, 60, 0), threading.Event()
     token = decoders.LEFT.set(left)
     try:
         threading.Timer(1, left.set).start()
         started = time.monotonic()
         with pytest.raises(ImageError):
-            decoder.decode(many_scans((4000, 4000), 20_000), 1e12, 1e12)  # two minutes
+            decoder.decode(picture, 1e12, 1e12)
         assert time.monotonic() - started < 30
     finally:
         decoders.LEFT.reset(token)

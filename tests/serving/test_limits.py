@@ -27,14 +27,14 @@ def test_a_flood_is_told_to_wait_in_its_language_while_others_are_served(url):
     stop, answers = threading.Event(), []
 
     def flood():
-        with httpx.Client(headers={"x-forwarded-for": "203.0.113.7", "accept-language": "es"}) as visitor:
+        with httpx.Client(headers={"x-forwarded-for": "203.0.113.7", "accept-language": "es"}, timeout=60) as visitor:
             while not stop.is_set():
                 answers.append(visitor.post(f"{url}/gradio_api/queue/join", json=BODY))
 
     flooding = threading.Thread(target=flood)
     flooding.start()
     try:
-        other = Client(url, verbose=False, download_files=False)
+        other = Client(url, verbose=False, download_files=False, httpx_kwargs={"timeout": 60})
         for _ in range(5):
             gallery = other.predict("v3", handle_file(CAT), handle_file(CAT), 2, api_name="/mix")
             assert len(gallery) == 4

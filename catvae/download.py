@@ -179,6 +179,15 @@ def download_variant(repo_id: str, variant: str, revision: str | None = None, to
     return config.parent
 
 
+def listed_models(path: str) -> list[str]:
+    """The models that the config.json of a repo lists; none where that is another project's, or damaged."""
+    with suppress(OSError, ValueError, AttributeError, RecursionError):
+        listed = json.loads(Path(path).read_bytes()).get("variants")
+        if isinstance(listed, dict) and all(re.fullmatch(r"\w[\w.-]{0,39}", name) for name in listed):
+            return list(listed)
+    return []
+
+
 def _is_intact(downloaded: str) -> bool:
     path = Path(downloaded).resolve()
     expected = path.name  # the cache names a large file by its sha256, a small one by git's sha1

@@ -10,7 +10,7 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError
 
-from catvae.download import FILES, PATIENT, WEIGHTS, check_ref, check_repo, hub_calls, persist
+from catvae.download import FILES, PATIENT, WEIGHTS, check_ref, check_repo, hub_calls, listed_models, persist
 from catvae.errors import CheckpointError, HubError
 from catvae.evaluation.figures import make_figures
 from catvae.files import read_json
@@ -18,7 +18,6 @@ from catvae.images import to_bytes
 from catvae.latents import LATENTS
 from catvae.model import VARIANTS, beta_of, by_beta, find_models, load_checkpoint
 from catvae.publishing.cards import make_model_card, make_repo
-from catvae.serving.weights import listed_models
 from catvae.training.progress import STATE
 from catvae.training.split import TRAINED_ON
 
@@ -234,7 +233,7 @@ def published_metrics(repo_id: str, head: str | None, token: str | None) -> dict
     """What is recorded of each model at a commit of a repo, {} for one without figures. The client's errors pass."""
     found, names = {}, list(VARIANTS)
     with suppress(RemoteEntryNotFoundError):  # repos of older versions hold no list
-        names = listed_models(hf_hub_download(repo_id, "config.json", revision=head, token=token))
+        names = listed_models(hf_hub_download(repo_id, "config.json", revision=head, token=token)) or names
     for name in names:
         with suppress(RemoteEntryNotFoundError):
             path = hf_hub_download(repo_id, f"{name}/metrics.json", revision=head, token=token)

@@ -3,7 +3,6 @@
 A set is always of one training: all models of one folder or of one commit, replaced whole.
 """
 
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
 from torch import Tensor
 
-from catvae.download import HUB_ERRORS, download_variant, hub_calls
+from catvae.download import HUB_ERRORS, download_variant, hub_calls, listed_models
 from catvae.errors import CheckpointError, HubError
 from catvae.files import BUNDLED, find_checkpoints, number_setting, read_json, setting
 from catvae.latents import LATENTS, load_latents
@@ -101,21 +100,13 @@ def download_set(repo_id: str, commit: str, *, ask: bool = True) -> WeightSet:
     cache alone where they are there. Raises HubError or CheckpointError."""
     names = list(VARIANTS)
     with suppress(*HUB_ERRORS):  # older sets lack it
-        names = listed_models(hf_hub_download(repo_id, "config.json", revision=commit, local_files_only=not ask))
+        path = hf_hub_download(repo_id, "config.json", revision=commit, local_files_only=not ask)
+        names = listed_models(path) or names
     for name in names:
         for extra in ("metrics.json", LATENTS):
             with suppress(*HUB_ERRORS):  # older sets lack them
                 hf_hub_download(repo_id, f"{name}/{extra}", revision=commit, local_files_only=not ask)
     return _load([download_variant(repo_id, name, commit) for name in names], f"{repo_id}@{commit[:7]}")
-
-
-def listed_models(path: str) -> list[str]:
-    """The models that a repo's config.json lists; v1 to v6 where that is another project's, or damaged."""
-    with suppress(CheckpointError):
-        listed = read_json(Path(path)).get("variants")
-        if isinstance(listed, dict) and listed and all(re.fullmatch(r"\w[\w.-]{0,39}", name) for name in listed):
-            return list(listed)
-    return list(VARIANTS)
 
 
 def _load(folders: list[Path], source: str) -> WeightSet:

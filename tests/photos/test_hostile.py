@@ -8,13 +8,14 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import TimeoutError as PageTimeout
+from playwright.sync_api import expect
 
 from catvae.errors import ImageError
 from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
 from tests.conftest import ROOT, running_app
 from tests.hostile import hostile_files
-from tests.page.test_page import choose_cat
+from tests.page.test_page import choose_cat, expect_other_frames, frames
 
 
 @pytest.fixture(scope="module")
@@ -122,16 +123,19 @@ def test_the_page_survives_them_all_and_goes_on_mixing(browser, folder, app):
     url, temp = app
     page = browser.new_page(locale="es-ES")
     page.goto(url)
-    page.wait_for_function("document.querySelectorAll('#mix img').length === 11")
+    expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/ask/faces" in request.url else None)
     for path in sorted(folder.iterdir()):
         try:
-            with page.expect_response("**/queue/join*", timeout=2500):
-                page.locator(".cat input[type=file]").first.set_input_files(path)
+            with page.expect_response("**/ask/faces*", timeout=2500):
+                page.locator("kitten-cat input[type=file]").first.set_input_files(path)
         except PageTimeout:
             pass  # the page itself refused it
+    assert len(asked) > 40
     page.wait_for_timeout(1000)
+    before = frames(page)
     choose_cat(page, "kitten-06")
-    page.wait_for_timeout(2000)
-    assert page.locator("#mix img").count() == 11
+    expect_other_frames(page, before)
     page.close()
     assert "Traceback" not in (temp / "app.log").read_text()

@@ -328,7 +328,7 @@ def test_a_job_trains_with_the_script_alone(hub, cat_folder, tmp_path):
     options = ["--data", "owner/faces", "--variants", "v3", "--epochs", "1", "--push-to-hub", "owner/catvae"]
 
     def job(**more) -> subprocess.CompletedProcess:
-        env = hub.env(tmp_path / "home", token=hub.token, **more)
+        env = hub.env(tmp_path / "home", token=hub.token, PYTHONPATH="", **more)  # nor has it a path to one
         return subprocess.run(
             [sys.executable, "-P", "-c", command, *options], cwd=tmp_path, env=env, capture_output=True, text=True
         )

@@ -82,7 +82,7 @@ def manifest_of(models: Mapping[str, CatVAE]) -> dict[str, Any]:
 @cache
 def sprite() -> bytes:
     """The faces of the example cats side by side, each 64×64, as WebP."""
-    return to_bytes(make_strip([example_face(name) for name in CATS]), "WEBP", quality=92, method=6)
+    return to_bytes(make_strip([example_face(name) for name in CATS]), "WEBP", quality=85, method=6)
 
 
 def gradio_version() -> str:

@@ -175,7 +175,7 @@ def test_the_morph_is_scrubbed_without_the_server(open_page):
     middle = canvas.evaluate(PICTURE)
     asked = []
     page.on("request", lambda request: asked.append(request.url))
-    slider = page.locator("#morph input")
+    slider = page.locator("#morph .slider")
     slider.press("Home")
     expect(page.locator("#morph .share")).to_have_text("0 % B")
     page.wait_for_timeout(100)

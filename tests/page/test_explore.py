@@ -6,21 +6,21 @@ import torch
 from playwright.sync_api import Page, expect
 
 from catvae import VARIANTS, CatVAE, VAEConfig, load_variant
-from catvae.files import BUNDLED, example_cats, read_json
+from catvae.files import BUNDLED, read_json
 from catvae.images import to_pil, to_tensor
 from catvae.latents import add_up, make_chart, move_apart
-from catvae.page.tabs.explore import FIRST_SUM, GAP
+from catvae.page.tabs.explore import FIRST_SUM, GAP, MAPPED
 from catvae.page.tabs.understand import results
 from catvae.photos.decode import open_image
 from catvae.photos.faces import cut_face
-from catvae.serving.links import FIRST_A, FIRST_B
+from catvae.serving.links import CATS, FIRST_A, FIRST_B
 from catvae.serving.texts import TEXTS
 from tests.page.test_page import CANVASES, expect_other_frames, frames
 
 
 @pytest.fixture(scope="module")
 def faces() -> torch.Tensor:
-    return to_tensor([cut_face(open_image(cat)) for cat in example_cats()])
+    return to_tensor([cut_face(open_image(CATS[name])) for name in MAPPED])
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
@@ -118,13 +118,13 @@ def test_clicking_two_cats_on_the_map_mixes_them(open_page):
     assert chosen(page) == {"A": FIRST_A, "B": FIRST_B}
     page.locator("#map button").nth(5).click()
     expect(page.locator("#map .turn-note")).to_contain_text("cat B", timeout=30_000)
-    expect(page.locator("#map [data-cat=kitten-03]")).to_have_attribute("data-letters", "A", timeout=30_000)
+    expect(page.locator("#map [data-cat=gris]")).to_have_attribute("data-letters", "A", timeout=30_000)
 
     page.locator("#map button").nth(9).focus()  # by keyboard alone
     page.keyboard.press("Enter")
-    expect(page.locator("#map [data-cat=kitten-07]")).to_have_attribute("data-letters", "B", timeout=30_000)
-    expect(page.locator("#map [data-cat=kitten-07]")).to_be_focused()
-    assert chosen(page) == {"A": "kitten-03", "B": "kitten-07"}
+    expect(page.locator("#map [data-cat=iris]")).to_have_attribute("data-letters", "B", timeout=30_000)
+    expect(page.locator("#map [data-cat=iris]")).to_be_focused()
+    assert chosen(page) == {"A": "gris", "B": "iris"}
     way = page.locator("#map .strip-way canvas").evaluate_all(CANVASES)
     assert len(set(way)) == 7
     page.get_by_role("tab", name="Mix").click()
@@ -139,7 +139,7 @@ def test_the_map_follows_the_model_and_a_visitors_cat(open_page):
     page.get_by_role("combobox", name="Model").last.click()
     page.get_by_role("option", name="v2").click()
     expect(point).not_to_have_attribute("style", place, timeout=30_000)
-    page.locator("kitten-cat input[type=file]").first.set_input_files(example_cats()[0])  # is known by its face
+    page.locator("kitten-cat input[type=file]").first.set_input_files(CATS["chelsea"])  # is known by its face
     expect(page.locator("#map [data-cat=chelsea]")).to_have_attribute("data-letters", "A", timeout=30_000)
     page.get_by_role("tab", name="Mix").click()
     page.get_by_role("button", name="Adjust the square of Cat A").click()

@@ -9,7 +9,7 @@ from tests.conftest import draw_cat
 from tests.page.test_page import expect_other_frames, frames
 
 FIRST_SCREEN = ("kitten-cat[side=a] .face canvas", "kitten-cat[side=b] .face canvas", "#morph canvas")
-FIRST_SCREEN += ("#morph input", "#model input")
+FIRST_SCREEN += ("#morph .slider", "#model input")
 PICTURE = "canvas => canvas.toDataURL()"
 SHIFT = """
 window.shift = 0;
@@ -49,7 +49,7 @@ def test_a_keyboard_skips_to_the_frames(open_page):
 
 
 def test_the_switch_changes_every_word_in_place_and_keeps_what_is_chosen(open_page, tmp_path):
-    page = open_page(query="/?model=v2")
+    page = open_page(query="/?model=v2&full=0")
     draw_cat(1).resize((200, 160)).save(tmp_path / "mine.png")
     before = frames(page)
     page.locator("kitten-cat input[type=file]").first.set_input_files(tmp_path / "mine.png")

@@ -32,7 +32,7 @@ def choose_cat(page: Page, name: str, letter: str = "A") -> None:
 
 
 def test_a_mix_shows_on_load_without_a_click(open_page):
-    page = open_page()
+    page = open_page(query="/?full=0")
     assert len(set(frames(page))) == 11
     expect(page.get_by_role("button", name="50 % B", exact=True)).to_be_visible()
 

@@ -94,7 +94,7 @@ def test_a_click_on_a_frame_shows_it_large_in_view_under_the_same_name(open_page
 
 
 def test_frames_and_pictures_are_saved_without_the_server(open_page, tmp_path):
-    page = open_page()
+    page = open_page(query="/?full=0")
     page.wait_for_selector("#morph canvas[data-ready]")
     asked = []
     page.on("request", lambda request: asked.append(request.url))

@@ -68,7 +68,7 @@ def test_what_is_right_is_taken_beside_what_is_wrong():
 
 
 def test_only_an_example_by_name_and_content_has_a_name(tmp_path):
-    assert example_name(example_cats()[0]) == "chelsea"
+    assert example_name(example_cats()[0]) == "naranja"
     draw_cat(1).save(tmp_path / "kitten-01.png")
     assert example_name(str(tmp_path / "kitten-01.png")) is None
     shutil.copy(EXAMPLES / "kitten-02.png", tmp_path / "mine.png")

@@ -16,7 +16,7 @@ from catvae.model import CatVAE
 from catvae.page.components import Choice
 from catvae.page.theme import element, i18n, render, static
 from catvae.page.visitor import known_model, refuse
-from catvae.serving.links import CATS, cat_title, example_face, example_of_face
+from catvae.serving.links import CATS, cat_title, example_face
 from catvae.serving.weights import Weights
 
 THUMB, GAP, MARGIN = 0.14, 0.147, 0.02  # in sides of the map: a thumbnail, one to the next, the edge; 40 px on a phone
@@ -140,8 +140,7 @@ def mark(
 
 def title_of(face: Image.Image, words: dict[str, str]) -> str:
     """What a cat is called that is not among those of the map."""
-    name = example_of_face(face)
-    return cat_title(name, words) if name else words["own_cat"]
+    return next((cat_title(name, words) for name in CATS if example_face(name) == face), words["own_cat"])
 
 
 def picked(value: object, count: int, words: dict[str, str]) -> int:

@@ -26,7 +26,9 @@ class KittenMixer extends HTMLElement {
   constructor() {
     super();
     const root = /** @type {ShadowRoot} */ (this.shadowRoot);
-    root.append(document.createElement("slot"));
+    const waiting = document.createElement("slot");
+    Object.assign(waiting.style, {display: "block", minHeight: "1px"}); // what has no box is never seen
+    root.append(waiting);
     for (const kind of ["choice", "words"]) this.store.addEventListener(kind, () => this.view && this.render());
     this.store.addEventListener("fatal", () => this.fail(this.store.fatal));
     this.store.addEventListener("shown", () => {

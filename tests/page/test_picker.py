@@ -135,7 +135,7 @@ def test_one_click_brings_a_photo_and_one_replaces_it(open_page, cat, tmp_path):
 
 
 def test_the_square_is_moved_sized_and_turned_by_mouse_and_keys(open_page, cat):
-    page = open_page()
+    page = open_page(query="/?full=0")
     card, photo = bring(page, cat), open_image(cat)
     page.get_by_role("button", name="Adjust the square of Cat A").click()
     square, cut = card.locator(".square"), card.locator("canvas.cut")

@@ -20,7 +20,14 @@ from catvae.serving.links import CATS, cat_title, example_face
 from catvae.serving.weights import Weights
 
 THUMB, GAP, MARGIN = 0.14, 0.147, 0.02  # in sides of the map: a thumbnail, one to the next, the edge; 40 px on a phone
-MAPPED = (*list(CATS)[:16], "chelsea", "kitten-03", "kitten-07")  # as many as there is room for
+MAPPED = (
+    *list(CATS)[:7],
+    "canela",
+    *list(CATS)[8:16],
+    "chelsea",
+    "kitten-03",
+    "kitten-07",
+)  # as many as there is room for
 FIRST_SUM = (14, 2, 11)  # black and white - black + tabby: a tabby with a white snout
 SIGNS = ("", "−", "+", "=")
 WEBP = {"kind": "WEBP", "quality": 90}

@@ -59,9 +59,9 @@ export class Morph extends Part {
     parts.progress = h("progress", {max: 1, "aria-label": words.web_starting, hidden: true});
     parts.veil = h("div", {className: "veil"}, parts.progress, parts.status);
     parts.full = h("input", {type: "checkbox", role: "switch", onchange: () => this.store.change({full: parts.full.checked})});
-    const full = h("label", {className: "full", title: words.full_info}, parts.full, words.full);
+    parts.switch = h("label", {className: "full"}, parts.full, words.full);
     parts.note = h("p", {className: "about"});
-    return [h("div", {className: "frame"}, canvas, full, parts.veil), h("div", {className: "controls"}, parts.slider.parts), parts.note];
+    return [h("div", {className: "frame"}, canvas, parts.switch, parts.veil), h("div", {className: "controls"}, parts.slider.parts), parts.note];
   }
 
   listen() {
@@ -101,7 +101,9 @@ export class Morph extends Part {
     const painted = store.fullness === "on" ? store.scene?.parts?.painted ?? [] : [];
     const cats = ["a", "b"].filter((_, i) => painted[i]).map(side => titleOf(/** @type {any} */ (store.state)[side], this.words));
     parts.note.hidden = !cats.length;
-    say(parts.note, cats.length ? fill(this.words.full_painted, {cats: cats.join(" + ")}) : "");
+    const note = cats.length ? fill(this.words.full_painted, {cats: cats.join(" + ")}) : "";
+    say(parts.note, note);
+    parts.switch.title = `${this.words.full_info} ${note}`.trim();
     this.toggleAttribute("slow", slow && kind === "asked");
     parts.veil.hidden = !text;
     parts.progress.hidden = share === null;

@@ -22,7 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catvae.errors import ImageError
 from catvae.photos.decode import MAX_MEGABYTES
-from catvae.serving.limits import VISITOR, refuse, spoken
+from catvae.serving.decoders import SENDER
+from catvae.serving.limits import refuse, spoken
 from catvae.serving.texts import TEXTS
 
 ASKING = ("/queue/join", "/call/", "/run/", "/api/", "/mcp")
@@ -74,9 +75,10 @@ class Addresses:
             data = json.loads(body)
         except (ValueError, RecursionError):  # Gradio says so
             return body
-        named, visitor = list(files_by_address(data)), VISITOR.get()
+        named, sender = list(files_by_address(data)), SENDER.get()
         if not named:
             return body
+        visitor = sender.address if sender else ""
         if len(named) > PICTURES:
             raise ImageError("too_many_parts", "too many addresses")
         if self.fetching[visitor] >= AT_ONCE:

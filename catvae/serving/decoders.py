@@ -11,8 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
@@ -23,13 +25,25 @@ from catvae.photos.decode import MAX_MEGABYTES, open_image
 
 LIGHT, HEAVY = 64e6, 200e6  # work, in pixels of a plain JPEG
 WAITING = 3  # heavy pictures at once, the one in work among them: who comes then is told to try again
+OF_ONE_VISITOR = 6  # pictures at once, of which one is decoded: a page sends two, and cuts others meanwhile
 PATIENCE = 20  # seconds until a process that does nothing is ended
 SMALL_PNG, SMALL_SIDE = 200_000, 256  # bytes and pixels of what is decoded at once: faces, which the page sends often
 PNG_HEADER = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 # memory goes back when a picture is done; numpy starts no threads
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072", "OPENBLAS_NUM_THREADS": "1"}
-# what is set when the sender of the request that runs has left
-LEFT: ContextVar[threading.Event | None] = ContextVar("left", default=None)
+
+
+@dataclass
+class Sender:
+    """Whose request runs: an address, whether it has left, and whether the request was answered. Tasks that a request
+    has started, as Gradio's queue, keep its sender: after the answer what they do is not that sender's any more."""
+
+    address: str
+    left: threading.Event = field(default_factory=threading.Event)
+    answered: bool = False
+
+
+SENDER: ContextVar[Sender | None] = ContextVar("sender", default=None)
 
 
 class HeavyPicture(Exception):
@@ -50,7 +64,8 @@ class Decoder:
         with self.lock:
             end = time.monotonic() + PATIENCE
             try:
-                if (left := LEFT.get()) and left.is_set():  # while it waited for those before it
+                left = sender.left if (sender := SENDER.get()) else None
+                if left and left.is_set():  # while it waited for those before it
                     raise ImageError("missing", "the sender has left")
                 process = self._running()
                 asked, answers = process.stdin, process.stdout
@@ -97,23 +112,58 @@ LIGHT_ONES, HEAVY_ONES = Decoder(224, 2, 0), Decoder(420, 4, 10)
 heavy_slots = threading.BoundedSemaphore(WAITING)
 
 
+@dataclass
+class Turn:
+    """What one visitor's pictures wait for: each other."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    count: int = 0
+
+
+turns: dict[str, Turn] = {}
+turns_lock = threading.Lock()
+
+
 def open_photo(source: str | bytes | None) -> Image.Image:
     """What `open_image` makes of a file or of its bytes, within the budget of this process.
 
     Raises ImageError as `open_image` does; "too_much" for a picture that is more work than any photo, and "busy" when
-    too many wait that are much.
+    too many wait that are much, or too many of one visitor.
     """
     content = _content(source)
     if content is None or _is_small(content):
         return open_image(source if content is None else content)
-    with suppress(HeavyPicture):
-        return LIGHT_ONES.decode(content, LIGHT)
-    if not heavy_slots.acquire(blocking=False):
-        raise ImageError("busy", "too many large pictures at once: try again in a few seconds")
+    with _turn_of(SENDER.get()):
+        with suppress(HeavyPicture):
+            return LIGHT_ONES.decode(content, LIGHT)
+        if not heavy_slots.acquire(blocking=False):
+            raise ImageError("busy", "too many large pictures at once: try again in a few seconds")
+        try:
+            return HEAVY_ONES.decode(content)
+        finally:
+            heavy_slots.release()
+
+
+@contextmanager
+def _turn_of(sender: Sender | None) -> Iterator[None]:
+    """One picture of a visitor after another, so that none keeps the decoders from all others; the queue, whose calls
+    have no sender, has a bound of its own. Raises ImageError ("busy") for who has too many waiting."""
+    if sender is None or sender.answered:
+        yield
+        return
+    with turns_lock:
+        turn = turns.setdefault(sender.address, Turn())
+        if turn.count >= OF_ONE_VISITOR:
+            raise ImageError("busy", "other pictures of this visitor are being read: try again in a few seconds")
+        turn.count += 1
     try:
-        return HEAVY_ONES.decode(content)
+        with turn.lock:
+            yield
     finally:
-        heavy_slots.release()
+        with turns_lock:
+            turn.count -= 1
+            if not turn.count:
+                del turns[sender.address]
 
 
 def _content(source: str | bytes | None) -> bytes | None:

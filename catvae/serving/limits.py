@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import threading
 import time
 from collections import OrderedDict
-from contextvars import ContextVar
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catvae.files import number_setting, setting
 from catvae.photos.decode import MAX_MEGABYTES
-from catvae.serving.decoders import LEFT
+from catvae.serving.decoders import SENDER, Sender
 from catvae.serving.texts import TEXTS, language_of
 
 RATE = 5.0  # requests a second, on average
@@ -23,7 +21,6 @@ MAX_BODY = int(MAX_MEGABYTES * 1.4e6)  # a photo as base64, which programs may s
 MAX_VISITORS = 10_000
 LIMITED = ("/queue/join", "/call/", "/run/", "/api/", "/upload", "/mcp")
 PAINTED = ("/preview.jpg", "/web/ask/")  # whatever the method
-VISITOR: ContextVar[str] = ContextVar("visitor", default="")  # the address of the one whose request runs
 
 
 class Limits:
@@ -55,20 +52,22 @@ class Limits:
             return await refuse(send, 413, words["too_heavy_body"])
         asks = scope["method"] not in ("GET", "HEAD", "OPTIONS")
         limited = any(part in scope["path"] for part in (*PAINTED, *(LIMITED if asks else ())))
-        VISITOR.set(visitor(scope, headers, self.behind_proxy))
-        if limited and not self._take_token(VISITOR.get()):
+        sender = Sender(visitor(scope, headers, self.behind_proxy))
+        if limited and not self._take_token(sender.address):
             return await refuse(send, 429, words["busy"])
-        await self._pass_on(scope, receive, send, words)
+        SENDER.set(sender)
+        try:
+            await self._pass_on(scope, receive, send, words, sender)
+        finally:
+            sender.answered = True
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, words: dict[str, str]) -> None:
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, words: dict[str, str], sender: Sender) -> None:
         arrived, refused, watching = 0, False, None
-        left = threading.Event()
-        LEFT.set(left)
 
         async def watch() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
-            left.set()
+            sender.left.set()
 
         async def count() -> Message:
             nonlocal arrived, refused, watching

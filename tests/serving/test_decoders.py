@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from catvae.errors import ImageError
 from catvae.photos.decode import open_image
 from catvae.photos.worker import work_of
 from catvae.serving import decoders
-from catvae.serving.decoders import HEAVY, LIGHT, LIGHT_ONES, Decoder, open_photo
+from catvae.serving.decoders import HEAVY, LIGHT, LIGHT_ONES, Decoder, Sender, open_photo
 from catvae.serving.texts import TEXTS
 from tests.conftest import ROOT, draw_cat, running_app
 from tests.hostile import encode, heavy_files, many_scans
@@ -118,16 +119,16 @@ def test_a_decoder_that_hangs_is_ended_and_the_next_picture_is_decoded(monkeypat
 
 def test_a_picture_whose_sender_left_is_not_decoded_on():
     picture = many_scans((4000, 4000), 20_000)  # two minutes; made first, as that can take longer than the timer
-    decoder, left = Decoder(224, 60, 0), threading.Event()
-    token = decoders.LEFT.set(left)
+    decoder, sender = Decoder(224, 60, 0), Sender("10.0.0.1")
+    token = decoders.SENDER.set(sender)
     try:
-        threading.Timer(1, left.set).start()
+        threading.Timer(1, sender.left.set).start()
         started = time.monotonic()
         with pytest.raises(ImageError):
             decoder.decode(picture, 1e12, 1e12)
         assert time.monotonic() - started < 30
     finally:
-        decoders.LEFT.reset(token)
+        decoders.SENDER.reset(token)
         decoder.process.kill()
 
 
@@ -147,6 +148,36 @@ def test_too_many_heavy_pictures_are_told_to_come_again(files, monkeypatch):
         open_photo(files["flat.avif"])
     assert refused.value.reason == "busy"
     assert open_photo(encode(CAT, "JPEG")).size == CAT.size
+
+
+def test_one_visitor_does_not_keep_the_decoders_from_others(files, monkeypatch):
+    began, ended = [], threading.Event()
+
+    def decode(content, *_):
+        began.append(decoders.SENDER.get().address)
+        ended.wait(30 if began[-1] == "greedy" else 0)
+        return CAT
+
+    def ask(visitor):
+        token = decoders.SENDER.set(Sender(visitor))
+        try:
+            return open_photo(photo)
+        finally:
+            decoders.SENDER.reset(token)
+
+    photo = encode(CAT, "JPEG")
+    monkeypatch.setattr(decoders.LIGHT_ONES, "decode", decode)
+    with ThreadPoolExecutor(decoders.OF_ONE_VISITOR) as pool:
+        waiting = [pool.submit(ask, "greedy") for _ in range(decoders.OF_ONE_VISITOR)]
+        while not began or decoders.turns["greedy"].count < decoders.OF_ONE_VISITOR:
+            time.sleep(0.01)
+        assert ask("other") is CAT and began == ["greedy", "other"]
+        with pytest.raises(ImageError) as refused:
+            ask("greedy")
+        assert refused.value.reason == "busy"
+        ended.set()
+        assert [job.result() for job in waiting] == [CAT] * decoders.OF_ONE_VISITOR
+    assert not decoders.turns
 
 
 @pytest.fixture(scope="module")

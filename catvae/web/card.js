@@ -27,9 +27,9 @@ function write(pen, text, x, y, size, weight = 400, widest = WIDTH - 120, colour
   pen.fillText(text, x, y, widest);
 }
 
-/** @param {import("./state.js").State} state @param {CanvasImageSource} kitten @param {number} percent of cat B
+/** @param {import("./state.js").State} state @param {CanvasImageSource[]} faces of A and B @param {CanvasImageSource} kitten @param {number} percent of cat B
  * @param {Record<string, string>} words @param {string} model what it is called @param {string} address */
-export function drawCard({a, b}, kitten, percent, words, model, address) {
+export function drawCard({a, b}, faces, kitten, percent, words, model, address) {
   const canvas = newCanvas(WIDTH), middle = WIDTH / 2;
   canvas.height = HEIGHT;
   const pen = penOf(canvas), paper = pen.createLinearGradient(0, 0, 0, HEIGHT);
@@ -40,7 +40,7 @@ export function drawCard({a, b}, kitten, percent, words, model, address) {
   write(pen, `🐱 ${words.card_title}`, middle, 84, 52, 700);
   [a, b].forEach((cat, i) => {
     const x = [250, 830][i], title = cat.name ? titleOf(cat, words) : words[["cat_a", "cat_b"][i]];
-    drawPicture(pen, cat.face, x - 150, 124, 300);
+    drawPicture(pen, faces[i], x - 150, 124, 300);
     write(pen, `${title} · ${i ? percent : 100 - percent} %`, x, 472, 34, 600, 440);
     if (cat.kind === "painted") write(pen, kindOf(cat, words), x, 506, 23, 400, 440, PALE);
   });

@@ -4,6 +4,7 @@ import {asMixerError, h, latest, percentOf, shares} from "./dom.js";
 import {newCanvas, paint} from "./draw.js";
 import {whenSeen} from "./compare.js";
 import {Part} from "./part.js";
+import {FRAME} from "./state.js";
 
 const WAY = 7; // frames under the map
 const FIRST_SUM = [14, 2, 11]; // black and white - black + tabby: a tabby with a white snout
@@ -68,7 +69,7 @@ export class CatMap extends Drawn {
   build() {
     const all = super.build();
     this.parts.way = h("div", {className: "strip-way", role: "group", "aria-label": this.words.result});
-    this.parts.canvases = shares(WAY).map(share => newCanvas(128, {role: "img", "aria-label": percentOf(share, this.words)}));
+    this.parts.canvases = shares(WAY).map(share => newCanvas(FRAME, {role: "img", "aria-label": percentOf(share, this.words)}));
     this.parts.way.append(...this.parts.canvases);
     this.parts.inside.addEventListener("click", (/** @type {any} */ event) => {
       const cat = event.target.closest("button")?.dataset.cat, side = this.turn;
@@ -82,7 +83,7 @@ export class CatMap extends Drawn {
   listen() {
     super.listen();
     this.redraw = latest(async () => {
-      const {morph} = this.store, pictures = await morph?.at(shares(WAY));
+      const {morph} = this.store, pictures = await morph?.at(shares(WAY), FRAME);
       if (morph === this.store.morph) pictures?.forEach((/** @type {any} */ picture, /** @type {number} */ i) => paint(this.parts.canvases[i], picture));
     });
   }

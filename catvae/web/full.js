@@ -28,13 +28,13 @@ function openScreen() {
   return opened;
 }
 
-/** @param {any} parts of `warp.set` @param {number} share */
-function draw(parts, share) {
+/** @param {any} parts of `warp.set` @param {number} share @param {number} [side] at most */
+function draw(parts, share, side) {
   screen ??= openScreen();
   const {canvas, warp, shown} = screen;
   if (shown !== parts) warp.set(parts);
   screen.shown = parts;
-  warp.draw(share);
+  warp.draw(share, side);
   const copy = newCanvas(canvas.width);
   penOf(copy).drawImage(canvas, 0, 0);
   return copy;
@@ -48,7 +48,7 @@ export async function fullWay(way, scene) {
   const pen = penOf(strip, {willReadFrequently: true});
   (await way.at(shares(COUNT))).forEach((/** @type {CanvasImageSource} */ picture, /** @type {number} */ i) => pen.drawImage(picture, i * SIDE, 0));
   const parts = {...scene, strip: pen.getImageData(0, 0, strip.width, SIDE), count: COUNT};
-  return {at: (/** @type {number[]} */ places) => places.map(share => draw(parts, share))};
+  return {at: (/** @type {number[]} */ places, /** @type {number} */ side) => places.map(share => draw(parts, share, side))};
 }
 
 /** The faces of a scene in their frames. @param {Scene} scene */

@@ -2,7 +2,7 @@
 
 import {drawCard} from "./card.js";
 import {fileName} from "./cats.js";
-import {MixerError, asMixerError, fill} from "./dom.js";
+import {MixerError, asMixerError, fill, shares} from "./dom.js";
 import {newCanvas, penOf} from "./draw.js";
 
 /** @typedef {import("./state.js").Store} Store */
@@ -58,16 +58,16 @@ async function film(store, kind) {
 /** @param {Store} store @param {string} kind "card", "face", "frame", "png", "gif", "webp" or "mp4" @param {number} [index] of a frame
  * @returns {Promise<File>} */
 async function makeFile(store, kind, index = 0) {
-  const state = /** @type {any} */ (store.state), percent = Math.round(100 * store.share);
+  const state = /** @type {any} */ (store.state), morph = /** @type {import("./state.js").Way} */ (store.morph), percent = Math.round(100 * store.share);
   if (kind === "frame") {
-    const place = Math.round((100 * index) / (store.frames.length - 1));
-    return inFile(enlarge([store.frames[index]], store.pngSide), fileName(state, String(place)), "png");
+    const place = index / (store.frames.length - 1);
+    return inFile(enlarge(await morph.at([place]), store.pngSide), fileName(state, String(Math.round(100 * place))), "png");
   }
-  if (kind === "png") return inFile(enlarge(store.frames, STRIP), fileName(state, "strip"), "png");
+  if (kind === "png") return inFile(enlarge(await morph.at(shares(store.frames.length), STRIP), STRIP), fileName(state, "strip"), "png");
   if (kind !== "face" && kind !== "card") return film(store, kind);
-  const [picture] = await /** @type {any} */ (store.morph).at([store.share]);
+  const [picture] = await morph.at([store.share]);
   if (kind === "face") return inFile(enlarge([picture], store.pngSide), fileName(state, String(percent)), "png");
-  return inFile(drawCard(state, picture, percent, store.words, store.titleOf(state.model), addressOf(store).href.replace(/^https?:\/\//, "")), fileName(state, `${percent}-card`), "jpg");
+  return inFile(drawCard(state, [store.faceOf("a"), store.faceOf("b")], picture, percent, store.words, store.titleOf(state.model), addressOf(store).href.replace(/^https?:\/\//, "")), fileName(state, `${percent}-card`), "jpg");
 }
 
 /** @param {Store} store @param {File} file @param {string} [how] */
@@ -80,14 +80,14 @@ function download(store, file, how = "send_saved") {
   store.note(fill(store.words[how], {name: file.name}));
 }
 
-const shares = (/** @type {string} */ ending) =>
+const canSend = (/** @type {string} */ ending) =>
   navigator.canShare?.({files: [new File(["?"], `cat.${ending}`, {type: MIME[ending]})]});
 
 /** @param {Store} store */
 async function send(store) {
   const {films} = store.manifest, video = films.includes("mp4") ? "mp4" : "gif", {words} = store;
-  const kind = shares(video) || !shares("jpg") ? video : "card", file = await makeFile(store, kind);
-  if (!shares(ENDINGS[kind] ?? kind)) return download(store, file, "send_attach");
+  const kind = canSend(video) || !canSend("jpg") ? video : "card", file = await makeFile(store, kind);
+  if (!canSend(ENDINGS[kind] ?? kind)) return download(store, file, "send_attach");
   try {
     const {href, whole} = addressOf(store), title = words.card_title;
     await navigator.share({files: [file], title, text: `${title}: ${href}`});

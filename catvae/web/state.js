@@ -9,9 +9,12 @@ import languages from "./words.js";
 
 const SWEEP_MS = 2500; // from A to B while it plays
 const SLOW_MS = 500; // dimmed only then: what is dimmed is painted anew
+export const FRAME = 128; // pixels a side of a picture in the gallery
 const MAX_WAIT = 15_000; // milliseconds until it is asked for again, at most
 
 /** @typedef {import("./cats.js").Cat} Cat */
+/** Pictures at shares of B, at most so large a side where they could be larger.
+ * @typedef {{at: (shares: number[], side?: number) => any}} Way */
 /** @typedef {{a: Cat, b: Cat, model: string, steps: number, path: string, full: boolean}} State
  * `full`: with the fur of the photos, else the model's pictures alone. */
 
@@ -25,8 +28,8 @@ export class Store extends EventTarget {
   /** @type {any} */ engine = null;
   /** @type {State | null} what is shown */ state = null;
   /** @type {State | null} what is wanted, until it is shown */ next = null;
-  /** @type {{at: (shares: number[]) => any} | null} of the model */ way = null;
-  /** @type {{at: (shares: number[]) => any} | null} what is shown of it */ morph = null;
+  /** @type {Way | null} of the model */ way = null;
+  /** @type {Way | null} what is shown of it */ morph = null;
   /** @type {{a: Cat, b: Cat, parts: any, coming: Promise<any>} | null} both cats at full size */ scene = null;
   /** @type {import("./draw.js").Picture[]} of the gallery */ frames = [];
   share = 0.5;
@@ -204,7 +207,7 @@ export class Store extends EventTarget {
     const same = before && this.way && before.a === next.a && before.b === next.b && before.model === next.model && before.path === next.path;
     const scene = next.full ? this.sceneOf(next) : null;
     const way = same ? this.way : await this.engine.morph(next.a, next.b, next.model, next.path);
-    const morph = scene?.parts ? await fullWay(way, scene.parts) : way, frames = await morph.at(shares(next.steps));
+    const morph = scene?.parts ? await fullWay(way, scene.parts) : way, frames = await morph.at(shares(next.steps), FRAME);
     if (turn !== this.turn) return;
     Object.assign(this, {state: next, next: null, way, morph, frames, unseen: Boolean(before)});
     this.report({kind: "shown", text: "", slow: false, share: null});
@@ -230,7 +233,7 @@ export class Store extends EventTarget {
     try {
       const parts = await scene.coming;
       if (turn !== this.turn) return;
-      const morph = await fullWay(/** @type {any} */ (this.way), parts), frames = await morph.at(shares(next.steps));
+      const morph = await fullWay(/** @type {any} */ (this.way), parts), frames = await morph.at(shares(next.steps), FRAME);
       if (turn !== this.turn) return;
       Object.assign(this, {morph, frames, unseen: false});
       this.tell("shown");

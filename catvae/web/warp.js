@@ -3,7 +3,7 @@
 //
 //   const warp = createWarp(canvas);          // warp.kind is "webgl2" or "2d"
 //   warp.set({photos: [a, b], velocity, landmarks, strip, count});
-//   warp.draw(0.5);
+//   warp.draw(0.5);                           // or warp.draw(0.5, 128), smaller
 //
 // photos: ImageData, square and equally large, the frame and 1/8 of its side of margin around; the canvas gets the
 // frame's size. velocity: 2·32·32 numbers (x, then y), of A's places towards B's, in sides. landmarks: 2·3·2 numbers,
@@ -20,12 +20,15 @@ export function createWarp(canvas, {kind = "webgl2"} = {}) {
   return {
     kind: gl ? "webgl2" : "2d",
     set(parts) {
+      const before = scene;
       scene = prepare(parts);
-      canvas.width = canvas.height = scene.size;
-      painter.set(scene);
+      if (before?.cats !== scene.cats) painter.set(scene);
     },
-    draw(share) {
-      if (scene) painter.draw(frame(scene, Math.min(1, Math.max(0, share))));
+    draw(share, most = scene?.size) {
+      if (!scene) return;
+      const size = Math.min(most, scene.size);
+      if (canvas.width !== size) canvas.width = canvas.height = size;
+      painter.draw(frame(scene, Math.min(1, Math.max(0, share))), size);
     },
   };
 }
@@ -127,13 +130,22 @@ function toPlanes({data, width}, size, left = 0) {
 
 const within = place => (place + MARGIN) / VIEW;
 
-function prepare({photos, velocity, landmarks, strip, count}) {
+/** What is told of two cats whatever the model, by their photos. @type {WeakMap<object, any>} */
+const known = new WeakMap();
+
+/** @param {any} parts of `set` */
+function prepare({strip, count, ...cats}) {
+  if (!known.has(cats.photos)) known.set(cats.photos, prepareCats(cats));
+  const models = Array.from({length: count}, (_, i) => blur(toPlanes(strip, LOW, i * LOW), COARSE * LOW)), prepared = known.get(cats.photos);
+  return {...prepared, cats: prepared, models};
+}
+
+function prepareCats({photos, velocity, landmarks}) {
   const wide = photos[0].width, size = Math.round(wide / VIEW);
   const full = photos.map(photo => toPlanes(photo, wide));
   const base = full.map(photo => blur(shrink(photo, wide >> 1), (FINE * size) / 2));
   const coarse = base.map(photo => blur(shrink(photo, Math.round(LOW * VIEW)), COARSE * LOW));
-  const models = Array.from({length: count}, (_, i) => blur(toPlanes(strip, LOW, i * LOW), COARSE * LOW));
-  const scene = {photos, full, base, coarse, velocity, landmarks, models, size};
+  const scene = {photos, full, base, coarse, velocity, landmarks, size};
   return {...scene, likeness: likeness(scene), when: dominance(scene)};
 }
 
@@ -213,17 +225,20 @@ function frame(scene, t) {
   return {scene, moved, added, gain};
 }
 
+// Where pixels would be left out, the photo is looked at as it is when it is small.
+const isSmall = (size, whole) => size <= whole / 2;
+
 function onCanvas(context) {
   return {
     set() {},
-    draw({scene: {full, base, size}, moved, added, gain}) {
-      const picture = new ImageData(size, size);
+    draw({scene: {full, base, size: whole}, moved, added, gain}, size) {
+      const picture = new ImageData(size, size), photos = isSmall(size, whole) ? base : full;
       each(size, (i, x, y) => {
         const s = at(added, 3, x, y), g = at(gain, 0, x, y);
         const ua = within(x + at(moved[0], 0, x, y)), va = within(y + at(moved[0], 1, x, y));
         const ub = within(x + at(moved[1], 0, x, y)), vb = within(y + at(moved[1], 1, x, y));
         for (let c = 0; c < 3; c++) {
-          const fine = at(full[0], c, ua, va, true) * (1 - s) + at(full[1], c, ub, vb, true) * s;
+          const fine = at(photos[0], c, ua, va, true) * (1 - s) + at(photos[1], c, ub, vb, true) * s;
           const rest = at(base[0], c, ua, va, true) * (1 - s) + at(base[1], c, ub, vb, true) * s;
           picture.data[4 * i + c] = 255 * (g * fine + (1 - g) * rest + at(added, c, x, y));
         }
@@ -246,6 +261,7 @@ void main() {
 const FRAGMENT = `#version 300 es
 precision highp float;
 uniform sampler2D photoA, photoB, baseA, baseB, flows, added, gains;
+uniform bool small;
 in vec2 place;
 out vec4 colour;
 const float margin = ${MARGIN};
@@ -268,7 +284,15 @@ void main() {
   float s = more.a, g = texture(gains, place).r;
   vec2 a = (place + moved.xy + margin) / (1.0 + 2.0 * margin), b = (place + moved.zw + margin) / (1.0 + 2.0 * margin);
   vec3 rest = mix(texture(baseA, a).rgb, texture(baseB, b).rgb, s);
-  colour = vec4(g * mix(cubic(photoA, a), cubic(photoB, b), s) + (1.0 - g) * rest + more.rgb, 1.0);
+  vec3 fromA, fromB;
+  if (small) {
+    fromA = texture(photoA, a).rgb;
+    fromB = texture(photoB, b).rgb;
+  } else {
+    fromA = cubic(photoA, a);
+    fromB = cubic(photoB, b);
+  }
+  colour = vec4(g * mix(fromA, fromB, s) + (1.0 - g) * rest + more.rgb, 1.0);
 }`;
 
 function onGpu(gl) {
@@ -292,6 +316,7 @@ function onGpu(gl) {
     ]) gl.texParameteri(gl.TEXTURE_2D, key, value);
     return unit;
   });
+  const small = gl.getUniformLocation(program, "small");
   const load = (unit, image, whole = image.planes) => {
     const cells = image.size ** 2, mixed = new Float32Array(cells * whole);
     for (let plane = 0; plane < image.planes; plane++) {
@@ -302,15 +327,22 @@ function onGpu(gl) {
     gl.texImage2D(gl.TEXTURE_2D, 0, inside, image.size, image.size, 0, format, gl.FLOAT, mixed);
   };
   return {
-    set({photos, base, size}) {
-      gl.viewport(0, 0, size, size);
+    set({photos, base}) {
       photos.forEach((photo, unit) => {
         gl.activeTexture(gl.TEXTURE0 + unit);
         gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, photo);
+        gl.generateMipmap(gl.TEXTURE_2D);
       });
       base.forEach((photo, k) => load(2 + k, photo, 4));
     },
-    draw({moved, added, gain}) {
+    draw({scene, moved, added, gain}, size) {
+      const fewer = isSmall(size, scene.size);
+      gl.viewport(0, 0, size, size);
+      gl.uniform1i(small, Number(fewer));
+      for (const unit of [0, 1]) {
+        gl.activeTexture(gl.TEXTURE0 + unit);
+        gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, fewer ? gl.LINEAR_MIPMAP_LINEAR : gl.LINEAR);
+      }
       const [a, b] = moved, flows = planes(GRID, 4);
       flows.values.set(a.values);
       flows.values.set(b.values, a.values.length);

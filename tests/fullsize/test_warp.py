@@ -17,7 +17,7 @@ from tests.conftest import draw_cat
 
 SIDE = 128
 DRAW = """
-async ({kind, photos, wide, velocity, landmarks, strip, count, shares}) => {
+async ({kind, photos, wide, velocity, landmarks, strip, count, shares, side}) => {
   const {createWarp} = await import("/warp.js");
   const pixels = (text, width, height) =>
     new ImageData(Uint8ClampedArray.from(atob(text), c => c.charCodeAt(0)), width, height);
@@ -26,7 +26,7 @@ async ({kind, photos, wide, velocity, landmarks, strip, count, shares}) => {
             strip: pixels(strip, 64 * count, 64), count});
   const drawn = [];
   for (const share of shares) {
-    warp.draw(share);
+    warp.draw(share, side ?? undefined);
     const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
     copy.drawImage(canvas, 0, 0);
     drawn.push([...copy.getImageData(0, 0, canvas.width, canvas.height).data]);
@@ -60,7 +60,7 @@ def rgba(picture: Image.Image) -> str:
     return base64.b64encode(picture.convert("RGBA").tobytes()).decode()
 
 
-def draw(page: Page, kind: str, photos, velocity, landmarks, strip, shares) -> tuple[str, np.ndarray]:
+def draw(page: Page, kind: str, photos, velocity, landmarks, strip, shares, side=None) -> tuple[str, np.ndarray]:
     """Which kind drew, and the pictures (N, S, S, 3)."""
     count = len(strip)
     row = Image.fromarray(np.concatenate([np.asarray(frame) for frame in strip], axis=1))
@@ -75,6 +75,7 @@ def draw(page: Page, kind: str, photos, velocity, landmarks, strip, shares) -> t
             "strip": rgba(row),
             "count": count,
             "shares": shares,
+            "side": side,
         },
     )
     side = answer["side"]
@@ -114,3 +115,16 @@ def test_a_share_beyond_the_ends_is_the_end(page: Page):
     photos, velocity, landmarks, strip = make_pair()
     _, drawn = draw(page, "2d", photos, velocity, landmarks, strip, [-1, 0, 1, 2])
     assert np.array_equal(drawn[0], drawn[1]) and np.array_equal(drawn[2], drawn[3])
+
+
+@pytest.mark.parametrize("kind", ["webgl2", "2d"])
+def test_a_smaller_picture_is_the_large_one_shrunk(page: Page, kind: str):
+    pair = make_pair()
+    _, large = draw(page, kind, *pair, [0.3, 0.5])
+    _, small = draw(page, kind, *pair, [0.3, 0.5], SIDE // 4)
+    assert small.shape[1] == SIDE // 4
+    for picture, whole in zip(small, large, strict=True):
+        shrunk = Image.fromarray(whole.astype(np.uint8)).resize((SIDE // 4, SIDE // 4), Image.Resampling.BOX)
+        assert np.abs(picture - np.asarray(shrunk, np.float32)).mean() < 4
+    _, again = draw(page, kind, *pair, [0.3], 2 * SIDE)
+    assert np.array_equal(again[0], large[0])  # not enlarged

@@ -39,6 +39,8 @@ from catvae.serving.texts import TEXTS
 from catvae.serving.weights import Weights
 
 FRESH = {"cache-control": "no-cache"}  # asked for again, and answered in a word where nothing has changed
+# by origin: what a page of ours was answered has no word for pages of other sites, which would be refused it
+KEPT = {"cache-control": "public, max-age=300", "vary": "origin"}
 CAT = "{cat}"  # in sentences: the page knows whether it is A or B
 
 Words = dict[str, str]
@@ -154,8 +156,7 @@ class Front:
         known_model(current, model, words)
         named = {letter: {"cat": params.get(letter)} for letter in "ab"}
         content = draw_morph(current, model, both(parse(body) if body else named, words), path)
-        cache = {"cache-control": "public, max-age=300", "vary": "origin"} if not body else {}
-        return Response(content, media_type="image/jpeg", headers=cache)
+        return Response(content, media_type="image/jpeg", headers={} if body else KEPT)
 
     def scene(self, body: bytes, request: Request, words: Words) -> Response:
         """Both cats at full size; of two examples by their names in the address. {"gone": true} where a photo has left
@@ -165,7 +166,7 @@ class Front:
             return with_photos(lambda: JSONResponse(tell_scene(current, cats_in(asked, words))), words)
         cats = cats_in({letter: {"cat": request.query_params.get(letter)} for letter in "ab"}, words)
         content = current.recent.get(("scene", *cats), lambda: json.dumps(tell_scene(current, cats)).encode())
-        return Response(content, media_type="application/json", headers={"cache-control": "public, max-age=300"})
+        return Response(content, media_type="application/json", headers=KEPT)
 
     def film(self, body: bytes, request: Request, words: Words) -> Response:
         """A mix as an animation, "full" with the fur of the photos."""

@@ -181,7 +181,6 @@ def test_the_post_shows_the_small_page_in_its_language_and_theme(
     open_page, app_url, blog_url, file, locale, label, theme
 ):
     page = open_page(1000, 800, locale)
-    page.errors += ["/web/ask/scene", "ERR_FAILED"]  # the photos of a part that is left before they have come
     page.goto(f"{blog_url}/{file}?app={app_url}&theme={theme}")
     page.locator("iframe").first.scroll_into_view_if_needed()
     frame = page.frame_locator("iframe").first

@@ -24,8 +24,6 @@ async function showApp() {
 }
 showApp().catch(() => document.querySelector(".app").remove());
 
-const own = document.querySelector("kitten-mixer").closest("figure");
-import(new URL(`${mixer}/kitten-mixer.js`, location.href).href).catch(() => {
-    own.previousElementSibling.remove(); // its title
-    own.remove();
-});
+// without it the still picture stays, and nothing asks to be dragged
+import(new URL(`${mixer}/kitten-mixer.js`, location.href).href)
+    .catch(() => document.querySelector("kitten-mixer + figcaption").remove());

@@ -548,5 +548,7 @@ def test_the_example_post_shows_the_mixer_that_lies_beside_it(browser, web_expor
         site.faults["kitten-mixer.js"] = 404
         page = browser.new_page()
         page.goto(site.url)
-        expect(page.locator("kitten-mixer")).to_have_count(0)  # its figure goes, the post stays
+        expect(page.locator("figure.wide figcaption")).to_have_count(0)  # nothing asks to be dragged
+        expect(page.locator("kitten-mixer img")).to_be_visible()
+        assert page.locator("kitten-mixer img").evaluate("image => image.naturalWidth") == 768
         page.close()

@@ -192,7 +192,7 @@ def test_the_post_shows_the_small_page_in_its_language_and_theme(
 
     frame.locator("kitten-cat[side=a] .more").click()
     frame.locator("kitten-cat[side=a] .shelf [data-cat=kitten-03]").click()
-    link = re.compile(r"/\?a=kitten-03&b=kitten-11&model=v6&steps=9&lang=")
+    link = re.compile(r"/\?a=kitten-03&b=luna&model=v6&steps=9&full=0&lang=")
     expect(frame.get_by_role("link")).to_have_attribute("href", link, timeout=30_000)
 
     page.locator(".app").scroll_into_view_if_needed()

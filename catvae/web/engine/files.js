@@ -71,7 +71,7 @@ async function forget(store, manifest) {
   if (!(await shared.keys()).length) await caches.delete(SHARED);
 }
 
-async function unpack(bytes, name) {
+export async function unpack(bytes, name) {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes; // plain, or a server that says so has unpacked it
   if (typeof DecompressionStream === "undefined") throw new MixerError("unable", "no DecompressionStream");
   try {

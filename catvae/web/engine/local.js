@@ -154,6 +154,9 @@ export async function openEngine(wordsOf) {
       return {ways: new Map(ways), numbers: null};
     },
 
+    /** What the linear VAE is made of. @param {string} file */
+    components: file => openFile(file),
+
     /** @param {string} model */
     async newborn(model) {
       const {mean, std} = await openLatents(model);

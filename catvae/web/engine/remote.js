@@ -124,14 +124,17 @@ export async function openEngine(_wordsOf, languageOf) {
       return {...parts, photos: await Promise.all(photos.map(pixelsOf))};
     },
 
-    /** Every model's way, and the numbers as HTML. @param {any} a @param {any} b */
-    async compare(a, b) {
-      const body = {a: {...named(a), kind: a.kind}, b: {...named(b), kind: b.kind}};
+    /** Every model's way, and the numbers as HTML. @param {any} a @param {any} b @param {string} path */
+    async compare(a, b, path) {
+      const body = {a: {...named(a), kind: a.kind}, b: {...named(b), kind: b.kind}, path};
       const {strips, frames, numbers} = await (await ask(`ask/compare?${lang()}`, JSON.stringify(body))).json();
       const ways = await Promise.all(Object.entries(strips).map(async ([model, strip]) =>
         /** @type {[string, any]} */ ([model, way(await createImageBitmap(blobOf(strip, "image/webp")), frames)])));
       return {ways: new Map(ways), numbers};
     },
+
+    /** What the linear VAE is made of. @param {string} file */
+    components: async file => new Uint8Array(await (await ask(file)).arrayBuffer()),
 
     /** Two kittens that no one has seen. @param {string} model */
     async newborn(model) {

@@ -142,11 +142,11 @@ class Comparison:
 
 
 @torch.inference_mode()
-def measure(name: str, model: CatVAE, faces: Sequence[Image.Image], steps: int = 2) -> Comparison:
+def measure(name: str, model: CatVAE, faces: Sequence[Image.Image], steps: int = 2, method: str = "lerp") -> Comparison:
     """One or two 64×64 faces through the model of that name, with `steps` frames between them."""
     x = to_tensor(faces)
     mu, logvar = model.encode(x)
-    frames = model.decode(lerp(mu[0], mu[-1], torch.linspace(0, 1, steps)))
+    frames = model.decode(METHODS[method](mu[0], mu[-1], torch.linspace(0, 1, steps)))
     y = frames[[0, -1]][: len(x)]
     return Comparison(
         beta=beta_of(name, model),
@@ -157,7 +157,9 @@ def measure(name: str, model: CatVAE, faces: Sequence[Image.Image], steps: int =
     )
 
 
-def compare(models: dict[str, CatVAE], faces: Sequence[Image.Image], steps: int = 7) -> dict[str, Comparison]:
+def compare(
+    models: dict[str, CatVAE], faces: Sequence[Image.Image], steps: int = 7, method: str = "lerp"
+) -> dict[str, Comparison]:
     """Two cats' faces through each model, the smallest β first, by name: what `measure` gives.
 
     As many models run at once as there are cores on a free Space, each in one thread: a single
@@ -165,5 +167,5 @@ def compare(models: dict[str, CatVAE], faces: Sequence[Image.Image], steps: int 
     """
     names = by_beta(models, models)
     with ThreadPoolExecutor(RUNNING_AT_ONCE) as pool:
-        rows = pool.map(lambda name: measure(name, models[name], faces, steps), names)
+        rows = pool.map(lambda name: measure(name, models[name], faces, steps, method), names)
         return dict(zip(names, rows, strict=True))

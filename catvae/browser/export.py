@@ -19,7 +19,7 @@ from catvae.browser.fullsize import export_fullsize
 from catvae.browser.graphs import WEIGHTS, Decoder, Encoder, Painting, open_graph, save_graph
 from catvae.browser.packages import copy_packages
 from catvae.errors import CheckpointError, SettingError
-from catvae.files import LICENSE, MANIFEST, check_writable
+from catvae.files import LICENSE, MANIFEST, check_writable, read_json
 from catvae.images import make_strip, to_bytes, to_tensor
 from catvae.latents import load_latents
 from catvae.mixing import interpolate
@@ -114,7 +114,8 @@ def export_web(
         _write_preview(partial, models[next(iter(checks))], cats)
         (partial / "words.js").write_text(words_module("local"), encoding="utf-8")
         ordered = {name: models[name] for name in by_beta(models, models)}
-        _write_manifest(partial, manifest_of(ordered) | {"squares": example_squares()}, networks, weights)
+        known = {name: _figures(found[name]) for name in ordered}
+        _write_manifest(partial, manifest_of(ordered, known) | {"squares": example_squares()}, networks, weights)
         if out.exists():
             shutil.rmtree(out)
         partial.rename(out)
@@ -153,6 +154,13 @@ def _write_latents(path: Path, model: CatVAE, seen: Tensor, folder: Path) -> Non
     with suppress(CheckpointError):  # older weights lack them
         tensors |= {name: value.numpy() for name, value in load_latents(folder).items()}
     path.write_bytes(save_tensors(tensors))
+
+
+def _figures(folder: Path) -> dict:
+    """What evaluation has measured of a variant; nothing where it has not."""
+    with suppress(CheckpointError):
+        return read_json(folder / "metrics.json")
+    return {}
 
 
 def _check(model: CatVAE, out: Path, networks: dict[str, str], seen: Tensor, faces: Tensor | None) -> Check:

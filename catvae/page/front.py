@@ -33,7 +33,7 @@ from catvae.page.tabs.explore import Explorer
 from catvae.page.visitor import check_path, known_model, language_for, read, refuse
 from catvae.photos.faces import align, whole_picture
 from catvae.serving.front import STYLES, WEB, gradio_version, manifest_of, photo_of, sprite, style, words_module
-from catvae.serving.links import CATS, example_face
+from catvae.serving.links import CATS, DEFAULT_PATH, example_face
 from catvae.serving.sweep import temp_folder
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import Weights
@@ -121,7 +121,8 @@ class Front:
     explorer: Explorer
 
     def manifest(self, request: Request) -> Response:
-        told = manifest_of(self.weights.current.models)
+        current = self.weights.current
+        told = manifest_of(current.models, current.metrics)
         told |= {"films": list(FILE_KINDS), "gradio": gradio_version(), "mixer": self.beside}
         return JSONResponse(told, headers=FRESH)
 
@@ -198,8 +199,9 @@ class Front:
         """Every model's frames, and the numbers as HTML."""
         asked = parse(body)
         faces, kinds = both(asked, words), [kind_in(asked, letter) for letter in "ab"]
+        path = check_path(asked.get("path", DEFAULT_PATH), words)
         with MIXING:
-            strips, numbers = compare_pages(self.weights.current, faces, kinds, words)
+            strips, numbers = compare_pages(self.weights.current, faces, kinds, path, words)
         return JSONResponse({"strips": strips, "frames": FRAMES, "numbers": numbers})
 
     def map(self, body: bytes, request: Request, words: Words) -> Response:

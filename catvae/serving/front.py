@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,9 @@ def words_module(engine: str) -> str:
     return f'export const engine = "{engine}";\nexport default {content};\n'
 
 
-def manifest_of(models: Mapping[str, CatVAE]) -> dict[str, Any]:
-    """What there is to mix: the models, the example cats, those with photos, bounds and first choices."""
+def manifest_of(models: Mapping[str, CatVAE], metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What there is to mix: the models, each with its KL in nats where `metrics` tell it, the example cats, those with
+    photos, bounds and first choices."""
     return {
         "first": {
             "a": FIRST_A,
@@ -65,6 +67,7 @@ def manifest_of(models: Mapping[str, CatVAE]) -> dict[str, Any]:
         "variants": {
             name: {
                 "beta": beta_of(name, model),
+                "kl": nats_of(metrics.get(name, {})),
                 "latents": model.config.latent_dim,
                 "painted": model.painter is not None,
                 "told": is_told(name, model),  # one of ours, for which there are words
@@ -77,6 +80,12 @@ def manifest_of(models: Mapping[str, CatVAE]) -> dict[str, Any]:
         "megabytes": MAX_MEGABYTES,
         "films": ["gif"],
     }
+
+
+def nats_of(figures: Mapping[str, Any]) -> float | None:
+    """The KL that evaluation has measured; None where there is no such number."""
+    kl = figures.get("kl")
+    return kl if isinstance(kl, (int, float)) and isfinite(kl) else None
 
 
 @cache

@@ -65,15 +65,6 @@ export class CatCard extends Part {
     return [parts.card, parts.shelf, parts.cutting, parts.webcam];
   }
 
-  /** @param {string} className @param {string} title @param {any[]} content */
-  dialog(className, title, content, closed = () => {}) {
-    const dialog = h("dialog", {className, "aria-label": title, onclose: closed},
-      h("div", {className: "bar"}, h("strong", {}, title), h("button", {type: "button", className: "close", "aria-label": this.words.close, onclick: () => dialog.close()}, "×")),
-      ...content);
-    dialog.addEventListener("click", (/** @type {Event} */ event) => event.target === dialog && dialog.close()); // beside it
-    return dialog;
-  }
-
   /** @param {string} name @param {any} named */
   tile(name, named) {
     const {words, store} = this, names = store.manifest.cats, called = nameOf(name, words), at = names.indexOf(name) / Math.max(1, names.length - 1);

@@ -69,6 +69,12 @@ export function say(place, text) {
 /** @param {number} share @param {Record<string, string>} words */
 export const percentOf = (share, words) => fill(words.share, {percent: Math.round(100 * share)});
 
+/** A figure as the language writes it, of three digits at most, or whole. @param {number} value @param {string} language */
+export const written = (value, language) => new Intl.NumberFormat(language, {maximumSignificantDigits: Math.max(3, Math.ceil(Math.log10(value)))}).format(value);
+
+/** @param {number | null} beta @param {string} language */
+export const betaOf = (beta, language) => (beta === null ? "" : `β = ${written(beta, language)}`);
+
 /** `count` places from 0 to 1. @param {number} count */
 export const shares = count => Array.from({length: count}, (_, i) => i / (count - 1));
 

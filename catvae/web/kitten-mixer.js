@@ -1,8 +1,8 @@
 // <kitten-mixer model="v6" a="chelsea" b="kitten-04" lang="es">: two cats, and every face between them, in any page.
 
 import {CatCard} from "./cat-card.js";
-import {Compare, betaOf} from "./compare.js";
-import {asMixerError, base, drawnCat, h, openStyles, say} from "./dom.js";
+import {Compare} from "./compare.js";
+import {asMixerError, base, betaOf, drawnCat, h, openStyles, say} from "./dom.js";
 import {Gallery} from "./gallery.js";
 import {Morph} from "./morph.js";
 import {addressOf} from "./saving.js";
@@ -128,7 +128,7 @@ class KittenMixer extends HTMLElement {
     const {store, parts} = this, {steps} = store.manifest, compact = this.hasAttribute("compact");
     parts.cats = ["a", "b"].map(side => h("kitten-cat", {side, compact}));
     parts.morph = h("kitten-morph", {compact});
-    parts.compare = h("kitten-compare", {bare: true, hidden: true});
+    parts.compare = h("kitten-compare", {bare: true, compact, hidden: true});
     parts.models = h("fieldset", {className: "models"});
     parts.about = h("p", {className: "about"});
     parts.all = h("button", {type: "button", className: "all", onclick: () => this.toggleAttribute("compare")});

@@ -53,4 +53,13 @@ export class Part extends HTMLElement {
 
   /** To what of the state it listens. */
   listen() {}
+
+  /** A dialogue of its own, closed by its button, by Escape and by a click beside it. @param {string} className @param {string} title @param {any[]} content */
+  dialog(className, title, content, closed = () => {}) {
+    const dialog = h("dialog", {className, "aria-label": title, onclose: closed},
+      h("div", {className: "bar"}, h("strong", {}, title), h("button", {type: "button", className: "close", "aria-label": this.words.close, onclick: () => dialog.close()}, "×")),
+      ...content);
+    dialog.addEventListener("click", (/** @type {Event} */ event) => event.target === dialog && dialog.close()); // beside it
+    return dialog;
+  }
 }

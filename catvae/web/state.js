@@ -33,6 +33,7 @@ export class Store extends EventTarget {
   /** @type {{a: Cat, b: Cat, parts: any, coming: Promise<any>} | null} both cats at full size */ scene = null;
   /** @type {import("./draw.js").Picture[]} of the gallery */ frames = [];
   share = 0.5;
+  touched = false; // whether the visitor has moved the share
   playing = false;
   language = "en";
   turn = 0; // of wishes: only the last one is shown
@@ -360,6 +361,7 @@ export class Store extends EventTarget {
   /** @param {number} share */
   slide(share) {
     this.share = Math.max(0, Math.min(1, share));
+    this.touched = true;
     if (this.playing) this.play(false);
     this.tell("share");
   }
@@ -367,6 +369,7 @@ export class Store extends EventTarget {
   /** @param {boolean} on */
   play(on) {
     this.playing = on;
+    if (on) this.touched = true;
     let last = performance.now();
     const advance = (/** @type {number} */ now) => {
       if (!this.playing) return;

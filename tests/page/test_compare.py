@@ -24,6 +24,8 @@ from catvae.model import VARIANTS, by_beta, load_models
 from catvae.page.tabs.compare import format_numbers, is_free, label_box, place_dots
 from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
+from catvae.training.components import COMPONENTS, unpack
+from catvae.training.linear import LinearVAE
 from tests.conftest import draw_cat
 from tests.page.test_page import CANVASES, choose_cat, expect_other_frames, frames
 
@@ -214,19 +216,25 @@ def expect_other_cells(page, before: list[str]) -> list[str]:
     raise AssertionError("the comparison stays")
 
 
-def test_one_slider_moves_all_models_and_a_face_opens_its_model(open_page):
-    page = open_page(1280, 720)
+def open_compare(page):
+    """The tab, with all faces drawn."""
     page.get_by_role("tab", name="Compare β").click()
-    rows = page.locator("#compare .row")
+    expect(page.locator("#compare .rows[data-shown]")).to_be_visible(timeout=30_000)
+
+
+def test_one_slider_moves_all_models_on_the_way_that_is_chosen(open_page):
+    page = open_page(1280, 720)
+    open_compare(page)
     models = by_beta(*[load_models(BUNDLED)] * 2)
-    expect(rows).to_have_count(len(models), timeout=30_000)
-    expect(page.locator("#compare .rows[data-shown='500']")).to_be_visible(timeout=30_000)
+    expect(page.locator("#compare .row:not(.fade)")).to_have_count(len(models))
     expect(page.locator("#compare")).to_contain_text("PSNR", timeout=30_000)
+    slider = page.locator("#compare .way input")
+    slider.fill("500")
+    expect(page.locator("#compare .rows[data-shown='500']")).to_be_visible()
     middle = cells(page)
     assert len(set(middle)) == len(models) + 1  # and a cross-fade
     asked = []
     page.on("request", lambda request: asked.append(request.url))
-    slider = page.locator("#compare .way input")
     slider.press("ArrowRight")
     expect(page.locator("#compare .way .share")).to_have_text("55 % B")
     slider.fill("250")
@@ -234,20 +242,110 @@ def test_one_slider_moves_all_models_and_a_face_opens_its_model(open_page):
     before = expect_other_cells(page, middle)
     assert [url for url in asked if "/web/ask/" in url] == []
 
+    page.locator("#compare .way .play").click()
+    page.wait_for_function("document.querySelector('#compare').querySelector('kitten-compare').store.share > .5")
+    page.locator("#compare .way .play").click()
+    slider.fill("250")
     choose_cat(page, "kitten-06")
-    expect_other_cells(page, before)
+    before = expect_other_cells(page, before)
     expect(page.locator("#compare .way .share")).to_have_text("25 % B")  # other cats at the same place
 
-    page.set_viewport_size({"width": 390, "height": 844})  # a phone: the slider and all faces on one screen
-    top = page.locator("#compare .way").bounding_box()
-    faces = [face.bounding_box() for face in page.locator("#compare .rows > *").all()]
-    assert max(face["y"] + face["height"] for face in faces) - top["y"] < 844 - 200
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.get_by_role("tab", name="Mix").click()
+    page.locator("#path label").nth(1).click()
+    open_compare(page)
+    now = expect_other_cells(page, [*before[:-1], ""])
+    assert now[-1] == before[-1]  # a fade has no arc
 
-    rows.nth(models.index("v4")).press("Enter")  # by keyboard
+
+def test_it_opens_at_cat_a_where_beta_shows_most_and_mix_stays_as_it_was(open_page):
+    page = open_page()
+    share = page.locator("#compare .way .share")
+    open_compare(page)
+    expect(share).to_have_text("0 % B")
+    page.get_by_role("tab", name="Mix").click()
+    expect(page.locator("#morph .share")).to_have_text("50 % B")
+    open_compare(page)
+    expect(share).to_have_text("0 % B")
+    page.locator("#compare .way input").press("PageUp")
+    page.get_by_role("tab", name="Mix").click()
+    expect(page.locator("#morph .share")).to_have_text("20 % B")  # what was moved there
+
+
+def test_it_opens_where_the_visitor_has_moved_mix(open_page):
+    page = open_page()
+    page.locator("#morph .slider").fill("700")
+    open_compare(page)
+    expect(page.locator("#compare .rows[data-shown='700']")).to_be_visible(timeout=30_000)
+
+
+def test_text_and_faces_are_on_the_first_screen(open_page):
+    page = open_page(1280, 720)
+    open_compare(page)
+    boxes = [face.bounding_box() for face in page.locator("#compare .rows canvas").all()]
+    assert min(box["width"] for box in boxes) >= 190
+    assert len({round(box["x"]) for box in boxes}) == 4 and len(boxes) == 8
+    inside = "#compare .compare-intro", "#compare .way", "#compare .linear canvas", "#compare .betas"
+    boxes += [page.locator(part).bounding_box() for part in inside]
+    assert all(box["y"] >= 0 and box["y"] + box["height"] <= 720 for box in boxes)
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    boxes = [face.bounding_box() for face in page.locator("#compare .rows canvas").all()]
+    assert len({round(box["x"]) for box in boxes}) == 2 and min(box["width"] for box in boxes) > 150
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.locator("#compare .fade").scroll_into_view_if_needed()
+    slider = page.locator("#compare .way input").bounding_box()  # it stays, for the last faces too
+    assert 0 <= slider["y"] < 844
+
+
+def test_a_face_is_enlarged_and_opens_in_mix(open_page):
+    page = open_page(1280, 720)
+    open_compare(page)
+    models = by_beta(*[load_models(BUNDLED)] * 2)
+    tile, large = page.locator("#compare .row").nth(models.index("v4")), page.locator("#compare dialog.large")
+    tile.press("Enter")
+    expect(large).to_be_visible()
+    assert large.locator("canvas").bounding_box()["width"] >= 400
+    large.locator(".slider").press("PageUp")
+    expect(large.locator("canvas")).to_have_attribute("aria-label", re.compile("v4.*: 20 % B"))
+    page.keyboard.press("Escape")
+    expect(large).to_have_count(0)
+    assert tile.evaluate("tile => tile.getRootNode().activeElement === tile")
+    page.locator("#compare .fade").click()  # no model: nothing to open
+    expect(large.get_by_role("button", name="Open in Mix")).to_have_count(0)
+    large.get_by_role("button", name="Close").click()
+    tile.click()
+    large.get_by_role("button", name="Open in Mix").click()
     expect(page.locator("#model input")).to_have_value(re.compile("v4"))
     expect(page.locator("#mix")).to_be_visible()
-    expect(page.locator("#morph .share")).to_have_text("25 % B")  # the face that was clicked
+    expect(page.locator("#morph .share")).to_have_text("20 % B")  # the face that was seen
+
+
+def test_the_linear_model_is_there_for_every_beta(open_page):
+    page = open_page(1280, 720)
+    open_compare(page)
+    linear = page.locator("#compare .linear")
+    ruler, best = linear.get_by_role("slider", name="β of the linear model"), linear.locator("canvas")
+    expect(linear).to_contain_text("β = 0.05", timeout=30_000)
+    components = unpack(COMPONENTS.read_bytes())
+    seen = set()
+    for key, beta in (("PageUp", 0.5), ("PageUp", 1), ("PageUp", 2), ("PageDown", 1), ("ArrowLeft", None)):
+        ruler.press(key)
+        if beta:
+            rate = round(LinearVAE(components, beta, 500).rate)
+            expect(linear).to_contain_text(f"β = {beta}: {rate} nats")
+            expect(ruler).to_have_attribute("aria-valuetext", f"β = {beta}, {rate} nats")
+        seen.add(best.evaluate(PICTURE))
+    assert len(seen) == 4
+    expect(linear).to_contain_text("Trained at β = 1: v1 114, v3 97 nats.")
+    ruler.press("End")
+    expect(linear).to_contain_text("0 nats, in 0 of 500 latents")
+    average = best.evaluate(PICTURE)
+    page.locator("#compare .way input").press("End")
+    expect(page.locator("#compare .rows[data-shown='1000']")).to_be_visible()
+    assert best.evaluate(PICTURE) == average  # every cat is the average cat
+    ruler.press("Home")
+    expect(linear).to_contain_text("500 of 500 latents")
+    assert best.evaluate(PICTURE) != average
 
 
 def test_surprises_are_other_cats(open_page):

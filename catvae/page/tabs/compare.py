@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from math import log
 from typing import Any
 
-import gradio as gr
 from PIL import Image
 
 from catvae.images import to_bytes
 from catvae.mixing import Comparison, compare
 from catvae.model import CatVAE, is_told
-from catvae.page.theme import element, i18n, render
+from catvae.page.theme import element, render
 from catvae.serving.texts import written
 from catvae.serving.weights import WeightSet
 from catvae.training.split import PUBLISHED_FINGERPRINT
@@ -33,15 +32,14 @@ LABELS = (
 
 def compare_tab() -> None:
     """The contents of the tab: the front draws it where it is seen."""
-    gr.Markdown(i18n("compare_intro"))
     element("<kitten-compare></kitten-compare>", elem_id="compare")
 
 
 def compare_pages(
-    current: WeightSet, faces: Sequence[Image.Image], kinds: Sequence[str], words: dict[str, str]
+    current: WeightSet, faces: Sequence[Image.Image], kinds: Sequence[str], path: str, words: dict[str, str]
 ) -> tuple[dict[str, str], str]:
     """Each model's frames between two 64×64 faces, side by side as WebP in base64, and the numbers as HTML."""
-    rows = compare(current.models, faces, FRAMES)
+    rows = compare(current.models, faces, FRAMES, path)
     strips = {name: b64encode(to_bytes(row.strip, "WEBP", quality=95)).decode() for name, row in rows.items()}
     return strips, format_numbers(rows, current.models, kinds, current.metrics, words)
 

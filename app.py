@@ -10,7 +10,7 @@ os.environ["GRADIO_TEMP_DIR"] = os.path.join(
 )
 
 try:
-    import spaces  # only on a Space, where it has to come before torch
+    import spaces  # pyright: ignore[reportMissingImports]  # only on a Space, where it has to come before torch
 
     @spaces.GPU(duration=1)
     def use_gpu() -> None:

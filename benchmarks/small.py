@@ -16,15 +16,17 @@ from pathlib import Path
 
 import torch
 
-from catvae.evaluation.perceptual import embed, load_eyes
+from catvae.evaluation.perceptual import embed
 from catvae.files import read_json
 from catvae.machine import pick_device, prepare_training
 from catvae.metrics import psnr, sharpness
 from catvae.model import load_checkpoint
-from catvae.training.data import Faces, load_faces
-from catvae.training.painter import train_own_painter
-from catvae.training.painting import OWN_LEAST, OWN_LR, PainterConfig
-from catvae.training.start import TrainConfig, load_start, settle
+from catvae.training.data import load_faces
+from catvae.training.faces import Faces
+from catvae.training.painter.config import OWN_LEAST, OWN_LR, PainterConfig
+from catvae.training.painter.features import load_feature_nets
+from catvae.training.painter.train import train_painted
+from catvae.training.start import TrainConfig, fill_in, load_start
 from catvae.training.train import train_variant
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +41,7 @@ def run(args: argparse.Namespace, faces: Faces, start: str) -> str:
         spent = time.monotonic() - began
         rows = (Path(out) / args.variant / "history.csv").read_text(encoding="utf-8").splitlines()
     first = dict(zip(rows[0].split(","), rows[1].split(","), strict=True))
-    settled = settle(config, len(faces.train))
+    settled = fill_in(config, len(faces.train))
     print(f"{len(faces.train)} faces, {start}: {spent:.0f} s, rate {settled.lr}, jitter {settled.jitter}", flush=True)
     return f"{float(first['val_psnr']):.2f} → {kept['psnr']:.2f}"
 
@@ -55,7 +57,7 @@ def run_painter(args: argparse.Namespace, faces: Faces, start: str) -> str:
     images = max(OWN_LEAST, args.epochs * len(faces.train))
     config = PainterConfig(images=images, lr=OWN_LR, seed=args.seed)
     with tempfile.TemporaryDirectory() as out:
-        train_own_painter("mine", faces, start, Path(out), load_eyes(device), config, device=device)
+        train_painted("mine", faces, start, Path(out), load_feature_nets(device), config, device=device)
         cell = []
         for model in (load_start(start, "mine"), load_checkpoint(Path(out) / "mine")):
             y = model.decode(model.encode(x)[0])

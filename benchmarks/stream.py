@@ -24,7 +24,7 @@ from PIL import Image
 from catvae.model import IMAGE_SIZE
 from catvae.publishing.cards import make_dataset_card
 from catvae.publishing.faces import SHARD
-from catvae.training.data import DataReport
+from catvae.training.faces import DataReport
 from tests.hub_server import HubServer
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,4 +1,4 @@
-"""Command line: `python -m catvae --help`.
+"""Command line: `catvae --help`, or `python -m catvae --help`.
 
 What is slow to import, or an extra, is imported by the command that needs it.
 """
@@ -12,8 +12,8 @@ from PIL import Image
 
 from catvae.download import check_repo
 from catvae.errors import Arguments, MissingPackageError, SettingError, command_line, whole_number
+from catvae.evaluation.evaluate import evaluate_fully, evaluate_variants
 from catvae.evaluation.figures import make_figures, save_figures
-from catvae.evaluation.measure import evaluate_fully, evaluate_variants
 from catvae.evaluation.report import format_summary, format_table, insert_table, split_page, write_report
 from catvae.evaluation.unseen import describe_seen
 from catvae.files import BUNDLED, check_writable, writing
@@ -88,21 +88,16 @@ def run_evaluate(args: argparse.Namespace) -> None:
     with writing(args.out):
         args.out.mkdir(parents=True, exist_ok=True)
         write_report(report, args.out)
-        save_figures(draw_figures(args.checkpoints) | make_plots(report, args.checkpoints), args.out)
+        figures = make_figures(load_models(args.checkpoints)) | make_plots(report, args.checkpoints)
+        save_figures(figures, args.out)
     if args.readme:
         insert_table(args.readme, format_summary(report))
     print(format_summary(report))
 
 
 def run_figures(args: argparse.Namespace) -> None:
-    figures = draw_figures(args.checkpoints)
     with writing(args.out):
-        save_figures(figures, args.out)
-
-
-def draw_figures(checkpoints: Path | None) -> dict[str, Image.Image]:
-    """The pictures that compare all models of a folder on the example kittens, by name."""
-    return make_figures(load_models(checkpoints))
+        save_figures(make_figures(load_models(args.checkpoints)), args.out)
 
 
 def run_evaluate_faces(args: argparse.Namespace) -> None:
@@ -180,7 +175,7 @@ def run_publish_web(args: argparse.Namespace) -> None:
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m catvae", description="Mix cats and measure the models.")
+    parser = argparse.ArgumentParser(prog="catvae", description="Mix cats and measure the models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Arguments)
     add_mixing(commands)
     add_cut(commands)

@@ -23,8 +23,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import validate_repo_id
 
 from catvae.errors import HubError
+from catvae.files import WEIGHTS
 
-WEIGHTS = "model.safetensors"
 FILES = ("config.json", WEIGHTS, "metrics.json")
 
 PAUSES = (2, 5, 15, 60)  # seconds between tries while somebody waits

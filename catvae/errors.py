@@ -1,4 +1,4 @@
-"""What a user can mend, under one base: the command lines print these messages and let bugs show their traceback."""
+"""What a user can put right, under one base: command lines print these messages and let bugs show their traceback."""
 
 import argparse
 import math
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """Something the user can mend; the message names the thing and says what to do."""
+    """Something the user can put right; the message names the thing and says what to do."""
 
 
 class SettingError(UserError, ValueError):
@@ -61,7 +61,7 @@ def describe(error: OSError, path: Path | None = None, doing: str = "used") -> s
 
 @contextmanager
 def command_line(program: str, stopped: str = "stopped") -> Iterator[None]:
-    """Around all that a command line does: what a user can mend ends it with a sentence, a bug with its traceback,
+    """Around all that a command line does: what a user can put right ends it with a sentence, a bug with its traceback,
     Ctrl-C with `stopped`, and a reader of its output that goes away, as `head` does, without a word.
 
     What a console cannot show is written as its code.

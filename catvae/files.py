@@ -21,6 +21,7 @@ ROOT = PACKAGE.parent  # of a checkout; an installed package carries what it nee
 HOME = ROOT if (ROOT / "train_space.py").is_file() else PACKAGE
 BUNDLED, EXAMPLES, FIGURES = HOME / "checkpoints", HOME / "examples", HOME / "figures"
 LICENSE = next(ROOT.glob("catvae-*.dist-info/licenses/LICENSE"), ROOT / "LICENSE")  # of a package, of a checkout
+WEIGHTS = "model.safetensors"  # in a model's folder
 MANIFEST = "mixer.json"  # in a folder that `catvae export-web` wrote
 ADVICE = "restore it with git, copy it again, or train it with train_space.py"
 
@@ -134,7 +135,7 @@ def check_writable(path: Path) -> None:
             raise
 
 
-def read_json(path: Path) -> dict:
+def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in `path`. Raises CheckpointError when it is missing or not one."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -1,6 +1,9 @@
 """What is measured: PSNR and SSIM of image pairs, both with KL of a model, sharpness, the distance
 of two sets, and how sure a mean is."""
 
+# what torch gives (split, tolist, fft) and safetensors has types that pyright knows in part
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from collections.abc import Callable
 from typing import TypedDict
 

@@ -15,8 +15,8 @@ from catvae.fullsize.parents import Parent, check_size, parent_of, scene_of
 from catvae.images import make_strip, to_pil, to_tensor
 from catvae.machine import RUNNING_AT_ONCE
 from catvae.metrics import psnr
-from catvae.model import PAINTED, CatVAE, beta_of, by_beta, kl_divergence, load_variant
-from catvae.photos.decode import open_image
+from catvae.model import VARIANTS, CatVAE, beta_of, by_beta, kl_divergence, load_variant
+from catvae.photos.decode import Source, open_image
 from catvae.photos.faces import cut_face
 
 
@@ -43,8 +43,8 @@ METHODS = {"lerp": lerp, "slerp": slerp}
 
 def mix(
     model: CatVAE,
-    image_a,
-    image_b,
+    image_a: Source,
+    image_b: Source,
     steps: int = 9,
     method: str = "lerp",
     size: int | None = None,
@@ -71,15 +71,15 @@ def mix(
         if not parent.is_face:
             report(f"cat {name}: no cat face found, so this is the middle of the picture")
         elif parent.photo is None:
-            report(f"cat {name} exists at 64×64 pixels only: it is enlarged" + (", painted by v7" if painter else ""))
+            report(f"cat {name} exists at 64×64 pixels only: it is enlarged" + (" and painted" if painter else ""))
     return mix_photos(model, parents, steps, method, size, painter)
 
 
 @lru_cache(maxsize=1)
 def _load_painter() -> CatVAE | None:
-    """v7, where its weights are."""
+    """The first variant with a painter, where its weights are."""
     try:
-        return load_variant(PAINTED)
+        return load_variant(next(name for name, variant in VARIANTS.items() if variant.over))
     except CheckpointError:
         return None
 
@@ -95,8 +95,8 @@ def mix_photos(
 ) -> list[Image.Image]:
     """`steps` frames between two cats at full size: the fur is that of their photos, what is coarse the model's.
 
-    The first and the last are the photos. A cat that exists at 64×64 only is as `painter` (v7) paints it, enlarged,
-    or without one as it is. Raises SettingError as `mix` does.
+    The first and the last are the photos. A cat that exists at 64×64 only is enlarged, as the model `painter` paints it
+    where there is one. Raises SettingError as `mix` does.
     """
     check_path(steps, method)
     shares = torch.linspace(0, 1, int(steps))
@@ -121,7 +121,7 @@ def _decode_path(model: CatVAE, faces: Sequence[Image.Image], shares: Tensor, me
     return model.decode(METHODS[method](mu[0], mu[1], shares))
 
 
-def check_path(steps: float, method: str) -> None:
+def check_path(steps: object, method: str) -> None:
     """Raises SettingError for fewer than 2 steps, part of a step, or an unknown method."""
     if isinstance(steps, bool) or not isinstance(steps, (int, float)) or steps != int(steps) or steps < 2:
         raise SettingError(f"steps must be a whole number of at least 2, not {steps!r}")
@@ -142,7 +142,9 @@ class Comparison:
 
 
 @torch.inference_mode()
-def measure(name: str, model: CatVAE, faces: Sequence[Image.Image], steps: int = 2, method: str = "lerp") -> Comparison:
+def compare_one(
+    name: str, model: CatVAE, faces: Sequence[Image.Image], steps: int = 2, method: str = "lerp"
+) -> Comparison:
     """One or two 64×64 faces through the model of that name, with `steps` frames between them."""
     x = to_tensor(faces)
     mu, logvar = model.encode(x)
@@ -160,12 +162,15 @@ def measure(name: str, model: CatVAE, faces: Sequence[Image.Image], steps: int =
 def compare(
     models: dict[str, CatVAE], faces: Sequence[Image.Image], steps: int = 7, method: str = "lerp"
 ) -> dict[str, Comparison]:
-    """Two cats' faces through each model, the smallest β first, by name: what `measure` gives.
+    """Two cats' faces through each model, the smallest β first, by name: what `compare_one` gives.
 
     As many models run at once as there are cores on a free Space, each in one thread: a single
     mix is too small to gain from a second.
     """
+
+    def row(name: str) -> Comparison:
+        return compare_one(name, models[name], faces, steps, method)
+
     names = by_beta(models, models)
     with ThreadPoolExecutor(RUNNING_AT_ONCE) as pool:
-        rows = pool.map(lambda name: measure(name, models[name], faces, steps, method), names)
-        return dict(zip(names, rows, strict=True))
+        return dict(zip(names, pool.map(row, names), strict=True))

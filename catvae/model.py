@@ -1,4 +1,4 @@
-"""The β-VAE of cat faces and the six variants the demo compares.
+"""The β-VAE of cat faces and the variants the demo compares.
 
 Kingma & Welling, "Auto-Encoding Variational Bayes" (2013), https://arxiv.org/abs/1312.6114
 Higgins et al., "β-VAE" (2017), https://openreview.net/forum?id=Sy2fzU9gl
@@ -6,25 +6,22 @@ Higgins et al., "β-VAE" (2017), https://openreview.net/forum?id=Sy2fzU9gl
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from hashlib import sha256
 from itertools import pairwise
 from math import inf, prod
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from catvae.errors import CheckpointError, SettingError
-from catvae.files import ADVICE, PACKAGE, find_checkpoints, read_json, replacing, write_json
-from catvae.painter import Painter
+from catvae.files import ADVICE, PACKAGE, WEIGHTS, find_checkpoints, read_json, write_json
+from catvae.machine import to_memory_format
+from catvae.painter import Painter, read_weights, write_weights
 
 IMAGE_SIZE = 64
 MAX_PARAMETERS = 10**9  # of a model: 4 GB; v6 has 7 million
-WEIGHTS = "model.safetensors"  # in a model's folder
-OVER, SHA256 = "over", "sha256"  # in the metadata of a painter alone: the name and weights of what it paints over
 ACTIVATIONS = {"leaky_relu": nn.LeakyReLU, "relu": nn.ReLU}
 
 
@@ -61,14 +58,20 @@ class VAEConfig:
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of the comparison: the weight β of the KL term and the architecture."""
+    """One row of the comparison: the weight β of the KL term and the architecture.
+
+    `over` names the variant whose encoder and decoder it has; it adds a painter, which is all that it learns.
+    """
 
     beta: float
     config: VAEConfig = VAEConfig()
+    over: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.beta < inf:
             raise SettingError(f"beta must be a positive number, not {self.beta}")
+        if self.over and not self.config.painter:
+            raise SettingError(f"a variant over {self.over} needs a painter")
 
 
 VARIANTS: dict[str, Variant] = {
@@ -78,16 +81,14 @@ VARIANTS: dict[str, Variant] = {
     "v4": Variant(beta=0.5),
     "v5": Variant(beta=0.05),
     "v6": Variant(beta=0.005),
+    "v7": Variant(beta=0.005, config=VAEConfig(painter=32), over="v6"),
 }
+# Model repos of older versions hold these and no list; none holds only some of them. Later rows may be missing.
+FIRST_SET = ("v1", "v2", "v3", "v4", "v5", "v6")
 
 
-PAINTED = "v7"  # v6 with a painter: not one of the steps of β, and shown where its weights are
-
-
-def is_told(name: str, model: "CatVAE") -> bool:
-    """Whether our texts tell about this model: v1 to v6, and v7; not about another one that was given their name."""
-    if name == PAINTED:
-        return model.painter is not None
+def is_variant(name: str, model: "CatVAE") -> bool:
+    """Whether a model is the row of `VARIANTS` that it is named after, and not another one under that name."""
     variant = VARIANTS.get(name)
     return variant is not None and model.config == variant.config and model.beta in (None, variant.beta)
 
@@ -105,9 +106,15 @@ def by_beta(names: Iterable[str], models: Mapping[str, "CatVAE"] | None = None) 
     def key(name: str) -> tuple[bool, float, bool, str]:
         model = (models or {}).get(name)
         beta = beta_of(name, model)
-        return beta is None, beta or 0.0, model is None or model.painter is None, name
+        config = model.config if model else VARIANTS[name].config if name in VARIANTS else VAEConfig()
+        return beta is None, beta or 0.0, config.painter is None, name
 
     return sorted(names, key=key)
+
+
+def find_painter(models: Mapping[str, "CatVAE"]) -> "CatVAE | None":
+    """Of some models one with a painter, of `VARIANTS` before others; None where none has one."""
+    return next((models[name] for name in (*VARIANTS, *models) if name in models and models[name].painter), None)
 
 
 class CatVAE(nn.Module):
@@ -121,7 +128,8 @@ class CatVAE(nn.Module):
         side = IMAGE_SIZE >> (len(channels) - 1)
         hidden = (channels[-1], side, side)
 
-        down, up = [], []
+        down: list[nn.Module] = []
+        up: list[nn.Module] = []
         for wide, narrow in pairwise(channels):
             down += [nn.Conv2d(wide, narrow, kernel_size=4, stride=2, padding=1), activation()]
         for narrow, wide in pairwise(channels[::-1]):
@@ -203,7 +211,7 @@ def save_checkpoint(
     folder: Path,
     model: CatVAE,
     beta: float | None,
-    metrics: dict | None,
+    metrics: Mapping[str, Any] | None,
     dtype: torch.dtype = torch.float16,
     *,
     over: Path | None = None,
@@ -211,14 +219,9 @@ def save_checkpoint(
     """Write config, weights and, where there are any, metrics; each file is replaced whole or not at all. Of a model
     that paints `over` the one in a folder beside this one, the painter alone is written, with their hash."""
     folder.mkdir(parents=True, exist_ok=True)
-    config, metadata = {"beta": beta, **asdict(model.config)}, {"format": "pt"}
     weights = {name: p.detach().to("cpu", dtype).contiguous() for name, p in model.state_dict().items()}
-    if over:
-        weights = {name: p for name, p in weights.items() if name.startswith("painter.")}
-        metadata |= {OVER: over.name, SHA256: sha256((over / WEIGHTS).read_bytes()).hexdigest()}
-    with replacing(folder / WEIGHTS) as partial:
-        save_file(weights, partial, metadata=metadata)
-    write_json(folder / "config.json", config)
+    write_weights(folder, weights, over)
+    write_json(folder / "config.json", {"beta": beta, **asdict(model.config)})
     if metrics is not None:
         write_json(folder / "metrics.json", metrics)
 
@@ -240,15 +243,7 @@ def load_checkpoint(folder: Path) -> CatVAE:
         raise CheckpointError(f"{folder / 'config.json'}: beta must be a number of at least 0, not {beta!r}")
     model.beta = beta
 
-    path = folder / WEIGHTS
-    try:
-        weights = _load_weights(path)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{error.filename or path}: missing; {ADVICE}") from error
-    except CheckpointError:
-        raise
-    except Exception as error:  # safetensors raises its own error type, OSError and more
-        raise CheckpointError(f"{path}: truncated or not safetensors ({error}); {ADVICE}") from error
+    weights = read_weights(path := folder / WEIGHTS)
     try:
         model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
     except RuntimeError as error:
@@ -256,22 +251,7 @@ def load_checkpoint(folder: Path) -> CatVAE:
         raise CheckpointError(f"{path}: does not fit {folder / 'config.json'} ({reason}); {ADVICE}") from error
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise CheckpointError(f"{path}: holds NaN or infinite weights; {ADVICE}")
-    # the order in which CPUs convolve: a tenth faster, same pictures
-    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-
-
-def _load_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file; where it holds a painter alone, with those of the model that it paints over."""
-    with safe_open(path, "pt") as file:
-        metadata = file.metadata() or {}
-    weights = load(path.read_bytes())
-    if OVER in metadata:
-        below = path.parent.parent / Path(metadata[OVER]).name / WEIGHTS
-        content = below.read_bytes()
-        if sha256(content).hexdigest() != metadata.get(SHA256):
-            raise CheckpointError(f"{path}: paints over other weights than those in {below}; {ADVICE}")
-        weights |= load(content)
-    return weights
+    return to_memory_format(model.eval().requires_grad_(False))
 
 
 def weights_folder(source: str | Path, name: str) -> Path:
@@ -303,7 +283,7 @@ def load_variant(name: str, source: str | Path | None = None) -> CatVAE:
     """The trained variant of that name, ready to use: float32, eval mode, on the CPU.
 
     `source` is a folder with one subfolder per variant; by default `CATVAE_CHECKPOINTS`, else
-    `checkpoints/` of a checkout, else v6 within the installed package. Raises CheckpointError for an
+    `checkpoints/` of a checkout, else what the installed package holds. Raises CheckpointError for an
     unknown name or a bad file.
     """
     folder = find_checkpoints(source)
@@ -314,7 +294,7 @@ def load_variant(name: str, source: str | Path | None = None) -> CatVAE:
         return load_checkpoint(found[name])
     if folder == PACKAGE / "checkpoints" and not (folder / name).is_dir():
         raise CheckpointError(
-            f"{name} is not in the installed package, v6 alone is; "
+            f"{name} is not in the installed package, which holds {', '.join(find_models(folder))}; "
             f'CatVAE.from_pretrained("OWNER/NAME", variant="{name}") loads it from a model repo or a folder'
         )
     return load_checkpoint(folder / name)

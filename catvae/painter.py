@@ -1,4 +1,5 @@
-"""A painter on top of a VAE: what the decoder leaves soft, painted sharp, from its picture and the latent.
+"""A painter on top of a VAE: what the decoder leaves soft, painted sharp, from its picture and the latent. Its weights
+may be stored alone, over those of the VAE in the folder beside.
 
 It only adds to the picture, and begins with adding nothing. Details that it adds are invented: they
 are likely, not remembered. The shape follows EDSR (Lim et al. 2017, https://arxiv.org/abs/1707.02921),
@@ -6,13 +7,22 @@ at half the side and less; the last doubling is bilinear, as shuffled or transpo
 (Odena et al. 2016, https://doi.org/10.23915/distill.00003).
 """
 
+from hashlib import sha256
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
+
+from catvae.errors import CheckpointError
+from catvae.files import ADVICE, WEIGHTS, replacing
 
 # The most that is painted, a change of all colours alike and of each beside it. Real faces differ from v6's pictures
 # of them by 0.16 in light at 1 % of their pixels; what a painter adds beyond that, in mixes, are spots.
 LIGHT, COLOUR = 0.16, 0.03
+OVER, SHA256 = "over", "sha256"  # in the metadata of a painter alone: the name and weights of what it paints over
 
 
 class Residual(nn.Module):
@@ -57,3 +67,35 @@ class Painter(nn.Module):
         paint = self.last(torch.cat([F.silu(self.leave(h)), picture], dim=1))
         light = paint.mean(1, keepdim=True)
         return picture + light.clamp(-LIGHT, LIGHT) + (paint - light).clamp(-COLOUR, COLOUR)
+
+
+def write_weights(folder: Path, weights: dict[str, Tensor], over: Path | None = None) -> None:
+    """Write a model's weights whole, or of one that paints `over` that in another folder the painter's alone."""
+    metadata = {"format": "pt"}
+    if over:
+        weights = {name: tensor for name, tensor in weights.items() if name.startswith("painter.")}
+        metadata |= {OVER: over.name, SHA256: sha256((over / WEIGHTS).read_bytes()).hexdigest()}
+    with replacing(folder / WEIGHTS) as partial:
+        save_file(weights, partial, metadata=metadata)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file; where it holds a painter alone, with those of the model that it paints over.
+
+    Raises CheckpointError for a file that is missing or damaged, or paints over others.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+        weights = load(path.read_bytes())
+        if OVER not in metadata:
+            return weights
+        below = path.parent.parent / Path(metadata[OVER]).name / WEIGHTS
+        content = below.read_bytes()
+        if sha256(content).hexdigest() == metadata.get(SHA256):
+            return weights | load(content)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{error.filename or path}: missing; {ADVICE}") from error
+    except Exception as error:  # safetensors raises its own error type, OSError and more
+        raise CheckpointError(f"{path}: truncated or not safetensors ({error}); {ADVICE}") from error
+    raise CheckpointError(f"{path}: paints over other weights than those in {below}; {ADVICE}")

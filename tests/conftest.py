@@ -22,7 +22,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 from huggingface_hub import HfApi
 
 from catvae import VARIANTS, CatVAE
-from catvae.model import save_checkpoint
+from catvae.model import FIRST_SET, save_checkpoint
 from tests.hub_server import HubServer
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -94,7 +94,8 @@ def cat_folder(tmp_path_factory) -> Path:
 def small_set(tmp_path_factory) -> Path:
     """A whole set of untrained variants, with figures as evaluation writes them."""
     folder = tmp_path_factory.mktemp("set")
-    for name, variant in VARIANTS.items():
+    for name in FIRST_SET:
+        variant = VARIANTS[name]
         metrics = {"psnr": 20.0, "ssim": 0.5, "kl": 100.0, "active_units": 50, "images": 496}
         save_checkpoint(folder / name, CatVAE(variant.config), variant.beta, metrics)
     return folder

@@ -10,7 +10,8 @@ from tests.conftest import ROOT
 # a module imports from its own package or from a row above, inside functions too; nothing imports the last row
 ROWS = [
     "errors",
-    "files machine download painter",
+    "files",
+    "machine download painter",
     "model",
     "images metrics",
     "photos",
@@ -62,7 +63,7 @@ def test_no_import_circle():
 @pytest.mark.parametrize("path", FILES.values(), ids=FILES)
 def test_modules_and_functions_are_short(path: Path):
     text = path.read_text(encoding="utf-8")
-    assert text.count("\n") <= 320
+    assert text.count("\n") <= 300
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             assert node.end_lineno - node.lineno < 70, node.name

@@ -57,7 +57,7 @@ def test_mix_says_where_it_found_no_cat(tmp_path, monkeypatch, capsys):
         (["--out", f"{A}/mix.png"], "mix.png: cannot be written"),
     ],
 )
-def test_what_a_user_can_mend_is_one_sentence(words, message, monkeypatch, capsys, tmp_path):
+def test_what_a_user_can_put_right_is_one_sentence(words, message, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stopped:
         run(monkeypatch, "mix", A, B, *words)

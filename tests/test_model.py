@@ -9,15 +9,16 @@ from PIL import Image
 
 from catvae import VARIANTS, CatVAE, VAEConfig, beta_elbo, load_variant
 from catvae.images import to_tensor
-from catvae.model import kl_divergence
+from catvae.model import FIRST_SET, kl_divergence
 from tests.conftest import ROOT
 
 
 def test_variants_are_those_of_the_blog_post():
-    assert {name: variant.beta for name, variant in VARIANTS.items()} == {
+    assert {name: VARIANTS[name].beta for name in FIRST_SET} == {
         "v1": 1, "v2": 2, "v3": 1, "v4": 0.5, "v5": 0.05, "v6": 0.005
     }  # fmt: skip
-    for name, variant in VARIANTS.items():
+    for name in FIRST_SET:
+        variant = VARIANTS[name]
         expected = ((3, 32, 64), 100, "relu") if name == "v3" else ((3, 32, 64, 128, 256), 500, "leaky_relu")
         assert (variant.config.channels, variant.config.latent_dim, variant.config.activation) == expected
         with pytest.raises(dataclasses.FrozenInstanceError):
@@ -120,7 +121,7 @@ def test_reparameterize_samples_the_posterior():
 @pytest.mark.slow
 def test_library_and_training_need_no_gradio():
     packages = (
-        "catvae, catvae.training.train, catvae.publishing.weights, catvae.evaluation.measure, catvae.serving.weights"
+        "catvae, catvae.training.train, catvae.publishing.weights, catvae.evaluation.evaluate, catvae.serving.weights"
     )
     code = f"import sys, {packages}; assert 'gradio' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -20,6 +20,7 @@ from catvae.files import PACKAGE, example_kittens
 assert Path(catvae.__file__).is_relative_to({site!r}), catvae.__file__
 a, b = example_kittens()[:2]
 assert len(mix(load_variant("v6"), a, b, 3)) == 3
+assert load_variant("v7").painter
 assert load_variant("v6").config == CatVAE.from_pretrained(PACKAGE / "checkpoints").config
 try:
     load_variant("v1")
@@ -29,7 +30,7 @@ else:
     raise AssertionError("v1 came from somewhere")
 from catvae.page.page import build
 from catvae.serving.weights import Weights
-assert list(Weights().current.models) == ["v6"]
+assert list(Weights().current.models) == ["v7", "v6"]
 build(Weights())
 """
 
@@ -39,20 +40,22 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     source = tmp_path_factory.mktemp("source")
     for name in ("catvae", "checkpoints", "examples", "figures"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyi"))
-    for name in ("pyproject.toml", "requirements.txt", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "requirements.txt", "LICENSE"):
         shutil.copy(ROOT / name, source)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "."]
     subprocess.run([*command, "--wheel-dir", source / "dist"], cwd=source, check=True)
     return zipfile.ZipFile(next((source / "dist").glob("catvae-*.whl")))
 
 
-def test_the_wheel_holds_every_file_of_the_package_and_one_variant(wheel):
+def test_the_wheel_holds_every_file_of_the_package_and_two_variants(wheel):
     files = [path for path in (ROOT / "catvae").rglob("*") if path.is_file() and path.suffix not in (".pyc", ".pyi")]
     packed = set(wheel.namelist())
     assert {path.relative_to(ROOT).as_posix() for path in files} <= packed
-    assert {name.split("/")[2] for name in packed if name.startswith("catvae/checkpoints/")} == {"v6"}
+    assert {name.split("/")[2] for name in packed if name.startswith("catvae/checkpoints/")} == {"v6", "v7"}
     pictures = [path.name for path in (ROOT / "examples").iterdir() if path.suffix in (".png", ".jpg")]
     assert {f"catvae/examples/{name}" for name in pictures} <= packed
+    (entry_points,) = (name for name in packed if name.endswith("entry_points.txt"))
+    assert "catvae = catvae.__main__:main" in wheel.read(entry_points).decode()
     assert sum(entry.compress_size for entry in wheel.infolist()) < 40e6
 
 

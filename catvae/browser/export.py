@@ -16,12 +16,13 @@ from safetensors.numpy import save as save_tensors
 from torch import Tensor
 
 from catvae.browser.fullsize import export_fullsize
-from catvae.browser.graphs import WEIGHTS, Decoder, Encoder, Painting, open_graph, save_graph
+from catvae.browser.graphs import PRECISIONS, Decoder, Encoder, Painting, open_graph, save_graph
 from catvae.browser.packages import copy_packages
 from catvae.errors import CheckpointError, SettingError
 from catvae.files import LICENSE, MANIFEST, check_writable, read_json
 from catvae.images import make_strip, to_bytes, to_tensor
 from catvae.latents import load_latents
+from catvae.machine import to_memory_format
 from catvae.mixing import interpolate
 from catvae.model import IMAGE_SIZE, CatVAE, by_beta, find_models, load_variant
 from catvae.photos.decode import open_image
@@ -70,8 +71,8 @@ def export_web(
     weights or a folder that holds something else, CheckpointError when a difference is out of bounds,
     MissingPackageError without the packages of the extra "web" or npm's.
     """
-    if weights not in WEIGHTS:
-        raise SettingError(f"weights must be one of {', '.join(WEIGHTS)}, not {weights!r}")
+    if weights not in PRECISIONS:
+        raise SettingError(f"weights must be one of {', '.join(PRECISIONS)}, not {weights!r}")
     found = find_models(checkpoints)
     variants = list(found) if variants is None else variants
     if not variants or any(name not in found for name in variants):
@@ -95,7 +96,7 @@ def export_web(
         checks, networks = {}, {}
         models = {name: load_variant(name, checkpoints) for name in variants}
         for name in sorted(by_beta(models, models), key=lambda name: models[name].painter is not None):
-            model = models[name].to(memory_format=torch.contiguous_format)
+            model = to_memory_format(models[name], torch.contiguous_format)
             twin = next((other for other in networks if _same_networks(model, models[other])), None)
             networks[name] = dict(networks[twin]) if twin else _export_networks(model, partial, name, seen, weights)
             if model.painter is not None:
@@ -194,7 +195,7 @@ def _export_photos(folder: Path, seen: Tensor) -> float:
     for network, name, picture, axes in zip(
         (finder, AlignerAndCat(aligner)), ("finder", "aligner"), (wide, seen[:2]), ((2, 3), (0,)), strict=True
     ):
-        contiguous = deepcopy(network).to(memory_format=torch.contiguous_format)
+        contiguous = to_memory_format(deepcopy(network), torch.contiguous_format)
         save_graph(contiguous, {"input": picture}, axes, folder / f"{name}.onnx", "fp16")
         for example in (picture, picture.flip(-1)):
             told = open_graph(folder / f"{name}.onnx").run(None, {"input": example.numpy()})[0]

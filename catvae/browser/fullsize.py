@@ -7,10 +7,11 @@ import torch
 
 from catvae.browser.graphs import open_graph, save_graph
 from catvae.errors import CheckpointError
-from catvae.fullsize.movement import WEIGHTS, load_movement
+from catvae.fullsize.movement import MOVEMENT_WEIGHTS, load_movement
+from catvae.machine import to_memory_format
 from catvae.photos.landmarks import SIDE, STANDARD, load_landmarks
 
-LICENCE = WEIGHTS.with_name("WEIGHTS.md")
+LICENCE = MOVEMENT_WEIGHTS.with_name("WEIGHTS.md")
 MAX_DIFFERENCE = 1e-3  # of landmarks and velocities, in sides
 
 
@@ -23,8 +24,8 @@ def export_fullsize(folder: Path, pairs: torch.Tensor) -> float:
     Raises CheckpointError where that is more than 1e-3, MissingPackageError without the packages that export.
     """
     views = torch.nn.functional.interpolate(pairs[:, 0], size=(SIDE, SIDE), mode="bilinear", align_corners=False)
-    landmarks = load_landmarks().to(memory_format=torch.contiguous_format)
-    movement = load_movement().to(memory_format=torch.contiguous_format)
+    landmarks = to_memory_format(load_landmarks(), torch.contiguous_format)
+    movement = to_memory_format(load_movement(), torch.contiguous_format)
     save_graph(landmarks, {"views": views[:2]}, (0,), folder / "landmarks.onnx", "fp16")
     places = torch.tensor(STANDARD) + 0.03 * torch.linspace(-1, 1, 12).view(1, 2, 3, 2)
     save_graph(movement, {"faces": pairs[:1], "landmarks": places}, (), folder / "movement.onnx", "fp16")

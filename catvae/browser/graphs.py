@@ -20,7 +20,7 @@ from torch.export import Dim
 from catvae.errors import CheckpointError, MissingPackageError
 from catvae.model import CatVAE
 
-WEIGHTS = ("int8", "fp16")
+PRECISIONS = ("int8", "fp16")
 LARGE = 1024  # numbers; smaller tensors stay in the graph, exact
 SCALE = ".scale"
 

@@ -10,12 +10,11 @@ from PIL import Image, ImageDraw, ImageFont
 from catvae.files import example_kittens, example_photos
 from catvae.images import make_strip, to_face, to_pil, to_tensor
 from catvae.mixing import mix
-from catvae.model import CatVAE, by_beta
+from catvae.model import VARIANTS, CatVAE, by_beta
 from catvae.photos.decode import open_image
 
 CELL, MARGIN, LARGE = 96, 64, 176  # pixels; the margin is wider for longer names
 INK = "#7b746f"  # of names, on white and on dark pages: 4.6 and 3.8 to 1
-SOFT = ("v2", "v6")  # shown above a painting: the softest, and what it is painted on
 
 
 def make_figures(models: dict[str, CatVAE]) -> dict[str, Image.Image]:
@@ -29,7 +28,9 @@ def make_figures(models: dict[str, CatVAE]) -> dict[str, Image.Image]:
         "interpolation": interpolation_figure(models, kittens[0], kittens[3]),
     }
     if painted := [name for name, model in models.items() if model.painter]:
-        figures["painting"] = painting_figure({name: models[name] for name in (*SOFT, *painted) if name in models})
+        over = [VARIANTS[name].over for name in painted if name in VARIANTS]
+        shown = dict.fromkeys(["v2", *over, *painted])  # the softest, what is painted over, and the paintings
+        figures["painting"] = painting_figure({name: models[name] for name in shown if name in models})
     return figures
 
 

@@ -18,7 +18,7 @@ from catvae.model import find_models
 
 INK, GREY, GRID, BLUE, RED = "#222222", "#767676", "#e4e4e4", "#2563a8", "#c2410c"
 DOT = 6  # radius in pixels, with its white rim
-PLACES = [(0, 1), (0, -1), (1, 0), (-1, 0), (1, -1), (-1, 1), (1, 1), (-1, -1)]  # of a label beside its dot
+LABEL_OFFSETS = [(0, 1), (0, -1), (1, 0), (-1, 0), (1, -1), (-1, 1), (1, 1), (-1, -1)]  # of a label beside its dot
 Label = tuple[str, tuple[float, float], str]  # text, its point, colour
 
 
@@ -133,7 +133,7 @@ def _write(figure: Figure, axes: Axes, labels: list[Label], line: list[tuple[flo
     inked = np.stack([np.interp(along, range(len(corners)), corners[:, i]) for i in (0, 1)], axis=1)
     taken = [Bbox.from_extents(*at, *at).padded(DOT) for at in axes.transData.transform([at for _, at, _ in labels])]
     for text, point, colour in labels:
-        for distance, (x, y) in ((d, place) for d in (7, 14, 21) for place in PLACES):
+        for distance, (x, y) in ((d, place) for d in (7, 14, 21) for place in LABEL_OFFSETS):
             written = axes.annotate(
                 text,
                 point,

@@ -1,4 +1,4 @@
-"""How an evaluation is written down: Markdown tables and a JSON file of what `catvae.evaluation.measure` measured."""
+"""How an evaluation is written down: Markdown tables and a JSON file of what `catvae.evaluation.evaluate` measured."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,7 +4,7 @@ from typing import Any, NotRequired, TypedDict
 
 from catvae.metrics import Scores
 
-PLACES = ("row", "column", "quarter")  # of the spectrum, as `catvae.metrics.spectrum` gives them
+FREQUENCIES = ("row", "column", "quarter")  # of the spectrum, as `catvae.metrics.spectrum` gives them
 Interval = list[float]  # a value and the ends of its 95 % interval, to four decimals
 
 
@@ -23,8 +23,8 @@ class QuickReport(TypedDict):
     variants: dict[str, QuickRow]
 
 
-class Paths(TypedDict):
-    """What `measure_paths` finds."""
+class PathFigures(TypedDict):
+    """What `path_figures` finds."""
 
     lpips_midpoints: Interval
     nearest_midpoints: Interval
@@ -33,8 +33,8 @@ class Paths(TypedDict):
     spread: NotRequired[Interval]
 
 
-class Figures(Paths):
-    """What `measure` finds of any model."""
+class Figures(PathFigures):
+    """What `model_figures` finds of any model."""
 
     psnr: Interval
     lpips: Interval
@@ -47,20 +47,20 @@ class Figures(Paths):
     frechet_vgg: Interval
     frechet_vgg_midpoints: Interval
     sharpness_of_mixes: Interval  # over that of real faces; `sharpness_midpoints` is over the path's own ends
-    power: dict[str, Interval]  # at each of `PLACES`, over that of real faces
+    power: dict[str, Interval]  # at each of `FREQUENCIES`, over that of real faces
     power_midpoints: dict[str, Interval]
 
 
-class Likeness(TypedDict, total=False):
-    """What `measure_likeness` finds of a model with a painter."""
+class PainterFigures(TypedDict, total=False):
+    """What `painter_figures` finds of a model with a painter."""
 
     lpips_to_own: Interval
     lpips_to_others: Interval
     share_nearest_to_own: float
 
 
-class NewKittens(TypedDict, total=False):
-    """What `measure_new` finds of a model that can be drawn from."""
+class SampleFigures(TypedDict, total=False):
+    """What `sample_figures` finds of a model that can be drawn from."""
 
     frechet_fitted: Interval
     sharpness_fitted: Interval
@@ -69,7 +69,7 @@ class NewKittens(TypedDict, total=False):
     sharpness_prior: Interval
 
 
-class Row(Figures, NewKittens, Likeness, total=False):
+class Row(Figures, SampleFigures, PainterFigures, total=False):
     """One line of the report: the figures, and what is known of the model behind them."""
 
     beta: float | None

@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from catvae.errors import CheckpointError
+from catvae.machine import to_memory_format
 
-WEIGHTS = Path(__file__).with_name("movement.safetensors")
+MOVEMENT_WEIGHTS = Path(__file__).with_name("movement.safetensors")
 GRID = 32  # cells a side of a field
 SQUARINGS = 5
 REACH = 0.2  # sides; how far around a landmark its own movement goes
@@ -201,8 +202,8 @@ def load_movement() -> Movement:
     """The trained network. Raises CheckpointError when its weights are missing or broken."""
     try:
         network = Movement()
-        network.load_state_dict({name: tensor.float() for name, tensor in load_file(WEIGHTS).items()})
+        network.load_state_dict({name: tensor.float() for name, tensor in load_file(MOVEMENT_WEIGHTS).items()})
     except Exception as error:  # safetensors raises its own error type, OSError and more
         advice = "restore it with git, or train it with python -m catvae.training.movement"
-        raise CheckpointError(f"{WEIGHTS}: missing or broken ({error}); {advice}") from error
-    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        raise CheckpointError(f"{MOVEMENT_WEIGHTS}: missing or broken ({error}); {advice}") from error
+    return to_memory_format(network.eval().requires_grad_(False))

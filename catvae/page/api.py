@@ -10,9 +10,9 @@ from PIL import Image
 
 from catvae.fullsize.parents import parent_of
 from catvae.latents import new_kittens
-from catvae.mixing import METHODS, Comparison, interpolate, measure, mix_photos
+from catvae.mixing import METHODS, Comparison, compare_one, interpolate, mix_photos
 from catvae.mixing import compare as compare_faces
-from catvae.model import IMAGE_SIZE, PAINTED
+from catvae.model import IMAGE_SIZE, find_painter
 from catvae.page.components import Choice, Count, LaterCount, Options, PhotoInput, Picture, Range
 from catvae.page.cutting import cut_square
 from catvae.page.morph import shares
@@ -96,7 +96,7 @@ class Api:
         else:
             pictures = [read(image, letter, words) for image, letter in ((image_a, "A"), (image_b, "B"))]
             parents = [parent_of(picture, side) for picture in pictures]
-            painter = self.weights.current.models.get(PAINTED)
+            painter = find_painter(self.weights.current.models)
             frames = mix_photos(chosen, parents, count, method, side, painter)
             faces = [frames[0], frames[-1]]
             said = words["only_painted" if painter else "only_enlarged"]
@@ -134,7 +134,7 @@ class Api:
         """
         words = words_of(request)
         chosen = known_model(self.weights.current, model, words)
-        row = measure(model, chosen, [cut_face(read(image, "A", words))])
+        row = compare_one(model, chosen, [cut_face(read(image, "A", words))])
         return row.faces[0], figures_of(row)
 
     def random(self, model: str, request: gr.Request) -> Image.Image:

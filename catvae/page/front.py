@@ -42,7 +42,6 @@ FRESH = {"cache-control": "no-cache"}  # asked for again, and answered in a word
 # by origin: what a page of ours was answered has no word for pages of other sites, which would be refused it
 KEPT = {"cache-control": "public, max-age=300", "vary": "origin"}
 CAT = "{cat}"  # in sentences: the page knows whether it is A or B
-
 Words = dict[str, str]
 
 

@@ -11,7 +11,7 @@ import gradio as gr
 from catvae.files import EXAMPLES
 from catvae.machine import RUNNING_AT_ONCE
 from catvae.mixing import METHODS
-from catvae.model import is_told
+from catvae.model import is_variant
 from catvae.page.api import add_endpoints
 from catvae.page.components import Choice, Options, Page, Range
 from catvae.page.header import header_view
@@ -66,7 +66,7 @@ def mix_controls(weights: Weights) -> tuple[gr.Dropdown, gr.Slider, gr.Radio]:
     models, fresh = weights.current.models, State()
     with gr.Row(elem_id="controls"):
         model = Choice(
-            [(i18n(f"model_{name}") if is_told(name, model) else name, name) for name, model in models.items()],
+            [(i18n(f"model_{name}") if is_variant(name, model) else name, name) for name, model in models.items()],
             value=fresh.model if fresh.model in models else next(iter(models)),
             label=i18n("model"),
             info=i18n("model_info"),

@@ -9,7 +9,7 @@ from PIL import Image
 from catvae.fullsize.parents import SIZES, Parent, parent_of, parts_of, scene_of
 from catvae.images import is_cut
 from catvae.mixing import mix_photos
-from catvae.model import PAINTED
+from catvae.model import find_painter
 from catvae.page.morph import MIXING
 from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, find_faces, whole_picture
@@ -52,7 +52,7 @@ def tell_scene(current: WeightSet, cats: Sequence[str | Picture]) -> dict[str, A
     """What the front draws a mix from (`parts_of`), and which of the cats exist at 64×64 only ("painted")."""
     with MIXING:
         parents, size = parents_of(cats)
-        scene = scene_of(parents, size, current.models.get(PAINTED))
+        scene = scene_of(parents, size, find_painter(current.models))
     return {**parts_of(scene), "painted": [parent.photo is None for parent in parents]}
 
 
@@ -62,4 +62,4 @@ def draw_full(
     """`count` frames of a mix at full size, at most `most` pixels a side."""
     with MIXING:
         parents, size = parents_of(cats, most)
-        return mix_photos(current.models[model], parents, count, method, size, current.models.get(PAINTED))
+        return mix_photos(current.models[model], parents, count, method, size, find_painter(current.models))

@@ -1,5 +1,8 @@
 """Any file a visitor may bring to an upright sRGB picture, on guard against what a file may do."""
 
+# pi_heif and Pillow's ImageCms have types that pyright knows in part, or none
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
+
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +15,7 @@ from PIL.PngImagePlugin import Blend, PngImageFile
 
 from catvae.errors import ImageError
 from catvae.photos.colours import told_profile
-from catvae.photos.mend import mend
+from catvae.photos.repair import repair
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")  # nothing that runs programs
 MAX_MEGAPIXELS = 40
@@ -20,6 +23,7 @@ MAX_MEGABYTES = 15
 MAX_ASPECT = 20
 WORKING_SIDE = 2048  # pixels; larger pictures are shrunk while they are decoded
 NEUTRAL_GREY = (128, 128, 128)
+Source = Image.Image | bytes | str | Path | None  # of a picture
 TURNS = {  # what makes a picture upright, by its orientation in EXIF
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -47,7 +51,7 @@ def is_picture(path: Path) -> bool:
         return False
 
 
-def open_image(source: Image.Image | bytes | str | Path | None) -> Image.Image:
+def open_image(source: Source) -> Image.Image:
     """Decode a picture to sRGB, upright (EXIF), transparency laid on grey, animations by their first frame.
 
     Pictures whose longer side is over 2,048 pixels come back at a whole fraction of their size, so
@@ -74,10 +78,10 @@ def open_image(source: Image.Image | bytes | str | Path | None) -> Image.Image:
         except (ImageError, FileNotFoundError, Image.DecompressionBombError):
             raise
         except Exception:
-            mended = mend(source if isinstance(source, bytes) else Path(source).read_bytes())
-            if not mended:
+            repaired = repair(source if isinstance(source, bytes) else Path(source).read_bytes())
+            if not repaired:
                 raise
-        image, *others = [_decode(picture, name) for picture in mended]
+        image, *others = [_decode(picture, name) for picture in repaired]
         if any(other.tobytes() != image.tobytes() for other in others):
             raise ImageError("unreadable", f"{name}: not a readable picture (it breaks off)")
         return image

@@ -9,6 +9,9 @@ A square is a row (x, y, side, angle): its centre in pixels, its side in pixels 
 radians by which it is turned clockwise as seen on the screen.
 """
 
+# what torch gives (split, tolist, fft) and safetensors has types that pyright knows in part
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 import math
 from dataclasses import dataclass
 
@@ -27,7 +30,6 @@ EYES = ((0.29, 0.41), (0.72, 0.41))  # of the frame, in every training face
 FINDER_STRIDE = 8
 FINDER_SIDE = 28.0  # pixels; the finder knows faces of 18 to 44, and each pyramid level halves
 ALIGNER_VIEW = 1.25  # the aligner sees this much of the square, so that it can tell where to move
-
 BOX, LANCZOS = Image.Resampling.BOX, Image.Resampling.LANCZOS
 WORKING_SIDE = 640  # pixels; larger photos are searched in a copy of this size
 MIN_HEAT = 0.1  # of the finder, for a place to be looked at closer
@@ -96,8 +98,7 @@ def to_pyramid(image: Image.Image) -> tuple[Image.Image, list[Tensor], float]:
     rgb = image.convert("RGB")
     shrink = max(1.0, max(rgb.size) / WORKING_SIDE)
     if shrink > 1:
-        size = (max(1, round(rgb.width / shrink)), max(1, round(rgb.height / shrink)))
-        rgb = rgb.resize(size, BOX, reducing_gap=2.0)
+        rgb = rgb.resize((max(1, round(rgb.width / shrink)), max(1, round(rgb.height / shrink))), BOX, reducing_gap=2.0)
     return rgb, _pyramid(_to_pixels(rgb)), shrink
 
 
@@ -113,10 +114,9 @@ def find_squares(levels: list[Tensor]) -> tuple[Tensor, Tensor]:
     chosen: list[int] = []
     for i in fit.argsort(descending=True).tolist():
         x, y = squares[i, :2].tolist()
-        outside = not (0 <= x <= width and 0 <= y <= height)
-        if fit[i] < MIN_FIT or outside or any(_overlap(squares[i], squares[j]) > 0.4 for j in chosen):
-            continue
-        chosen.append(i)
+        inside = 0 <= x <= width and 0 <= y <= height
+        if inside and fit[i] >= MIN_FIT and all(_overlap(squares[i], squares[j]) <= 0.4 for j in chosen):
+            chosen.append(i)
     chosen = chosen[:MAX_CLASSIFIED]
     return squares[chosen], fit[chosen]
 
@@ -170,8 +170,7 @@ def adjust(face: Face, *, zoom: float = 1.0, right: float = 0.0, down: float = 0
 
 def whole_picture(image: Image.Image) -> Face:
     """The centre square of a picture as if it were a face, with score 0."""
-    half = min(image.size) / 2
-    x, y = image.width / 2, image.height / 2
+    half, x, y = min(image.size) / 2, image.width / 2, image.height / 2
     return Face((x - half, y - half, x + half, y + half), 0.0)
 
 
@@ -182,8 +181,8 @@ def _to_pixels(image: Image.Image) -> Tensor:
 def _to_face(square: Tensor, score: float) -> Face:
     x, y, side, angle = square.tolist()
     cos, sin = math.cos(angle) * side, math.sin(angle) * side
-    eyes = tuple((x + (u - 0.5) * cos - (v - 0.5) * sin, y + (u - 0.5) * sin + (v - 0.5) * cos) for u, v in EYES)
-    return Face((x - side / 2, y - side / 2, x + side / 2, y + side / 2), score, math.degrees(angle), eyes)
+    left, right = ((x + (u - 0.5) * cos - (v - 0.5) * sin, y + (u - 0.5) * sin + (v - 0.5) * cos) for u, v in EYES)
+    return Face((x - side / 2, y - side / 2, x + side / 2, y + side / 2), score, math.degrees(angle), (left, right))
 
 
 def _is_small_copy(image: Image.Image) -> bool:
@@ -193,9 +192,8 @@ def _is_small_copy(image: Image.Image) -> bool:
         return False
     image = image.resize((4 * IMAGE_SIZE, 4 * IMAGE_SIZE), LANCZOS) if max(image.size) > 4 * IMAGE_SIZE else image
     lost = min(_lost(image, IMAGE_SIZE, LANCZOS, LANCZOS), _lost(image, IMAGE_SIZE, BOX, Image.Resampling.NEAREST))
-    return lost < 0.5 * (
-        _lost(image.resize((IMAGE_SIZE, IMAGE_SIZE), LANCZOS), IMAGE_SIZE // 2, LANCZOS, LANCZOS) + 0.5
-    )
+    small = image.resize((IMAGE_SIZE, IMAGE_SIZE), LANCZOS)
+    return lost < 0.5 * (_lost(small, IMAGE_SIZE // 2, LANCZOS, LANCZOS) + 0.5)
 
 
 def _lost(image: Image.Image, side: int, down: Image.Resampling, up: Image.Resampling) -> float:
@@ -254,9 +252,7 @@ def _propose(levels: list[Tensor], finder: Finder) -> tuple[Tensor, Tensor]:
 def _refine(levels: list[Tensor], squares: Tensor, aligner: Aligner) -> tuple[Tensor, Tensor]:
     """The squares (N, 4) moved onto the faces, and how sure the aligner is of each, (N,)."""
     scores = torch.zeros(len(squares))
-    for turn in range(PASSES + 1):
-        if len(squares) == 0:
-            break
+    for turn in range(PASSES + 1 if len(squares) else 0):
         output = aligner(cut_views(levels, squares))
         scores = output[:, 4].sigmoid()
         if turn < PASSES:

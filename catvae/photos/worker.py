@@ -38,7 +38,7 @@ def work_of(content: bytes) -> float:
             pixel = PROGRESSIVE if "progressive" in image.info else WORK.get(image.format or "", OTHERS_WORK)
             scans = content.count(START_OF_SCAN) if image.format in ("JPEG", "MPO", "TIFF") else 0
             return pixels * (pixel + PER_SCAN * scans) if pixels <= MAX_MEGAPIXELS * 1e6 else 0
-    except Exception:  # what is broken is said when it is decoded, where it may be mended
+    except Exception:  # what is broken is said when it is decoded, where it may be repaired
         return 0
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from huggingface_hub import DatasetCard, DatasetCardData, EvalResult, HfApi, ModelCard, ModelCardData, RepoCard
 from jinja2 import Template
 
-from catvae.model import CatVAE, beta_of
-from catvae.training.data import PUBLISHED_DATASET, DataReport
+from catvae.model import VARIANTS, CatVAE, beta_of
+from catvae.training.data import PUBLISHED_DATASET
+from catvae.training.faces import DataReport
 
 
 def make_model_card(repo_id: str, models: dict[str, CatVAE], metrics: dict[str, dict]) -> ModelCard:
@@ -52,6 +53,7 @@ def make_model_card(repo_id: str, models: dict[str, CatVAE], metrics: dict[str, 
             metrics=metrics,
             runs=runs,
             painters={name: model.config.painter for name, model in models.items() if model.config.painter},
+            over={name: row.over for name, row in VARIANTS.items()},
             images=next(iter(metrics.values()))["images"],
             sources=sources,
             published=PUBLISHED_DATASET.removeprefix("kaggle:"),

@@ -7,10 +7,9 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from torch import Tensor
 
 from catvae.download import check_repo, hub_calls, persist
-from catvae.errors import HubError
 from catvae.images import to_bytes, to_pil
 from catvae.publishing.cards import make_dataset_card, make_repo
-from catvae.training.data import Faces, FaceStream
+from catvae.training.faces import Faces
 
 SHARD = 20_000  # faces; about 160 MB
 
@@ -22,11 +21,9 @@ def push_faces(
 
     Loading that repo gives the same pixels in the same order, so training from it gives the same
     weights. Unchanged faces make no commit. `license` is an identifier the Hub knows. Returns the
-    address of the repo. Raises HubError, also for faces that are a stream.
+    address of the repo. Raises HubError, and DataError for faces that are a stream.
     """
     check_repo(repo_id)
-    if isinstance(faces.train, FaceStream):
-        raise HubError(f"{faces.report.source} is streamed: load it into memory to push it")
     files: dict[str, Path | bytes] = {}
     splits = []
     for name in ("train", "validation"):

@@ -12,7 +12,7 @@ from catvae.download import FILES, check_repo, hub_calls, persist, status
 from catvae.errors import HubError
 from catvae.files import ROOT
 from catvae.latents import LATENTS
-from catvae.model import PAINTED, VARIANTS
+from catvae.model import VARIANTS
 from catvae.publishing.cards import make_repo, make_space_text
 from catvae.serving.links import State, iframe, web_component
 
@@ -198,7 +198,7 @@ def collect_files(hardware: str) -> dict[str, Path | bytes]:
     files: dict[str, Path | bytes] = {
         path.relative_to(ROOT).as_posix(): path for path in paths if path.suffix != ".pyc"
     }
-    names = [*VARIANTS, *([PAINTED] if (ROOT / "checkpoints" / PAINTED).is_dir() else [])]
+    names = [name for name in VARIANTS if (ROOT / "checkpoints" / name).is_dir()]
     files |= {f"checkpoints/{name}/{file}": ROOT / "checkpoints" / name / file for name in names for file in FILES}
     return files | {"requirements.txt": lock_for(hardware)}
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError
 
-from catvae.download import FILES, PATIENT, WEIGHTS, check_ref, check_repo, hub_calls, listed_models, persist
+from catvae.download import FILES, PATIENT, check_ref, check_repo, hub_calls, listed_models, persist
 from catvae.errors import CheckpointError, HubError
 from catvae.evaluation.figures import make_figures
-from catvae.files import read_json
+from catvae.files import WEIGHTS, read_json
 from catvae.images import to_bytes
 from catvae.latents import LATENTS
-from catvae.model import VARIANTS, beta_of, by_beta, find_models, load_checkpoint
+from catvae.model import FIRST_SET, VARIANTS, beta_of, by_beta, find_models, load_checkpoint
 from catvae.publishing.cards import make_model_card, make_repo
 from catvae.training.progress import STATE
 from catvae.training.split import TRAINED_ON
@@ -180,14 +180,14 @@ def present_variants(folder: Path) -> dict[str, Path]:
     """What `weights_in` finds. Raises HubError when that is nothing."""
     if not (present := weights_in(folder)):
         raise HubError(
-            f"{folder} lacks {', '.join(VARIANTS)}, and holds no other measured model: train them first, and what is "
+            f"{folder} lacks {', '.join(FIRST_SET)}, and holds no other measured model: train them first, and what is "
             "unfinished to its end with --resume"
         )
     return present
 
 
 def weights_in(folder: Path) -> dict[str, Path]:
-    """Where the weights of v1 to v6 lie in a folder, and of other models for which the card finds their figures.
+    """Where the weights of `VARIANTS` lie in a folder, and of other models for which the card finds their figures.
 
     What is still in training is not among them.
     """
@@ -231,7 +231,7 @@ def collect_files(repo_id: str, present: dict[str, Path], metrics: dict[str, dic
 
 def published_metrics(repo_id: str, head: str | None, token: str | None) -> dict[str, dict]:
     """What is recorded of each model at a commit of a repo, {} for one without figures. The client's errors pass."""
-    found, names = {}, list(VARIANTS)
+    found, names = {}, list(FIRST_SET)
     with suppress(RemoteEntryNotFoundError):  # repos of older versions hold no list
         names = listed_models(hf_hub_download(repo_id, "config.json", revision=head, token=token)) or names
     for name in names:
@@ -246,10 +246,10 @@ def published_metrics(repo_id: str, head: str | None, token: str | None) -> dict
 def why_refused(present: set[str], here: dict[str, dict], there: dict[str, dict]) -> str:
     """Why `main` keeps what is there, in words, or "": models missing here, or worse here by their PSNR (dB).
 
-    Of v1 to v6 none may be missing, but for a set that has no model of these names, here or there.
+    Of v1 to v6 none may be missing, but for a set that has none of them, here or there.
     """
-    wanted = {**(VARIANTS if not present or present & VARIANTS.keys() else {}), **there}
-    if missing := [name for name in wanted if name not in present]:
+    wanted = [*(FIRST_SET if not present or present.intersection(FIRST_SET) else ()), *there]
+    if missing := [name for name in dict.fromkeys(wanted) if name not in present]:
         return f"lacks {', '.join(missing)}"
     worse = [
         f"{name} {there[name]['psnr']:.2f} dB there, {figures['psnr']:.2f} dB here"

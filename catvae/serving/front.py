@@ -12,7 +12,7 @@ from typing import Any
 
 from catvae.files import PACKAGE
 from catvae.images import make_strip, to_bytes
-from catvae.model import CatVAE, VAEConfig, beta_of, is_told
+from catvae.model import CatVAE, VAEConfig, beta_of, is_variant
 from catvae.photos.decode import MAX_MEGABYTES
 from catvae.serving.links import (
     CATS,
@@ -70,7 +70,7 @@ def manifest_of(models: Mapping[str, CatVAE], metrics: Mapping[str, Mapping[str,
                 "kl": nats_of(metrics.get(name, {})),
                 "latents": model.config.latent_dim,
                 "painted": model.painter is not None,
-                "told": is_told(name, model),  # one of ours, for which there are words
+                "told": is_variant(name, model),  # one of ours, for which there are words
                 "small": replace(model.config, painter=None) != VAEConfig(),
             }
             for name, model in models.items()

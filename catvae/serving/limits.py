@@ -20,7 +20,7 @@ BURST = 8  # seconds' worth at once: more than one who plays with every slider
 MAX_BODY = int(MAX_MEGABYTES * 1.4e6)  # a photo as base64, which programs may send inside JSON
 MAX_VISITORS = 10_000
 LIMITED = ("/queue/join", "/call/", "/run/", "/api/", "/upload", "/mcp")
-PAINTED = ("/preview.jpg", "/web/ask/")  # whatever the method
+DRAWING = ("/preview.jpg", "/web/ask/")  # paths at which pictures are drawn, whatever the method
 
 
 class Limits:
@@ -51,7 +51,7 @@ class Limits:
         if not length.isdecimal() or int(length) > MAX_BODY:
             return await refuse(send, 413, words["too_heavy_body"])
         asks = scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        limited = any(part in scope["path"] for part in (*PAINTED, *(LIMITED if asks else ())))
+        limited = any(part in scope["path"] for part in (*DRAWING, *(LIMITED if asks else ())))
         sender = Sender(visitor(scope, headers, self.behind_proxy))
         if limited and not self._take_token(sender.address):
             return await refuse(send, 429, words["busy"])

@@ -18,7 +18,7 @@ from catvae.download import HUB_ERRORS, download_variant, hub_calls, listed_mode
 from catvae.errors import CheckpointError, HubError
 from catvae.files import BUNDLED, find_checkpoints, number_setting, read_json, setting
 from catvae.latents import LATENTS, load_latents
-from catvae.model import VARIANTS, CatVAE, by_beta, find_models, is_told, load_checkpoint
+from catvae.model import FIRST_SET, CatVAE, by_beta, find_models, is_variant, load_checkpoint
 from catvae.serving.recent import Recent
 
 POLL_SECONDS = 300
@@ -39,7 +39,7 @@ class WeightSet:
 
     def title(self, name: str, words: Mapping[str, str]) -> str:
         """What a model is called: in our words where it is one of ours, else by its name."""
-        return words[f"model_{name}"] if is_told(name, self.models[name]) else name
+        return words[f"model_{name}"] if is_variant(name, self.models[name]) else name
 
 
 class Weights:
@@ -98,7 +98,7 @@ def load_set(folder: Path) -> WeightSet:
 def download_set(repo_id: str, commit: str, *, ask: bool = True) -> WeightSet:
     """All models that a commit of a Hub repo lists, v1 to v6 where it has no list, with `ask` off from the
     cache alone where they are there. Raises HubError or CheckpointError."""
-    names = list(VARIANTS)
+    names = list(FIRST_SET)
     with suppress(*HUB_ERRORS):  # older sets lack it
         path = hf_hub_download(repo_id, "config.json", revision=commit, local_files_only=not ask)
         names = listed_models(path) or names
@@ -128,7 +128,7 @@ def find_commit(repo_id: str, revision: str, *, ask: bool) -> str | None:
 
     Raises HubError when the Hub was asked and there is no answer, in the cache either.
     """
-    first = f"{next(iter(VARIANTS))}/config.json"  # the Hub takes every look at the root's for a download
+    first = f"{FIRST_SET[0]}/config.json"  # the Hub takes every look at the root's for a download
     try:
         with hub_calls(f"cannot look up {repo_id}"):
             # unlike model_info this leaves the answer in the cache, for the next start without a Hub

@@ -7,20 +7,18 @@ breed (the name of a file up to its last underscore) stay together when its figu
 """
 
 import argparse
-import sys
 import zlib
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import Tensor
 
 from catvae.errors import ImageError, UserError
-from catvae.files import replacing, writing
 from catvae.photos.decode import open_image
 from catvae.photos.faces import MIN_FIT, cut_views, find_squares, to_pyramid
 from catvae.photos.networks import CAT_HEAD, load_networks
+from catvae.training import command
 from catvae.training.sources import list_files
 
 FOLDS = 5
@@ -98,24 +96,21 @@ def cross_validate(cats: tuple[Tensor, Tensor, Tensor], dogs: tuple[Tensor, Tens
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m catvae.training.cat_head", description=__doc__.splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cats", type=Path, required=True, help="a folder of photos of cats")
     parser.add_argument("--dogs", type=Path, required=True, help="a folder of photos of dogs")
-    parser.add_argument("--out", type=Path, default=Path(CAT_HEAD.name))
-    args = parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> dict[str, Tensor]:
     torch.manual_seed(0)
-    try:
-        with writing(args.out):  # known before it is trained
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-        cats, dogs = look_at(args.cats, best=1), look_at(args.dogs, best=3)
-        print(cross_validate(cats, dogs))
-        weight, bias = fit_head(cats[0], dogs[0])
-        with writing(args.out), replacing(args.out) as partial:
-            save_file({"weight": weight, "bias": bias}, partial, metadata={"format": "pt", "license": "CC-BY-SA-4.0"})
-    except UserError as error:
-        sys.exit(f"cat_head: {error}")
-    print(f"written to {args.out}; to use it, put it to {CAT_HEAD}")
+    cats, dogs = look_at(args.cats, best=1), look_at(args.dogs, best=3)
+    print(cross_validate(cats, dogs))
+    weight, bias = fit_head(cats[0], dogs[0])
+    return {"weight": weight, "bias": bias}
+
+
+def main() -> None:
+    command.run("cat_head", __doc__, CAT_HEAD, add_arguments, run)
 
 
 if __name__ == "__main__":

@@ -217,8 +217,7 @@ def _cut_one(item: tuple[str, Path], out: Path, how: str) -> dict[str, Any]:
     if is_cut(image) and how == "auto":
         cuts = [(image, {"score": 1.0, "already": True})]
     else:
-        best, *others = find_faces(image) or [None]
-        found = [best, *(face for face in others if face.score >= SURE)] if best else []
+        found = [face for number, face in enumerate(find_faces(image)) if number == 0 or face.score >= SURE]
         large = [face for face in found if face.box[2] - face.box[0] >= MIN_SIDE]
         photo["too_small"] = len(found) - len(large)
         cuts = [(align(image, face), {"score": round(face.score, 3)}) for face in large]

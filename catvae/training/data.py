@@ -8,12 +8,8 @@ it, and may be streamed.
 import hashlib
 import os
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +19,7 @@ from catvae.errors import DataError, ImageError
 from catvae.images import to_face
 from catvae.model import IMAGE_SIZE
 from catvae.photos.decode import open_image
+from catvae.training.faces import DataReport, Faces, FaceStream
 from catvae.training.sources import Rows, load_rows, read_content, read_source, try_decode
 from catvae.training.split import face_numbers, split_groups
 
@@ -30,89 +27,6 @@ PUBLISHED_DATASET = "kaggle:spandan2/cats-faces-64x64-for-generative-models"
 NEAR_COPY_CORRELATION = 0.985  # of 16×16 grey thumbnails; copies saved twice as JPEG reach 0.99
 VALIDATION_FRACTION = 0.06
 STREAMED_VALIDATION = 2048  # faces; they are held in memory and measured after every epoch
-SAMPLE = 8192  # training faces, at most, from which a linear start and the place of latents are computed
-SHUFFLE_BUFFER = 10_000  # faces of a stream, undecoded, to draw the next one from
-
-
-@dataclass(frozen=True)
-class DataReport:
-    """What `load_faces` read, removed and kept, in images."""
-
-    source: str
-    read: int
-    broken: int
-    exact_copies: int
-    near_copies: int
-    train: int
-    validation: int
-    fingerprint: str  # of the training pixels, in order; of a stream its commit
-    files: str = ""  # of a folder: how many of which kind
-
-    def __str__(self) -> str:
-        return (
-            f"{self.source}: {self.read} images read{f' ({self.files})' if self.files else ''}, "
-            f"{self.broken} broken skipped, "
-            f"{self.exact_copies} exact and {self.near_copies} near copies removed, "
-            f"{self.train} for training, {self.validation} for validation"
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """What belongs into the record of a training."""
-        return {key: value for key, value in asdict(self).items() if key != "files"}
-
-
-@dataclass(frozen=True)
-class FaceStream:
-    """Training faces that are read anew in every epoch, for sets larger than memory."""
-
-    rows: Any  # datasets.IterableDataset of undecoded images
-    column: str
-    length: int
-
-    def __len__(self) -> int:
-        return self.length
-
-    def batches(self, size: int, seed: int, part: int = 0, parts: int = 1) -> Iterator[Tensor]:
-        """One epoch of uint8 batches (at most `size`, 3, 64, 64) in an order that follows from `seed`.
-
-        Of several `parts` no two share a face. Broken images are left out. Raises DataError when the
-        source cannot be read further, or has no usable face.
-        """
-        from datasets.distributed import split_dataset_by_node
-
-        rows = self.rows.shuffle(seed=seed, buffer_size=SHUFFLE_BUFFER)
-        rows = split_dataset_by_node(rows, rank=part, world_size=parts).batch(size)
-        usable = False
-        try:
-            with ThreadPoolExecutor() as pool:
-                for batch in rows:
-                    faces = [face for face in pool.map(try_decode, batch[self.column]) if face is not None]
-                    if faces:
-                        usable = True
-                        yield torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2)
-        except (OSError, RuntimeError) as error:
-            raise DataError(f"the stream of faces broke off ({error}); go on with --resume") from error
-        if not usable:
-            raise DataError("the stream holds no readable image")
-
-
-@dataclass(frozen=True)
-class Faces:
-    """Distinct faces as uint8 tensors (N, 3, 64, 64), and the report of how they came about."""
-
-    train: Tensor | FaceStream
-    validation: Tensor
-    report: DataReport
-    trained_on: Tensor | None = None  # int64 numbers of the training faces and their copies; None of a stream
-
-    def split(self, name: str) -> Tensor:
-        """The faces of "train", "validation" or "all". Raises DataError for another name, or a stream."""
-        if isinstance(self.train, FaceStream) and name != "validation":
-            raise DataError("streamed training faces are never in memory together; measure the validation split")
-        splits = {"train": [self.train], "validation": [self.validation], "all": [self.train, self.validation]}
-        if name not in splits:
-            raise DataError(f"split must be one of {sorted(splits)}, not {name!r}")
-        return torch.cat(splits[name])
 
 
 def load_faces(
@@ -166,7 +80,7 @@ def load_faces(
         near_copies=len(distinct) - len(kept),
         train=len(train),
         validation=len(validation),
-        fingerprint=hashlib.sha256(tensors["train"].numpy()).hexdigest()[:16],
+        fingerprint=hashlib.sha256(tensors["train"].numpy().data).hexdigest()[:16],
         files=files,
     )
     return Faces(**tensors, report=report, trained_on=trained_on)
@@ -237,7 +151,7 @@ def stream_faces(source: str, *, revision: str | None = None, column: str = "ima
         near_copies=0,
         train=size.num_examples,
         validation=len(validation),
-        fingerprint=commit,
+        fingerprint=commit or "",
     )
     return Faces(FaceStream(rows["train"], column, size.num_examples), _to_tensor(validation), report)
 
@@ -278,8 +192,3 @@ def _first_of_each(labels: list) -> list[int]:
 
 def _to_tensor(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
-
-
-def sample(train: Tensor | FaceStream, seed: int) -> Tensor:
-    """At most 8,192 training faces, uint8."""
-    return next(train.batches(SAMPLE, seed)) if isinstance(train, FaceStream) else train[:SAMPLE]

@@ -9,24 +9,23 @@ the median of several looks, displaced and mirrored, is what a second one learns
 
 import argparse
 import csv
-import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from catvae.errors import DataError, UserError
-from catvae.files import replacing, writing
+from catvae.errors import DataError
 from catvae.images import to_tensor
-from catvae.machine import has_fast_bf16
+from catvae.machine import has_fast_bf16, to_memory_format
 from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
-from catvae.photos.landmarks import SIDE, STANDARD, VIEW, WEIGHTS, Landmarks
-from catvae.training.aligner import CANVAS, chance, make_grounds, paste, photograph
+from catvae.photos.landmarks import LANDMARKS_WEIGHTS, SIDE, STANDARD, VIEW, Landmarks
+from catvae.training import command
+from catvae.training.aligner import CANVAS, bernoulli, degrade, make_backgrounds, paste
+from catvae.training.command import half_precision
 from catvae.training.data import PUBLISHED_DATASET, load_faces
 from catvae.training.sources import list_files
 from catvae.training.train import lr_factor
@@ -35,7 +34,7 @@ LR = 2e-3
 KEPT_VIEW = 2.25  # what is kept of a photo around the finder's square, in squares; 144 pixels
 COUNTS = 28, 12, 12  # of a batch: photos marked by hand, aligned faces, other photos
 FACES = 3000  # aligned faces that the network labels
-PLACES = ("left", "right", "nose")
+POINTS = ("left", "right", "nose")
 MARKS = Path(__file__).with_name("landmarks.csv")
 
 
@@ -48,23 +47,23 @@ class Views:
     landmarks: Tensor
 
 
-def jitter(n: int, strength: float) -> tuple[Tensor, Tensor]:
+def random_affine(n: int, strength: float) -> tuple[Tensor, Tensor]:
     """Random affine maps (N, 2, 2) and shifts (N, 2) from the view's frame, centred, to the kept frame, in squares."""
-    wide = torch.where(chance(n, 0.3), torch.full((n,), 1.0), torch.full((n,), 0.4)) * strength
+    wide = torch.where(bernoulli(n, 0.3), torch.full((n,), 1.0), torch.full((n,), 0.4)) * strength
     angle, scale = torch.randn(n) * 0.3 * wide, (torch.randn(n) * 0.17 * wide).exp()
     shape, shear = (torch.randn(n) * 0.08 * strength).exp(), torch.randn(n) * 0.08 * strength
     cos, sin = angle.cos(), angle.sin()
     turn = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
     bend = torch.stack([torch.stack([shape, shear], 1), torch.stack([torch.zeros(n), 1 / shape], 1)], 1)
-    flip = torch.where(chance(n, 0.5), -1.0, 1.0)
+    flip = torch.where(bernoulli(n, 0.5), -1.0, 1.0)
     bend = bend * torch.stack([flip, torch.ones(n)], 1)[:, None]
     shift = torch.randn(n, 2) * (0.12 * wide)[:, None]
     return (turn @ bend) * scale[:, None, None], shift
 
 
-def look(pixels: Tensor, landmarks: Tensor, strength: float = 1.0) -> tuple[Tensor, Tensor]:
+def random_view(pixels: Tensor, landmarks: Tensor, strength: float = 1.0) -> tuple[Tensor, Tensor]:
     """Kept views in [0, 1], with landmarks, jittered and seen as the network sees them: (N, 3, 96, 96), (N, 3, 2)."""
-    matrix, shift = jitter(len(pixels), strength)
+    matrix, shift = random_affine(len(pixels), strength)
     ticks = ((torch.arange(SIDE) + 0.5) / SIDE - 0.5) * VIEW
     points = torch.stack(torch.meshgrid(ticks, ticks, indexing="xy"), -1)
     places = torch.einsum("nij,hwj->nhwi", matrix, points) + shift[:, None, None]
@@ -74,33 +73,35 @@ def look(pixels: Tensor, landmarks: Tensor, strength: float = 1.0) -> tuple[Tens
     return seen, torch.where(mirrored, back[:, [1, 0, 2]], back)
 
 
-def surround(faces: Tensor) -> Tensor:
-    """Aligned uint8 faces (N, 3, 64, 64) with fur and made-up ground around: uint8 (N, 3, 144, 144), the kept view."""
-    return torch.cat([_surround(batch.float() / 255).mul(255).byte() for batch in faces.split(256)])
+def add_surroundings(faces: Tensor) -> Tensor:
+    """Aligned uint8 faces (N, 3, 64, 64) with fur and a background around: uint8 (N, 3, 144, 144), the kept view."""
+    return torch.cat([_add_surroundings(batch.float() / 255).mul(255).byte() for batch in faces.split(256)])
 
 
-def _surround(faces: Tensor) -> Tensor:
+def _add_surroundings(faces: Tensor) -> Tensor:
     n, size = len(faces), 144
     square = torch.tensor([size / 2, size / 2, size / KEPT_VIEW, 0.0]).expand(n, 4)
-    grounds = F.interpolate(make_grounds(faces, n, CANVAS), size=(size, size), mode="bilinear", align_corners=False)
-    return paste(grounds, faces, square)
+    backgrounds = F.interpolate(
+        make_backgrounds(faces, n, CANVAS), size=(size, size), mode="bilinear", align_corners=False
+    )
+    return paste(backgrounds, faces, square)
 
 
 def train(model: Landmarks, sources: list[tuple[Views, int]], steps: int, seed: int = 0) -> Landmarks:
     """Teach with so many of each source in a batch."""
     torch.manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LR, weight_decay=0.01)
-    model = model.train().to(memory_format=torch.channels_last)
+    model = to_memory_format(model.train())
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bf16(torch.device("cpu")))
     total = 0.0
     for step in range(steps):
         seen, wanted = [], []
         for views, count in sources:
             chosen = torch.randint(len(views.pixels), (count,))
-            one, places = look(views.pixels[chosen].float() / 255, views.landmarks[chosen])
+            one, places = random_view(views.pixels[chosen].float() / 255, views.landmarks[chosen])
             seen.append(one)
             wanted.append(places)
-        images, target = photograph(torch.cat(seen)), torch.cat(wanted)
+        images, target = degrade(torch.cat(seen)), torch.cat(wanted)
         with autocast:
             output = model(images.contiguous(memory_format=torch.channels_last))
         error = (output.float() - target).norm(dim=2)
@@ -125,9 +126,9 @@ def label(model: Landmarks, pixels: Tensor, rounds: int = 8) -> Tensor:
         said = []
         for _ in range(rounds):
             matrix_state = torch.get_rng_state()
-            seen, _ = look(kept, torch.zeros(len(kept), 3, 2), 0.6)
+            seen, _ = random_view(kept, torch.zeros(len(kept), 3, 2), 0.6)
             torch.set_rng_state(matrix_state)
-            matrix, shift = jitter(len(kept), 0.6)
+            matrix, shift = random_affine(len(kept), 0.6)
             places = model(seen.contiguous(memory_format=torch.channels_last))
             mirrored = (torch.linalg.det(matrix) < 0)[:, None, None]
             places = torch.where(mirrored, places[:, [1, 0, 2]], places)
@@ -142,7 +143,7 @@ def read_marks(path: Path) -> dict[str, Tensor]:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         return {
-            row["file"]: torch.tensor([[float(row[f"{p}_{axis}"]) for axis in "xy"] for p in PLACES]) for row in rows
+            row["file"]: torch.tensor([[float(row[f"{p}_{axis}"]) for axis in "xy"] for p in POINTS]) for row in rows
         }
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(f"{path}: no table of marks ({error})") from error
@@ -176,7 +177,7 @@ def read_photos(folder: Path, marks: dict[str, Tensor], without: Collection[str]
 
 def train_landmarks(faces: Tensor, marked: Views, others: Views, steps: int) -> Landmarks:
     """Teach with uint8 faces (N, 3, 64, 64) and photos, in four rounds."""
-    around = surround(faces)
+    around = add_surroundings(faces)
     average = Views(around, torch.tensor(STANDARD).expand(len(around), 3, 2))
     model = train(Landmarks(), [(average, 24), (others, 24)], steps // 5)
     model = train(model, [(marked, 40)], steps // 7, seed=1)
@@ -187,13 +188,6 @@ def train_landmarks(faces: Tensor, marked: Views, others: Views, steps: int) -> 
     return model
 
 
-def save_network(network: nn.Module, out: Path) -> None:
-    """Write the weights of a network in fp16."""
-    weights = {name: value.detach().half().contiguous() for name, value in network.state_dict().items()}
-    with writing(out), replacing(out) as partial:
-        save_file(weights, partial, metadata={"format": "pt", "license": "CC-BY-SA-4.0"})
-
-
 def add_photos(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default=PUBLISHED_DATASET, help="as for train_space.py")
     parser.add_argument("--photos", type=Path, required=True, help="folder with the photos of --marks and others")
@@ -201,22 +195,23 @@ def add_photos(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--without", type=Path, help="marks of photos that nothing is to learn from")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m catvae.training.landmarks", description=__doc__.splitlines()[0])
+def load_photos(args: argparse.Namespace) -> tuple[Views, Views]:
+    """What `read_photos` makes of the arguments that `add_photos` adds."""
+    return read_photos(args.photos, read_marks(args.marks), read_marks(args.without) if args.without else ())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_photos(parser)
     parser.add_argument("--steps", type=int, default=4500, help="of all rounds together")
-    parser.add_argument("--out", type=Path, default=Path(WEIGHTS.name))
-    args = parser.parse_args()
-    try:
-        with writing(args.out):  # known before it is trained
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-        photos = read_photos(args.photos, read_marks(args.marks), read_marks(args.without) if args.without else ())
-        save_network(train_landmarks(load_faces(args.data).train, *photos, args.steps), args.out)
-    except UserError as error:
-        sys.exit(f"landmarks: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nStopped; nothing was written.")
-    print(f"written to {args.out}; to use it, put it to {WEIGHTS}")
+
+
+def run(args: argparse.Namespace) -> dict[str, Tensor]:
+    photos = load_photos(args)
+    return half_precision(train_landmarks(load_faces(args.data).in_memory(), *photos, args.steps))
+
+
+def main() -> None:
+    command.run("landmarks", __doc__, LANDMARKS_WEIGHTS, add_arguments, run)
 
 
 if __name__ == "__main__":

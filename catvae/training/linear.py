@@ -19,10 +19,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from catvae.model import ACTIVATIONS, CatVAE
+from catvae.metrics import psnr
+from catvae.model import ACTIVATIONS, CatVAE, kl_divergence
 
 DARKEST = 0.01  # pixels are kept this far from 0 and 1, whose logits are infinite
 OVERSAMPLING, ITERATIONS = 20, 2  # of the randomised SVD
+BETAS = [0.001 * 2 ** (i / 2) for i in range(28)]  # of the curve, to 11.6
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,17 @@ def principal_components(faces: Tensor, count: int, seed: int = 0) -> Components
     return Components(torch.cat([middle, middle.flip(-1)], -1), variances[order], axes[order])
 
 
+def linear_curve(components: Components, x: Tensor) -> list[list[float]]:
+    """[β, KL, PSNR] of the optimum on floats (N, 3, 64, 64), β growing."""
+    curve = []
+    for beta in BETAS:
+        model = LinearVAE(components, beta, len(components.variances))
+        mu, logvar = model.encode(x)
+        kl, quality = kl_divergence(mu, logvar).sum(1).mean(), psnr(x, model.decode(mu)).mean()
+        curve.append([beta, kl.item(), quality.item()])
+    return curve
+
+
 @torch.no_grad()
 def start_linear(model: CatVAE, faces: Tensor, beta: float) -> None:
     """Give a fresh model, in place, the behaviour of the optimal linear VAE at β of uint8 faces (N, 3, 64, 64).
@@ -105,7 +118,7 @@ def start_linear(model: CatVAE, faces: Tensor, beta: float) -> None:
     for i, (layer, axes) in enumerate(zip(layers, cells, strict=True)):
         fill_kernels(layer.weight, gain * axes if i else axes, pairs_out=True, pairs_in=i > 0)
     scale = (linear.variances - linear.noise).sqrt() / linear.variances
-    seen = see(linear.axes.unflatten(1, x.shape[1:]), cells) * (gain * scale[:, None, None, None])
+    seen = apply_cells(linear.axes.unflatten(1, x.shape[1:]), cells) * (gain * scale[:, None, None, None])
     for head in (model.to_mu, model.to_logvar):
         head.weight.zero_()
         head.bias.zero_()
@@ -127,8 +140,9 @@ def start_linear(model: CatVAE, faces: Tensor, beta: float) -> None:
         first = i == len(layers) - 1
         axes = axes.transpose(0, 1) if first else gain * axes.transpose(0, 1)
         fill_kernels(layer.weight.transpose(0, 1), axes, pairs_out=i > 0, pairs_in=not first)
-    seen = see(torch.cat([images.unflatten(1, mean.shape), mean[None]]), cells)
+    seen = apply_cells(torch.cat([images.unflatten(1, mean.shape), mean[None]]), cells)
     layer, shape = model.decoder[0], (channels[-1], *seen.shape[2:])
+    assert isinstance(layer, nn.Linear)
     layer.weight.zero_()
     layer.weight.T.unflatten(1, shape)[:used, : seen.shape[1]] = seen[:-1]
     layer.bias.unflatten(0, shape)[: seen.shape[1]] = seen[-1]
@@ -144,11 +158,11 @@ def cell_axes(x: Tensor, widths: list[int]) -> list[Tensor]:
         cells = F.pixel_unshuffle(x, 2).transpose(0, 1).flatten(1)
         axes = torch.linalg.eigh(cells @ cells.T / cells.shape[1]).eigenvectors.flip(1)
         found.append(axes[:, :width].T.unflatten(1, (x.shape[1], 2, 2)))
-        x = see(x, found[-1:])
+        x = apply_cells(x, found[-1:])
     return found
 
 
-def see(x: Tensor, cells: list[Tensor]) -> Tensor:
+def apply_cells(x: Tensor, cells: list[Tensor]) -> Tensor:
     """Images (N, C, H, W) as features (N, K, h, w) under axes of cells, one halving each."""
     for axes in cells:
         x = F.conv2d(x, axes, stride=2)

@@ -7,7 +7,6 @@ coats move nothing. The rest are different cats, whose movement is read off the 
 """
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
@@ -15,22 +14,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from catvae.errors import UserError
-from catvae.files import replacing, writing
-from catvae.fullsize.movement import GRID, WEIGHTS, Movement, centres, fade, flow, landmark_velocity, sample
-from catvae.machine import has_fast_bf16
+from catvae.files import replacing
+from catvae.fullsize.movement import GRID, MOVEMENT_WEIGHTS, Movement, centres, fade, flow, landmark_velocity, sample
+from catvae.machine import has_fast_bf16, to_memory_format
 from catvae.photos.landmarks import load_landmarks
-from catvae.training.aligner import chance, photograph, uniform
+from catvae.training import command
+from catvae.training.aligner import bernoulli, degrade, uniform
+from catvae.training.command import half_precision
 from catvae.training.data import load_faces
 from catvae.training.landmarks import (
     KEPT_VIEW,
     Views,
     add_photos,
+    add_surroundings,
     label,
-    read_marks,
-    read_photos,
-    save_network,
-    surround,
+    load_photos,
 )
 from catvae.training.paths import make_pairs
 from catvae.training.train import lr_factor
@@ -41,7 +39,7 @@ LR = 2e-3
 LANDMARK_ERROR = 0.012  # sides; what the landmarks' network is off by
 
 
-def smooth(n: int, channels: int, sizes: tuple[int, ...], strength: tuple[float, ...], side: int) -> Tensor:
+def smooth_noise(n: int, channels: int, sizes: tuple[int, ...], strength: tuple[float, ...], side: int) -> Tensor:
     """Sums of random fields (n, channels, side, side) with so many control points a side, each so strong at most."""
     total = torch.zeros(n, channels, side, side)
     for size, most in zip(sizes, strength, strict=True):
@@ -50,35 +48,33 @@ def smooth(n: int, channels: int, sizes: tuple[int, ...], strength: tuple[float,
     return total
 
 
-def bend(n: int) -> Tensor:
+def random_velocity(n: int) -> Tensor:
     """Random velocities (n, 2, 32, 32): turned, scaled, sheared, bent at several scales."""
     matrix = torch.randn(n, 2, 2) * 0.06
     turn = torch.randn(n) * 0.12
     matrix = matrix + turn[:, None, None] * torch.tensor([[0.0, -1.0], [1.0, 0.0]])
     linear = torch.einsum("nij,jhw->nihw", matrix, centres(GRID) - 0.5)
     shift = torch.randn(n, 2, 1, 1) * 0.04
-    return linear + shift + smooth(n, 2, (3, 4, 6, 9), (0.07, 0.08, 0.05, 0.025), GRID)
+    return linear + shift + smooth_noise(n, 2, (3, 4, 6, 9), (0.07, 0.08, 0.05, 0.025), GRID)
 
 
-def tone(faces: Tensor) -> Tensor:
+def recolour(faces: Tensor) -> Tensor:
     """Other light, colours and coats on faces (N, 3, S, S): what moves nothing."""
     n, side = len(faces), faces.shape[-1]
-    mixed = torch.eye(3) + torch.randn(n, 3, 3) * (0.12 * chance(n, 0.7))[:, None, None]
+    mixed = torch.eye(3) + torch.randn(n, 3, 3) * (0.12 * bernoulli(n, 0.7))[:, None, None]
     faces = torch.einsum("nij,njhw->nihw", mixed, faces - 0.5) + 0.5
     faces = faces.clamp(1e-3, 1) ** uniform(n, -0.5, 0.4).exp()[:, None, None, None]
-    light = smooth(n, 1, (2, 3), (0.25, 0.25), side).exp()
-    faces = torch.where(chance(n, 0.7)[:, None, None, None], faces * light, faces)
+    light = smooth_noise(n, 1, (2, 3), (0.25, 0.25), side).exp()
+    faces = torch.where(bernoulli(n, 0.7)[:, None, None, None], faces * light, faces)
     # blotches with an edge, as of a coat of two colours
-    height = smooth(n, 1, (3, 5, 9), (1.0, 1.0, 0.5), side) - uniform(n, -0.3, 1.0)[:, None, None, None]
-    blotch = (height * uniform(n, 1, 30)[:, None, None, None]).sigmoid() * chance(n, 0.5)[:, None, None, None]
+    height = smooth_noise(n, 1, (3, 5, 9), (1.0, 1.0, 0.5), side) - uniform(n, -0.3, 1.0)[:, None, None, None]
+    blotch = (height * uniform(n, 1, 30)[:, None, None, None]).sigmoid() * bernoulli(n, 0.5)[:, None, None, None]
     colour = torch.rand(n, 3, 1, 1) * uniform(n, 0.3, 1)[:, None, None, None]
     keep = uniform(n, 0.2, 0.9)[:, None, None, None]
-    return photograph(
-        torch.lerp(faces, colour + keep * (faces - 0.5), blotch * uniform(n, 0.3, 1)[:, None, None, None])
-    )
+    return degrade(torch.lerp(faces, colour + keep * (faces - 0.5), blotch * uniform(n, 0.3, 1)[:, None, None, None]))
 
 
-def take(views: Views, chosen: Tensor, moved: Tensor) -> Tensor:
+def sample_faces(views: Views, chosen: Tensor, moved: Tensor) -> Tensor:
     """The faces (n, 3, 64, 64) of kept views, each place taken from where it is displaced to, in sides."""
     pixels = views.pixels[chosen].float() / 255
     view = 1.0 if pixels.shape[-1] == FACE else KEPT_VIEW
@@ -88,15 +84,15 @@ def take(views: Views, chosen: Tensor, moved: Tensor) -> Tensor:
 
 def known_pairs(sources: list[Views], n: int) -> tuple[Tensor, Tensor, Tensor]:
     """Pairs of faces (n, 2, 3, 64, 64), their landmarks (n, 2, 3, 2), and the true velocities (n, 2, 32, 32)."""
-    velocity = bend(n)
+    velocity = random_velocity(n)
     half = torch.full((n,), 0.5)
     there, back = flow(velocity, half), flow(velocity, -half)
     counts = [n - n // 2, n // 2] if len(sources) == 2 else [n]
     a, b, middle, start = [], [], [], 0
     for views, count in zip(sources, counts, strict=True):
         chosen, span = torch.randint(len(views.pixels), (count,)), slice(start, start + count)
-        a.append(take(views, chosen, there[span]))
-        b.append(take(views, chosen, back[span]))
+        a.append(sample_faces(views, chosen, there[span]))
+        b.append(sample_faces(views, chosen, back[span]))
         middle.append(views.landmarks[chosen])
         start += count
     places = torch.cat(middle)
@@ -104,27 +100,27 @@ def known_pairs(sources: list[Views], n: int) -> tuple[Tensor, Tensor, Tensor]:
     pair = [places + sample(moved, at)[:, :, 0].mT for moved in (back, there)]
     landmarks = torch.stack(pair, 1)
     landmarks = landmarks + torch.randn_like(landmarks) * LANDMARK_ERROR * uniform(n, 0.3, 2).view(n, 1, 1, 1)
-    faces = torch.stack([tone(torch.cat(a)), tone(torch.cat(b))], 1)
+    faces = torch.stack([recolour(torch.cat(a)), recolour(torch.cat(b))], 1)
     return faces, landmarks, velocity
 
 
 def augment(faces: Tensor, landmarks: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Taught pairs mirrored and exchanged at random."""
     n = len(faces)
-    flip = chance(n, 0.5)
+    flip = bernoulli(n, 0.5)
     mirrored = torch.stack([1 - landmarks[..., [1, 0, 2], 0], landmarks[..., [1, 0, 2], 1]], -1)
     faces = torch.where(flip.view(n, 1, 1, 1, 1), faces.flip(-1), faces)
     landmarks = torch.where(flip.view(n, 1, 1, 1), mirrored, landmarks)
     turned = velocity.flip(-1) * torch.tensor([-1.0, 1.0])[:, None, None]
     velocity = torch.where(flip.view(n, 1, 1, 1), turned, velocity)
-    swap = chance(n, 0.5)
+    swap = bernoulli(n, 0.5)
     faces = torch.where(swap.view(n, 1, 1, 1, 1), faces.flip(1), faces)
     landmarks = torch.where(swap.view(n, 1, 1, 1), landmarks.flip(1), landmarks)
     velocity = torch.where(swap.view(n, 1, 1, 1), -velocity, velocity)
     return faces, landmarks, velocity
 
 
-def near(landmarks: Tensor) -> Tensor:
+def landmark_weight(landmarks: Tensor) -> Tensor:
     """How much a taught field counts at each cell: about eyes and nose, where it is seldom wrong, most."""
     knots = landmarks.mean(1)
     away = (centres(GRID)[None, None] - knots[..., None, None]).square().sum(2)
@@ -136,7 +132,7 @@ def train(
 ) -> Movement:
     """Teach for so many steps; what is reached is kept in `state` (.pt) and gone on from."""
     torch.manual_seed(seed)
-    model = Movement().train().to(memory_format=torch.channels_last)
+    model = to_memory_format(Movement().train())
     optimizer = torch.optim.AdamW(model.parameters(), lr=LR, weight_decay=1e-3)
     first = 0
     if state.is_file():
@@ -153,8 +149,8 @@ def train(
         more, places, said = augment(
             taught["faces"][chosen].float() / 255, taught["landmarks"][chosen], taught["velocity"][chosen].float()
         )
-        more = photograph(more.flatten(0, 1)).view_as(more)
-        weight = torch.cat([mask.expand(KNOWN, -1, -1), near(places) * mask])
+        more = degrade(more.flatten(0, 1)).view_as(more)
+        weight = torch.cat([mask.expand(KNOWN, -1, -1), landmark_weight(places) * mask])
         faces, landmarks = torch.cat([faces, more]), torch.cat([landmarks, places])
         velocity = torch.cat([velocity, said])
         with autocast:
@@ -193,7 +189,7 @@ def train_movement(faces: Tensor, photos: list[Views], pairs: int, steps: int, s
     cut = round(FACE * (KEPT_VIEW - 1) / 2)
     kept = torch.cat([views.pixels for views in photos])
     around = Views(kept, label(network, kept))
-    alone = Views(faces, label(network, surround(faces)))
+    alone = Views(faces, label(network, add_surroundings(faces)))
     state.mkdir(parents=True, exist_ok=True)
     path = state / "pairs.pt"
     if not path.is_file():
@@ -204,25 +200,21 @@ def train_movement(faces: Tensor, photos: list[Views], pairs: int, steps: int, s
     return train([alone, around], torch.load(path, weights_only=True), steps, state / "training.pt")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m catvae.training.movement", description=__doc__.splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_photos(parser)
     parser.add_argument("--pairs", type=int, default=1800, help="of different cats")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--state", type=Path, default=Path("movement"), help="folder to go on from")
-    parser.add_argument("--out", type=Path, default=Path(WEIGHTS.name))
-    args = parser.parse_args()
-    try:
-        with writing(args.out):  # known before it is trained
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-        photos = read_photos(args.photos, read_marks(args.marks), read_marks(args.without) if args.without else ())
-        model = train_movement(load_faces(args.data).train, list(photos), args.pairs, args.steps, args.state)
-        save_network(model, args.out)
-    except UserError as error:
-        sys.exit(f"movement: {error}")
-    except KeyboardInterrupt:
-        sys.exit(f"\nStopped; the same command goes on from {args.state}.")
-    print(f"written to {args.out}; to use it, put it to {WEIGHTS}")
+
+
+def run(args: argparse.Namespace) -> dict[str, Tensor]:
+    photos, faces = load_photos(args), load_faces(args.data).in_memory()
+    return half_precision(train_movement(faces, list(photos), args.pairs, args.steps, args.state))
+
+
+def main() -> None:
+    stopped = "stopped; the same command goes on from its --state"
+    command.run("movement", __doc__, MOVEMENT_WEIGHTS, add_arguments, run, stopped=stopped)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from catvae.machine import rank, send_from, world_size
+from catvae.machine import broadcast, rank, world_size
 from catvae.model import CatVAE
 
 # quintic whose five-fold composition sends every singular value from 0.01 to 1 into 0.68 to 1.13
@@ -38,13 +38,14 @@ def orthogonalize(matrix: Tensor) -> Tensor:
         return orthogonalize(x.T).T
     x = x / x.norm().clamp_min(1e-7)
     gram = x @ x.T
-    product = None
+    product: Tensor | None = None
     for step in range(STEPS):
         p = torch.addmm(gram, gram, gram, beta=B, alpha=C)
         p.diagonal().add_(A)
         product = p if product is None else product @ p
         if step < STEPS - 1:
             gram = p @ gram @ p
+    assert product is not None
     return product @ x
 
 
@@ -76,7 +77,7 @@ class Muon(torch.optim.Optimizer):
                 update = orthogonalize(p.grad.lerp(self.state[p]["momentum"], MOMENTUM).flatten(1)).contiguous()
             else:
                 update = torch.empty(p.flatten(1).shape, device=p.device)
-            sent.append((update, send_from(owner, update)))  # on its way while the next is computed
+            sent.append((update, broadcast(owner, update)))  # on its way while the next is computed
         for (p, length), (update, arrive) in zip(due, sent, strict=True):
             arrive()
             rows, columns = update.shape
@@ -115,9 +116,9 @@ def flat_gradients(model: CatVAE) -> Tensor:
     return flat
 
 
-def average(ema: Tensor, new: Tensor, count: Tensor, most: float = EMA_DECAY) -> Tensor:
+def average(ema: Tensor, new: Tensor, count: Tensor | int, most: float = EMA_DECAY) -> Tensor:
     """The moving average of weights after `count` steps: its memory is short while weights still race."""
-    return torch.lerp(ema, new, 1 - (count / (count + 9)).clamp(max=most))
+    return torch.lerp(ema, new, 1 - torch.as_tensor(count / (count + 9)).clamp(max=most))
 
 
 def lr_factor(step: int, steps: int) -> float:

@@ -27,7 +27,7 @@ def open_flow():  # noqa: ANN201  OpenCV is an optional package
     Raises MissingPackageError without OpenCV.
     """
     try:
-        import cv2
+        import cv2  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:
         raise MissingPackageError(
             f"movements are read off with OpenCV ({error}): pip install 'opencv-python-headless<5'"

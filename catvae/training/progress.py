@@ -18,13 +18,14 @@ from PIL import Image
 from torch import Tensor
 
 from catvae.errors import TrainingError, UserError
-from catvae.files import read_json, replacing, sweep, write_json, writing
+from catvae.files import WEIGHTS, read_json, replacing, sweep, write_json, writing
 from catvae.images import make_sheet, to_pil
 from catvae.latents import LATENTS, fit_latents, save_latents
+from catvae.machine import by_first
 from catvae.metrics import evaluate_model
 from catvae.mixing import lerp
-from catvae.model import WEIGHTS, CatVAE, load_checkpoint
-from catvae.training.data import Faces, sample
+from catvae.model import CatVAE, load_checkpoint
+from catvae.training.faces import Faces
 
 STATE = "training.pt"
 SHEET = "sheet.png"  # what a person looks at when a run has ended
@@ -43,7 +44,7 @@ def check_free(folder: Path, *, force: bool = False) -> None:
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Within it no other run has the folder; it is made, and rid of what a killed run left half written.
 
     The lock goes with the process, however that ends. A folder made here that nothing was written to goes again.
@@ -79,6 +80,7 @@ def drop_empty(*folders: Path) -> None:
             folder.rmdir()
 
 
+@by_first
 def read_progress(
     folder: Path, run: dict[str, Any], *, resume: bool = False, force: bool = False
 ) -> tuple[dict | None, dict | None]:
@@ -106,7 +108,7 @@ def differences(record: Any, run: dict[str, Any]) -> str:
     """What a record of a run has otherwise than this one, as "epochs 30 there, 40 here"; older ones do not tell their
     precision."""
     if not isinstance(record, dict):
-        return "nothing is recorded there"
+        return "nothing is run_record there"
     there, here = flat({"precision": run.get("precision"), **record}), flat(run)
     names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
     return ", ".join(f"{name} {there.get(name, 'none')} there, {here.get(name, 'none')} here" for name in names)
@@ -123,7 +125,7 @@ def flat(record: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def saving(folder: Path) -> Iterator[None]:
     """Around writes to a run's folder: a full or read-only disk becomes a TrainingError."""
-    hint = "; what was saved before is kept. Once that is mended, go on with --resume"
+    hint = "; what was saved before is kept. Once that is put right, go on with --resume"
     try:
         with writing(folder, TrainingError, hint):
             yield
@@ -171,11 +173,12 @@ def write_history(folder: Path, history: list[dict]) -> None:
         writer.writerows(history)
 
 
+@by_first
 def finish(folder: Path, faces: Faces, run: dict[str, Any]) -> dict:
     """Measure the weights as saved, rounded to fp16, fit their latents, and drop the state."""
     model = load_checkpoint(folder)
     metrics = {**evaluate_model(model, faces.validation), "training": run}
-    latents = fit_latents(model, sample(faces.train, run["seed"]))
+    latents = fit_latents(model, faces.sample(run["seed"]))
     with saving(folder):
         write_json(folder / "metrics.json", metrics)
         save_latents(folder, latents)

@@ -4,7 +4,6 @@ import math
 import pickle
 import zipfile
 from dataclasses import replace
-from itertools import count, takewhile
 from pathlib import Path
 
 import torch
@@ -105,8 +104,9 @@ def _unpacked_size(path: Path) -> int:
 
 def _widths(weights: dict[str, Tensor]) -> tuple[int, ...]:
     """The image's channels and the width of each convolution of the encoder; empty without one."""
-    found = (weights.get(f"encoder.convs.{i}.conv.weight") for i in count())
-    convs = list(takewhile(lambda conv: conv is not None and conv.ndim == 4, found))
+    convs: list[Tensor] = []
+    while (conv := weights.get(f"encoder.convs.{len(convs)}.conv.weight")) is not None and conv.ndim == 4:
+        convs.append(conv)
     return (convs[0].shape[1], *(conv.shape[0] for conv in convs)) if convs else ()
 
 

@@ -156,7 +156,7 @@ def _open_zip(path: str) -> ZipFile:
 
 def _download_from_kaggle(handle: str) -> Path:
     try:
-        import kagglehub
+        import kagglehub  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:
         raise DataError(f"kaggle:{handle}: needs the package kagglehub: pip install kagglehub") from error
     try:

@@ -8,8 +8,9 @@ from pathlib import Path
 from torch import Tensor
 
 from catvae.errors import SettingError, TrainingError
-from catvae.model import PAINTED, VARIANTS, CatVAE, Variant, find_models
-from catvae.training.data import Faces, sample
+from catvae.machine import by_first, say
+from catvae.model import VARIANTS, CatVAE, Variant, find_models
+from catvae.training.faces import Faces
 from catvae.training.linear import start_linear
 
 PEAK_LR = 1.5e-3  # of Adam, in runs of at least so many steps, by their start:
@@ -25,7 +26,7 @@ FEWEST = 8  # faces that a painter of one's own needs: of fewer, what other netw
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Settings that decide the result; a run resumes only under the same ones. `settle` chooses what is None."""
+    """Settings that decide the result; a run resumes only under the same ones. `fill_in` chooses what is None."""
 
     epochs: int = 30
     batch_size: int | None = None
@@ -58,7 +59,7 @@ def count_steps(config: TrainConfig, faces: int) -> int:
     return config.epochs * math.ceil(faces / (config.batch_size or BATCH))
 
 
-def prospects(config: TrainConfig, faces: int, *, paints: bool) -> str:
+def expected_result(config: TrainConfig, faces: int, *, paints: bool) -> str:
     """What to expect of a run over so many training faces, with or without a painter; "" for more than 1,000 of them.
 
     The figures are those of docs/experiments.md.
@@ -84,7 +85,7 @@ def prospects(config: TrainConfig, faces: int, *, paints: bool) -> str:
     return few * (faces < FEW) + said
 
 
-def settle(config: TrainConfig, faces: int) -> TrainConfig:
+def fill_in(config: TrainConfig, faces: int) -> TrainConfig:
     """The settings with what was left open chosen for a run over so many training faces.
 
     The rate grows with the number of steps, as a short run at the full rate leaves its start further behind than it
@@ -105,13 +106,14 @@ def pick_variant(name: str, variant: Variant | None = None) -> Variant:
         return VARIANTS[name]
     if variant is None:
         raise SettingError(f"unknown variant {name!r}: choose one of {', '.join(VARIANTS)}, or tell its beta")
-    if name.lower() in (*VARIANTS, PAINTED):  # some disks do not tell V6 from v6
+    if name.lower() in VARIANTS:  # some disks do not tell V6 from v6
         raise SettingError(f"{name} is the name of another variant: choose one of your own")
     if not re.fullmatch(r"\w[\w.-]{0,39}", name):
         raise SettingError(f"a name has up to 40 letters, digits, hyphens and dots, unlike {name!r}")
     return variant
 
 
+@by_first
 def starting_weights(
     name: str, variant: Variant, model: CatVAE, faces: Faces, config: TrainConfig
 ) -> dict[str, Tensor]:
@@ -126,8 +128,8 @@ def starting_weights(
         return start.state_dict()
     if min(model.config.channels) < 2:
         raise TrainingError(f"{name}: layers of one channel cannot start linear; use --start-from random")
-    print(f"{name}: starts near the linear optimum, being computed", flush=True)
-    start_linear(model, sample(faces.train, config.seed), variant.beta)
+    say(f"{name}: starts near the linear optimum, being computed")
+    start_linear(model, faces.sample(config.seed), variant.beta)
     return model.state_dict()
 
 

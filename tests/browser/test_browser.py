@@ -379,7 +379,7 @@ def test_what_cannot_run_is_a_sentence_and_a_picture(browser, site, file, fault,
     expect(page.get_by_role("alert")).to_contain_text(TEXTS["es"][words], timeout=30_000)
     picture = page.locator("kitten-mixer > img")
     assert picture.evaluate("image => image.complete && image.naturalWidth > 0 && image.offsetWidth > 200")
-    if file:  # and once it is mended
+    if file:  # and once it is put right
         site.faults.clear()
         page.get_by_role("button", name="Probar otra vez").click()
         if "bundle" not in file:  # a module that failed stays failed until the page is loaded again

@@ -70,7 +70,7 @@ def test_the_worker_answers_for_its_own_page_alone(browser: Browser, root):
 
 
 @pytest.mark.xfail(strict=False, reason="the old worker still answers the first visit after the change on some runs")
-def test_a_worker_that_answered_for_the_whole_site_mends_itself(browser: Browser, root):
+def test_a_worker_that_answered_for_the_whole_site_repairs_itself(browser: Browser, root):
     new = (root / "sw.js").read_text()
     (root / "sw.js").write_text(OLD_WORKER)
     context = browser.new_context(locale="en-US")

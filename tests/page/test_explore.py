@@ -9,6 +9,7 @@ from catvae import VARIANTS, CatVAE, VAEConfig, load_variant
 from catvae.files import BUNDLED, read_json
 from catvae.images import to_pil, to_tensor
 from catvae.latents import add_up, make_chart, move_apart
+from catvae.model import FIRST_SET
 from catvae.page.tabs.explore import FIRST_SUM, GAP, MAPPED
 from catvae.page.tabs.understand import results
 from catvae.photos.decode import open_image
@@ -88,7 +89,7 @@ def test_a_cat_minus_itself_plus_another_is_the_other(model, faces):
 
 def test_the_table_is_that_of_the_metrics_and_the_text_agrees():
     rows = results()
-    assert [row["beta"] for row in rows] == sorted(variant.beta for variant in VARIANTS.values())
+    assert [row["beta"] for row in rows] == sorted(VARIANTS[name].beta for name in FIRST_SET)
     data = read_json(BUNDLED / "v6" / "metrics.json")["training"]["data"]
     percent = round(100 * data["exact_copies"] / data["read"])
     assert all(f"{percent} %" in texts["lesson_found"] for texts in TEXTS.values())

@@ -176,7 +176,7 @@ def test_missing_or_broken_weights_are_named(tmp_path: Path, monkeypatch: pytest
     for content in (None, b"nonsense"):
         if content:
             broken.write_bytes(content)
-        monkeypatch.setattr(networks, "WEIGHTS", broken)
+        monkeypatch.setattr(networks, "ALIGNER_WEIGHTS", broken)
         networks.load_networks.cache_clear()
         with pytest.raises(CheckpointError, match=r"aligner\.safetensors"):
             find_faces(Image.new("RGB", (90, 60)))
@@ -186,17 +186,17 @@ def test_missing_or_broken_weights_are_named(tmp_path: Path, monkeypatch: pytest
 def test_weights_are_small_and_half_precision():
     from safetensors.torch import load_file
 
-    assert networks.WEIGHTS.stat().st_size < 1_000_000
-    assert {tensor.dtype for tensor in load_file(networks.WEIGHTS).values()} == {torch.float16}
+    assert networks.ALIGNER_WEIGHTS.stat().st_size < 1_000_000
+    assert {tensor.dtype for tensor in load_file(networks.ALIGNER_WEIGHTS).values()} == {torch.float16}
 
 
 def test_training_writes_weights_that_load(cat_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    before = networks.WEIGHTS.read_bytes()
+    before = networks.ALIGNER_WEIGHTS.read_bytes()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["aligner", "--data", str(cat_folder), "--steps", "2"])
     aligner.main()
-    assert networks.WEIGHTS.read_bytes() == before  # those in use are not written over
-    monkeypatch.setattr(networks, "WEIGHTS", tmp_path / "aligner.safetensors")
+    assert networks.ALIGNER_WEIGHTS.read_bytes() == before  # those in use are not written over
+    monkeypatch.setattr(networks, "ALIGNER_WEIGHTS", tmp_path / "aligner.safetensors")
     networks.load_networks.cache_clear()
     find_faces(Image.new("RGB", (90, 60)))
     networks.load_networks.cache_clear()

@@ -13,10 +13,10 @@ from huggingface_hub import ModelCard
 from catvae import VARIANTS, CatVAE
 from catvae.download import hub_calls
 from catvae.errors import CheckpointError, HubError
-from catvae.model import load_checkpoint, load_models, save_checkpoint
+from catvae.model import FIRST_SET, load_checkpoint, load_models, save_checkpoint
 from catvae.publishing.cards import make_model_card
 from catvae.publishing.weights import TRIAL, check_push, push_checkpoints, push_trained
-from catvae.training.painter import add_painter
+from catvae.training.painter.train import add_painter
 from tests.conftest import ROOT
 from tests.hub_server import READ_TOKEN
 
@@ -39,7 +39,7 @@ def test_a_push_is_one_commit_with_all_that_belongs_to_it(hub, client, checkpoin
     files = hub.files(f"models/{REPO}", commit)
     assert hub.head(f"models/{REPO}") == commit
     assert sum(request.startswith("POST") and "/commit/" in request for request in hub.requests) == 1
-    for name in VARIANTS:
+    for name in FIRST_SET:
         for file in ("config.json", "model.safetensors", "metrics.json"):
             assert files[f"{name}/{file}"] == (checkpoints / name / file).read_bytes()
     assert files["v6/history.csv"] == (checkpoints / "v6" / "history.csv").read_bytes()
@@ -50,7 +50,7 @@ def test_a_push_is_one_commit_with_all_that_belongs_to_it(hub, client, checkpoin
     assert [tag.target_commit for tag in client.list_repo_refs(REPO).tags] != []
     card = ModelCard(files["README.md"].decode())
     assert {result.metric_type for result in card.data.eval_results} == {"psnr", "ssim"}
-    assert len(card.data.eval_results) == 2 * len(VARIANTS)
+    assert len(card.data.eval_results) == 2 * len(FIRST_SET)
     assert "41 %" in card.text and "no licence" in card.text
     assert "pip install ./kitten-mixer" in card.text and "arxiv.org/abs/1312.6114" in card.text
 
@@ -121,7 +121,7 @@ FAULTS = [
 
 
 def test_a_push_that_fails_says_so_and_loses_nothing(hub, client, checkpoints):
-    for name in set(VARIANTS) - {"v3"}:
+    for name in set(FIRST_SET) - {"v3"}:
         shutil.rmtree(checkpoints / name)  # one small variant will do
     client.create_repo(REPO)
     head = hub.head(f"models/{REPO}")
@@ -161,7 +161,7 @@ def test_access_is_checked_before_training_for_repos_that_exist_too(hub, tmp_pat
 
 
 def test_what_main_will_refuse_is_known_before_training(hub, client, checkpoints, tmp_path):
-    assert check_push(REPO, tmp_path / "empty", VARIANTS) == ""
+    assert check_push(REPO, tmp_path / "empty", FIRST_SET) == ""
     assert check_push(REPO, tmp_path / "empty", ["v3"]) == "lacks v1, v2, v4, v5, v6"
     assert check_push(REPO, tmp_path / "empty", ["v3"], force=True) == ""
     assert check_push(REPO, tmp_path / "empty", ["v3"], revision="mine") == ""
@@ -249,7 +249,7 @@ def test_a_missing_variant_or_revision_is_named(hub, client, checkpoints):
 
 
 def test_card_is_valid_and_does_not_change_by_itself(small_set):
-    metrics = {name: json.loads((small_set / name / "metrics.json").read_text()) for name in VARIANTS}
+    metrics = {name: json.loads((small_set / name / "metrics.json").read_text()) for name in FIRST_SET}
     models = load_models(small_set)
     assert str(make_model_card(REPO, models, metrics)) == str(make_model_card(REPO, models, metrics))
 

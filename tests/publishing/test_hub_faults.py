@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from catvae import VARIANTS, CatVAE, VAEConfig
+from catvae import CatVAE, VAEConfig
 from catvae.__main__ import main
 from catvae.download import check_ref, check_repo, download_variant, hub_calls, may_pass, persist
 from catvae.errors import CheckpointError, HubError, UserError
-from catvae.model import save_checkpoint
+from catvae.model import FIRST_SET, save_checkpoint
 from catvae.publishing.faces import push_faces
 from catvae.publishing.spaces import find_push, publish_space, publish_trainer
 from catvae.publishing.web import publish_web, web_snippet
@@ -340,7 +340,7 @@ def test_what_is_still_in_training_is_never_pushed(hub, client, checkpoints):
     push_checkpoints(checkpoints, REPO, force=True)
     assert b'"psnr": 20' in hub.files(f"models/{REPO}")["v6/metrics.json"]
     (checkpoints / "v3" / "training.pt").write_bytes(b"half way")
-    for name in set(VARIANTS) - {"v3", "v6"}:
+    for name in set(FIRST_SET) - {"v3", "v6"}:
         shutil.rmtree(checkpoints / name)
     with pytest.raises(HubError, match="unfinished to its end with --resume"):
         push_checkpoints(checkpoints, REPO, force=True)

@@ -16,7 +16,7 @@ from huggingface_hub import RepoCard
 from catvae.download import FILES
 from catvae.errors import HubError
 from catvae.latents import LATENTS
-from catvae.model import VARIANTS
+from catvae.model import FIRST_SET
 from catvae.page.trainer import _train, pause
 from catvae.publishing.faces import push_faces
 from catvae.publishing.spaces import embed_snippets, lock_for, publish_space, publish_trainer
@@ -147,7 +147,7 @@ def test_the_readmes_commands_take_a_fresh_free_account_to_a_space_on_zerogpu(hu
     env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"  # as `source .venv/bin/activate` has it
     done = subprocess.run(["bash", "-ec", script], cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {f"{name}/model.safetensors" for name in VARIANTS} <= set(hub.files("models/owner/catvae"))
+    assert {f"{name}/model.safetensors" for name in FIRST_SET} <= set(hub.files("models/owner/catvae"))
     space = load(hub.folder / "spaces" / SPACE)
     assert hub.plan == "free" and space["hardware"] == "zero-a10g"
     assert space["variables"]["CATVAE_REPO"]["value"] == "owner/catvae"

@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from catvae import VARIANTS, CatVAE
+from catvae import VARIANTS, CatVAE, machine
 from catvae.errors import DataError, HubError
-from catvae.evaluation.measure import evaluate_variants
+from catvae.evaluation.evaluate import evaluate_variants
 from catvae.evaluation.unseen import describe_seen, require_unseen
-from catvae.training import batches
-from catvae.training.data import Faces, FaceStream, load_faces, near_copy_groups, stream_faces
+from catvae.training.data import load_faces, near_copy_groups, stream_faces
+from catvae.training.faces import DataReport, Faces, FaceStream
 from catvae.training.sources import list_files, read_content
 from catvae.training.split import PUBLISHED_FINGERPRINT, load_trained_on, save_trained_on
 from tests.conftest import ROOT, SHARED, draw_cat
@@ -323,12 +323,13 @@ def test_no_two_processes_learn_from_the_same_row_of_a_stream(files, tmp_path, m
         rows_of(range(50 * number, 50 * number + 4 + 6 * number)).to_parquet(tmp_path / f"{number}.parquet")
     rows = datasets.load_dataset("parquet", data_files=str(tmp_path / "*.parquet"), split="train", streaming=True)
     stream = FaceStream(rows, "image", sum(4 + 6 * number for number in range(files)))
+    report = DataReport("stream", 0, 0, 0, 0, len(stream), 0, "0123")
     for epoch in range(4):
         learned = []
         for process in range(2):
-            monkeypatch.setattr(batches, "rank", lambda process=process: process)
-            monkeypatch.setattr(batches, "world_size", lambda: 2)
+            monkeypatch.setattr(machine, "rank", lambda process=process: process)
+            monkeypatch.setattr(machine, "world_size", lambda: 2)
             torch.manual_seed(epoch)
-            parts = [part for part, _ in batches.epoch_batches(stream, 4)]
+            parts = [part for part, _ in Faces(stream, torch.empty(0), report).epoch(4)]
             learned.append({bytes(face.numpy()) for part in parts for face in part})
         assert all(learned) and not learned[0] & learned[1]

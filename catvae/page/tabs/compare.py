@@ -9,7 +9,7 @@ from PIL import Image
 
 from catvae.images import to_bytes
 from catvae.mixing import Comparison, compare
-from catvae.model import CatVAE, is_told
+from catvae.model import CatVAE, is_variant
 from catvae.page.theme import element, render
 from catvae.serving.texts import written
 from catvae.serving.weights import WeightSet
@@ -81,7 +81,7 @@ def format_row(
         "active": f"{known['active_units']}/{model.config.latent_dim}" if known else "–",
         "own_faces": data.get("fingerprint", PUBLISHED_FINGERPRINT) != PUBLISHED_FINGERPRINT,
         "painted": model.painter is not None,
-        "told": is_told(name, model),
+        "told": is_variant(name, model),
     }
 
 

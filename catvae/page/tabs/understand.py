@@ -7,7 +7,7 @@ from PIL import Image
 
 from catvae.files import BUNDLED, FIGURES, read_json
 from catvae.images import data_uri
-from catvae.model import VARIANTS, find_models, is_told
+from catvae.model import VARIANTS, find_models, is_variant
 from catvae.page.theme import i18n, static
 from catvae.serving.weights import Weights
 
@@ -21,7 +21,7 @@ def results(folder: Path = BUNDLED) -> list[dict]:
         {"name": name, "beta": VARIANTS[name].beta, "latents": VARIANTS[name].config.latent_dim}
         | read_json(path / "metrics.json")
         for name, path in find_models(folder).items()
-        if name in VARIANTS
+        if name in VARIANTS and not VARIANTS[name].over
     ]
     return sorted(rows, key=lambda row: row["beta"])
 
@@ -30,7 +30,7 @@ def understand_tab(weights: Weights) -> None:
     """A short companion: the text, the two figures, and the table of the bundled weights' metrics."""
     models = weights.current.models
     with gr.Column(elem_id="lesson"):
-        if not all(name in models and is_told(name, models[name]) for name in VARIANTS):
+        if not all(name in models and is_variant(name, models[name]) for name, row in VARIANTS.items() if not row.over):
             gr.Markdown(i18n("lesson_others"))
         gr.Markdown(i18n("lesson_vae"))
         figure("reconstruction", "lesson_figure")

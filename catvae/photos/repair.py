@@ -1,4 +1,4 @@
-"""Files whose pixels are whole and whose surroundings are not, mended as browsers take them.
+"""Files whose pixels are whole and whose surroundings are not, repaired as browsers take them.
 
 Pillow refuses a PNG for a wrong checksum in a comment, and a JPEG without its last two bytes. Here
 what surrounds the pixels is left out where it is broken; pixels that are missing stay missing.
@@ -20,7 +20,7 @@ SEGMENTS = {0xE0: (14, b"JFIF\0"), 0xE1: (6, b"Exif\0\0"), 0xE2: (14, b"ICC_PROF
 FILLERS = b"\x55" * 512, b"\xaa" * 512, bytes(range(1, 255)) * 2
 
 
-def mend(content: bytes) -> list[Image.Image]:
+def repair(content: bytes) -> list[Image.Image]:
     """The picture in a PNG, JPEG or AVIF whose surroundings are broken, opened and not yet decoded; none for another
     kind of file. Where they are several, pixels are missing unless all decode to the same.
 

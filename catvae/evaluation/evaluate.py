@@ -14,16 +14,16 @@ from tqdm import tqdm
 from catvae.errors import SettingError
 from catvae.evaluation.perceptual import embed, features, load_vgg, vgg_features
 from catvae.evaluation.rows import (
-    PLACES,
+    FREQUENCIES,
     Figures,
     Interval,
-    Likeness,
-    NewKittens,
-    Paths,
+    PainterFigures,
+    PathFigures,
     QuickReport,
     QuickRow,
     Report,
     Row,
+    SampleFigures,
 )
 from catvae.evaluation.unseen import require_unseen
 from catvae.files import read_json
@@ -31,13 +31,12 @@ from catvae.latents import LATENTS, fit_latents, load_latents, sample_latents
 from catvae.metrics import bootstrap, evaluate_model, frechet, jackknife, psnr, sharpness, spectrum, ssim
 from catvae.mixing import lerp
 from catvae.model import CatVAE, beta_of, find_models, kl_divergence, load_checkpoint, load_models
-from catvae.training.data import Faces
-from catvae.training.linear import Components, LinearVAE, principal_components
+from catvae.training.faces import Faces
+from catvae.training.linear import LinearVAE, linear_curve, principal_components
 
 SET = 500  # images, at most, on either side of a Fréchet distance
 LOOKED_AT = 250  # of them under LPIPS
 PAIRS, FRAMES = 50, 9  # paths
-BETAS = [0.001 * 2 ** (i / 2) for i in range(28)]  # of the linear optimum's curve, to 11.6
 
 
 def evaluate_variants(faces: Faces, split: str, checkpoints: Path | None = None) -> QuickReport:
@@ -70,7 +69,7 @@ Model = CatVAE | LinearVAE | Pixels
 
 
 @dataclass(frozen=True)
-class Ruler:
+class Reference:
     """Real faces to measure against, in pixels and as two networks see them."""
 
     faces: Tensor  # validation faces, floats (N, 3, 64, 64)
@@ -80,14 +79,14 @@ class Ruler:
     training_vgg_features: Tensor  # of the same faces
 
 
-def make_ruler(faces: Faces) -> Ruler:
-    """The ruler of a set of faces. Raises DataError for streamed ones, MissingPackageError without LPIPS."""
+def make_reference(faces: Faces) -> Reference:
+    """The reference of a set of faces. Raises DataError for streamed ones, MissingPackageError without LPIPS."""
     load_vgg()
     validation, train = (faces.split(name).float() / 255 for name in ("validation", "train"))
     count = min(len(validation), len(train), SET)
     looked_at = min(count, LOOKED_AT)
-    points = [embed(images[:looked_at]) for images in (validation, train)]
-    return Ruler(validation, *points, features(train[:count]), vgg_features(train[:count]))
+    points, training_points = (embed(images[:looked_at]) for images in (validation, train))
+    return Reference(validation, points, training_points, features(train[:count]), vgg_features(train[:count]))
 
 
 def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Path] | None = None) -> Report:
@@ -113,54 +112,54 @@ def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Pat
     for folder in also:
         load_checkpoint(folder)  # now, not after minutes of measuring
     require_unseen(folders | {folder.name: folder for folder in also}, faces.validation)
-    ruler = make_ruler(faces)
+    reference = make_reference(faces)
     components = principal_components(faces.split("train"), max(m.config.latent_dim for m in models.values()))
     variants: dict[str, Row] = {}
     linear: dict[str, Row] = {}
     others: dict[str, Row] = {}
     with tqdm(total=1 + 2 * len(models) + len(also), desc="measuring", unit="row") as progress:
-        floor, _ = measure(Pixels(), ruler)
+        floor, _ = model_figures(Pixels(), reference)
         progress.update()
         for name, model in models.items():
-            variants[name], singly = measure_folder(folders[name], faces, ruler)
+            variants[name], per_face = checkpoint_row(folders[name], faces, reference)
             progress.update()
             beta = None if model.painter else beta_of(name, model)
             if beta:
                 optimum = LinearVAE(components, beta, model.config.latent_dim)
-                figures, without = measure(optimum, ruler, frames=3)
+                figures, without = model_figures(optimum, reference, frames=3)
                 used = len(optimum.variances)
                 linear[name] = {"beta": beta, "components": used, "rate": round(optimum.rate, 2), **figures}
-                variants[name]["psnr_over_linear"] = _interval(singly.psnr - without.psnr)
-                variants[name]["lpips_over_linear"] = _interval(singly.lpips - without.lpips)
+                variants[name]["psnr_over_linear"] = _interval(per_face.psnr - without.psnr)
+                variants[name]["lpips_over_linear"] = _interval(per_face.lpips - without.lpips)
             progress.update()
         for folder in also:
-            others[folder.name], _ = measure_folder(folder, faces, ruler)
+            others[folder.name], _ = checkpoint_row(folder, faces, reference)
             progress.update()
     return {
         "split": "validation",
         "data": faces.report.as_dict(),
-        "images": len(ruler.faces),
-        "set": len(ruler.training_features),
-        "looked_at": len(ruler.points),
-        "pairs": min(PAIRS, len(ruler.points) // 2),
+        "images": len(reference.faces),
+        "set": len(reference.training_features),
+        "looked_at": len(reference.points),
+        "pairs": min(PAIRS, len(reference.points) // 2),
         "frames": FRAMES,
         "variants": variants,
         "linear": linear,
         "also": others,
         "faces": {**floor},
-        "linear_curve": linear_curve(components, ruler.faces),
+        "linear_curve": [_rounded(point) for point in linear_curve(components, reference.faces)],
     }
 
 
 @dataclass(frozen=True)
-class Singly:
+class PerFace:
     """Figures of the single validation faces behind a row, (N,) each: to be paired with those of another model."""
 
     psnr: Tensor
     lpips: Tensor
 
 
-def measure_folder(folder: Path, faces: Faces, ruler: Ruler) -> tuple[Row, Singly]:
+def checkpoint_row(folder: Path, faces: Faces, reference: Reference) -> tuple[Row, PerFace]:
     """One checkpoint folder, with 500 new kittens each from the fitted Gaussian and from the prior.
 
     The fitted Gaussian is the one beside the weights; without one it is fitted to the training faces.
@@ -170,7 +169,7 @@ def measure_folder(folder: Path, faces: Faces, ruler: Ruler) -> tuple[Row, Singl
     fitted = sample_latents(latents, SET, torch.Generator().manual_seed(0))
     prior = torch.randn(SET, model.config.latent_dim, generator=torch.Generator().manual_seed(1))
     scores = evaluate_model(model, faces.validation)
-    figures, singly = measure(model, ruler)
+    figures, per_face = model_figures(model, reference)
     row: Row = {
         "beta": read_json(folder / "config.json").get("beta"),
         "latent_dim": model.config.latent_dim,
@@ -182,40 +181,40 @@ def measure_folder(folder: Path, faces: Faces, ruler: Ruler) -> tuple[Row, Singl
         "parameters": scores["parameters"],
         "images": scores["images"],
         **figures,
-        **measure_new(model, fitted, prior, ruler),
-        **measure_likeness(model, ruler),
+        **sample_figures(model, fitted, prior, reference),
+        **painter_figures(model, reference),
     }
-    return row, singly
+    return row, per_face
 
 
 @torch.inference_mode()
-def measure(model: Model, ruler: Ruler, frames: int = FRAMES) -> tuple[Figures, Singly]:
+def model_figures(model: Model, reference: Reference, frames: int = FRAMES) -> tuple[Figures, PerFace]:
     """Figures of reconstructions from posterior means, and of mixes with so many `frames`."""
-    x, count, looked_at = ruler.faces, len(ruler.training_features), len(ruler.points)
+    x, count, looked_at = reference.faces, len(reference.training_features), len(reference.points)
     mu, logvar = model.encode(x)
     y, mixed = model.decode(mu), model.decode((mu + mu.roll(-1, 0)) / 2)
     points = embed(y[:looked_at])
-    singly = Singly(psnr(x, y), (points - ruler.points).square().sum(1))
+    per_face = PerFace(psnr(x, y), (points - reference.points).square().sum(1))
     figures: Figures = {
-        "psnr": _interval(singly.psnr),
-        "lpips": _interval(singly.lpips),
+        "psnr": _interval(per_face.psnr),
+        "lpips": _interval(per_face.lpips),
         "ssim": _interval(ssim(x, y)),
         "kl": _interval(kl_divergence(mu, logvar).sum(1)),
         "sharpness": _interval(sharpness(y) / sharpness(x)),
-        "nearest": _interval(_to_nearest(points, ruler)),
-        "frechet": _frechet(y[:count], ruler),
-        "frechet_midpoints": _frechet(mixed[:count], ruler),
-        "frechet_vgg": _frechet_vgg(y[:count], ruler),
-        "frechet_vgg_midpoints": _frechet_vgg(mixed[:count], ruler),
+        "nearest": _interval(_to_nearest(points, reference)),
+        "frechet": _frechet(y[:count], reference),
+        "frechet_midpoints": _frechet(mixed[:count], reference),
+        "frechet_vgg": _frechet_vgg(y[:count], reference),
+        "frechet_vgg_midpoints": _frechet_vgg(mixed[:count], reference),
         "sharpness_of_mixes": _interval(sharpness(mixed) / sharpness(x).mean()),
         "power": _power(y, x),
         "power_midpoints": _power(mixed, x),
-        **measure_paths(model, mu, ruler, frames),
+        **path_figures(model, mu, reference, frames),
     }
-    return figures, singly
+    return figures, per_face
 
 
-def measure_paths(model: Model, mu: Tensor, ruler: Ruler, frames: int = FRAMES) -> Paths:
+def path_figures(model: Model, mu: Tensor, reference: Reference, frames: int = FRAMES) -> PathFigures:
     """Figures of the straight paths between the first faces, the first with the second and so on.
 
     Steps are √LPIPS, a Euclidean distance: the sum of all steps over the distance between the ends
@@ -225,45 +224,45 @@ def measure_paths(model: Model, mu: Tensor, ruler: Ruler, frames: int = FRAMES) 
     """
     rows = []
     middle = frames // 2
-    for i in range(0, 2 * min(PAIRS, len(ruler.points) // 2), 2):
+    for i in range(0, 2 * min(PAIRS, len(reference.points) // 2), 2):
         images = model.decode(lerp(mu[i], mu[i + 1], torch.linspace(0, 1, frames)))
         points, detail = embed(images), sharpness(images)
         steps = points.diff(dim=0).norm(dim=1)
         of_pair = [
-            (points[middle] - ruler.points[i : i + 2]).square().sum(1).mean(),
-            _to_nearest(points[middle : middle + 1], ruler)[0],
+            (points[middle] - reference.points[i : i + 2]).square().sum(1).mean(),
+            _to_nearest(points[middle : middle + 1], reference)[0],
             detail[middle] / detail[[0, -1]].mean(),
             steps.sum() / (points[-1] - points[0]).norm(),
             steps.std() / steps.mean(),
         ]
         rows.append(torch.stack(of_pair))
     lpips, nearest, detail, path, spread = map(_interval, torch.stack(rows, dim=1))
-    figures: Paths = {"lpips_midpoints": lpips, "nearest_midpoints": nearest, "sharpness_midpoints": detail}
+    figures: PathFigures = {"lpips_midpoints": lpips, "nearest_midpoints": nearest, "sharpness_midpoints": detail}
     return {**figures, "path": path, "spread": spread} if frames > 3 else figures
 
 
 @torch.inference_mode()
-def measure_new(model: CatVAE, fitted: Tensor, prior: Tensor, ruler: Ruler) -> NewKittens:
-    """Figures of new kittens from two sets of latents (N, D), N at least as large as the ruler's set."""
-    count, looked_at = len(ruler.training_features), len(ruler.points)
+def sample_figures(model: CatVAE, fitted: Tensor, prior: Tensor, reference: Reference) -> SampleFigures:
+    """Figures of new kittens from two sets of latents (N, D), N at least as large as the reference's set."""
+    count, looked_at = len(reference.training_features), len(reference.points)
     of_fit, of_prior = model.decode(fitted[:count]), model.decode(prior[:count])
-    detail = sharpness(ruler.faces).mean()
+    detail = sharpness(reference.faces).mean()
     return {
-        "frechet_fitted": _frechet(of_fit, ruler),
+        "frechet_fitted": _frechet(of_fit, reference),
         "sharpness_fitted": _interval(sharpness(of_fit) / detail),
-        "nearest_fitted": _interval(_to_nearest(embed(of_fit[:looked_at]), ruler)),
-        "frechet_prior": _frechet(of_prior, ruler),
+        "nearest_fitted": _interval(_to_nearest(embed(of_fit[:looked_at]), reference)),
+        "frechet_prior": _frechet(of_prior, reference),
         "sharpness_prior": _interval(sharpness(of_prior) / detail),
     }
 
 
 @torch.inference_mode()
-def measure_likeness(model: CatVAE, ruler: Ruler) -> Likeness:
+def painter_figures(model: CatVAE, reference: Reference) -> PainterFigures:
     """LPIPS of each painting to what its own decoder made, which it began with, and on average to what the
     decoder made of the other cats; the share of paintings that are nearest to their own. Nothing without a painter."""
     if model.painter is None:
         return {}
-    mu, _ = model.encode(ruler.faces[: len(ruler.points)])
+    mu, _ = model.encode(reference.faces[: len(reference.points)])
     soft = model.decoder(mu).sigmoid()
     apart = torch.cdist(embed(model.paint(soft, mu)), embed(soft), compute_mode="use_mm_for_euclid_dist").square()
     own, count = apart.diagonal(), len(apart)
@@ -274,36 +273,25 @@ def measure_likeness(model: CatVAE, ruler: Ruler) -> Likeness:
     }
 
 
-def linear_curve(components: Components, x: Tensor) -> list[list[float]]:
-    """[β, KL, PSNR] of the linear optimum on floats (N, 3, 64, 64), β growing."""
-    curve = []
-    for beta in BETAS:
-        model = LinearVAE(components, beta, len(components.variances))
-        mu, logvar = model.encode(x)
-        kl, quality = kl_divergence(mu, logvar).sum(1).mean(), psnr(x, model.decode(mu)).mean()
-        curve.append(_rounded([beta, kl.item(), quality.item()]))
-    return curve
+def _frechet(images: Tensor, reference: Reference) -> Interval:
+    return _rounded(jackknife(frechet, features(images), reference.training_features))
 
 
-def _frechet(images: Tensor, ruler: Ruler) -> Interval:
-    return _rounded(jackknife(frechet, features(images), ruler.training_features))
-
-
-def _frechet_vgg(images: Tensor, ruler: Ruler) -> Interval:
-    return _rounded(jackknife(frechet, vgg_features(images), ruler.training_vgg_features))
+def _frechet_vgg(images: Tensor, reference: Reference) -> Interval:
+    return _rounded(jackknife(frechet, vgg_features(images), reference.training_vgg_features))
 
 
 def _power(images: Tensor, real: Tensor) -> dict[str, Interval]:
     ratios = spectrum(images) / spectrum(real).mean(0)
-    return {place: _interval(ratios[:, i]) for i, place in enumerate(PLACES)}
+    return {place: _interval(ratios[:, i]) for i, place in enumerate(FREQUENCIES)}
 
 
 def _interval(values: Tensor) -> Interval:
     return _rounded(bootstrap(values))
 
 
-def _to_nearest(points: Tensor, ruler: Ruler) -> Tensor:
-    distances = torch.cdist(points, ruler.training_points, compute_mode="use_mm_for_euclid_dist")
+def _to_nearest(points: Tensor, reference: Reference) -> Tensor:
+    distances = torch.cdist(points, reference.training_points, compute_mode="use_mm_for_euclid_dist")
     return distances.square().min(1).values
 
 

@@ -1,20 +1,13 @@
-"""What pulls a painter: two discriminators, what other networks see, and the spectrum of real pictures."""
+"""A painter's losses: two discriminators, distances between features of other networks, and the power spectrum."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-
-@dataclass(frozen=True)
-class Eyes:
-    """Networks trained on photos."""
-
-    taps: Callable[[Tensor], list[Tensor]]  # images (N, 3, H, W) in [0, 1] to features (N, C, h, w) of norm 1
-    weights: list[Tensor]  # (C, 1, 1) for each tap, to multiply features by before their squared distance
+from catvae.training.painter.features import FeatureNets
 
 
 class Discriminator(nn.Module):
@@ -43,18 +36,18 @@ class Discriminator(nn.Module):
         return torch.stack(scores, 1)
 
 
-def change(x: Tensor, chance: Tensor) -> Tensor:
-    """Pictures (N, 3, 64, 64) moved by up to 4 pixels and changed in brightness, contrast and saturation,
-    as uniform `chance` (N, 5) decides."""
-    chance = chance.to(x.device)
-    moved = (chance[:, :2] * 9).floor().long() - 4
+def diff_augment(x: Tensor, noise: Tensor) -> Tensor:
+    """Pictures (N, 3, 64, 64) moved by up to 4 pixels and changed in brightness, contrast and saturation, as uniform
+    `noise` (N, 5) decides (DiffAugment, Zhao et al. 2020, https://arxiv.org/abs/2006.10738)."""
+    noise = noise.to(x.device)
+    moved = (noise[:, :2] * 9).floor().long() - 4
     padded = F.pad(x, (4, 4, 4, 4), mode="reflect")
     rows = torch.arange(64, device=x.device)[None] + 4 + moved[:, :1]
     columns = torch.arange(64, device=x.device)[None] + 4 + moved[:, 1:2]
     x = padded[torch.arange(len(x), device=x.device)[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(
         0, 3, 1, 2
     )
-    bright, contrast, colour = (chance[:, i, None, None, None] for i in (2, 3, 4))
+    bright, contrast, colour = (noise[:, i, None, None, None] for i in (2, 3, 4))
     x = x + 0.4 * (bright - 0.5)
     grey = x.mean(1, keepdim=True)
     x = grey + (x - grey) * (0.5 + colour)
@@ -63,7 +56,7 @@ def change(x: Tensor, chance: Tensor) -> Tensor:
 
 
 class FeatureDiscriminator(nn.Module):
-    """What eyes see, T taps (N, C, h, w) of norm 1 with so many `channels`, to a score each, (N, T).
+    """Features of other networks, T layers (N, C, h, w) of norm 1 with so many `channels`, to a score each, (N, T).
 
     A network that knows pictures already learns in hundreds of steps what one that begins with noise
     learns in tens of thousands (Projected GANs, Sauer et al. 2021, https://arxiv.org/abs/2111.01007).
@@ -82,32 +75,30 @@ class FeatureDiscriminator(nn.Module):
             for width in channels
         )
 
-    def forward(self, taps: list[Tensor]) -> Tensor:
-        scores = [head(tap * tap.shape[1] ** 0.5).mean((1, 2, 3)) for head, tap in zip(self.heads, taps, strict=True)]
+    def forward(self, features: list[Tensor]) -> Tensor:
+        scores = [head(x * x.shape[1] ** 0.5).mean((1, 2, 3)) for head, x in zip(self.heads, features, strict=True)]
         return torch.stack(scores, 1).float()
 
 
-def enlarge(image: Tensor, side: int, shift: tuple[int, int]) -> Tensor:
+def resize_and_shift(image: Tensor, side: int, shift: tuple[int, int]) -> Tensor:
     """Pictures as squares of `side` pixels, moved by up to three: AlexNet begins with a stride of 4, and would not
     see what is painted between."""
     image = F.interpolate(image, (side, side), mode="bilinear", align_corners=False)
     return F.pad(image, (3, 0, 3, 0), mode="replicate")[:, :, shift[0] : shift[0] + side, shift[1] : shift[1] + side]
 
 
-def distance(eyes: Eyes, taps: list[Tensor], others: list[Tensor]) -> Tensor:
-    """How far pairs are apart, (N,), from their taps: of AlexNet's it is LPIPS."""
-    distances = [
-        (weight * (a - b)).square().sum(1).mean((1, 2)) for a, b, weight in zip(taps, others, eyes.weights, strict=True)
-    ]
+def feature_distance(nets: FeatureNets, a: list[Tensor], b: list[Tensor]) -> Tensor:
+    """Distances (N,) between pairs of pictures, from the features of each: of AlexNet's it is LPIPS."""
+    distances = [(w * (x - y)).square().sum(1).mean((1, 2)) for x, y, w in zip(a, b, nets.weights, strict=True)]
     return torch.stack(distances).sum(0)
 
 
-def pooled(taps: list[Tensor]) -> Tensor:
-    """Means over places of all taps, side by side: (N, sum of channels)."""
-    return torch.cat([tap.mean((2, 3)) for tap in taps], 1)
+def pool(features: list[Tensor]) -> Tensor:
+    """Means over places of all layers, side by side: (N, sum of channels)."""
+    return torch.cat([layer.mean((2, 3)) for layer in features], 1)
 
 
-def penalty(discriminator: Discriminator, x: Tensor) -> Tensor:
+def gradient_penalty(discriminator: Discriminator, x: Tensor) -> Tensor:
     """Squared norm of the score's gradient by the picture scaled to [-2, 2], mean over pictures."""
     x = x.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(discriminator(x).mean(1).sum(), x, create_graph=True)

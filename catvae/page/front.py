@@ -88,8 +88,7 @@ def fixed(make: Callable[[], str | bytes], media_type: str) -> Callable[[Request
     """The answer with what is the same for everyone, or that it has not changed."""
 
     def answer(request: Request) -> Response:
-        content = make()
-        raw = content.encode() if isinstance(content, str) else content
+        raw = content.encode() if isinstance(content := make(), str) else content
         tag = f'"{sha256(raw).hexdigest()[:16]}"'
         if request.headers.get("if-none-match", "").removeprefix("W/") == tag:
             return Response(status_code=304, headers=FRESH | {"etag": tag})

@@ -34,7 +34,7 @@ def test_a_scene_has_both_photos_and_says_how_one_moves_into_the_other(app_url):
     assert [photo.size for photo in map(pixels, scene["photos"])] == [(1.25 * size, 1.25 * size)] * 2 and size % 8 == 0
     assert len(scene["velocity"]) == 2 * 32 * 32 and len(scene["landmarks"]) == 12
     assert scene["painted"] == [False, True]  # a kitten exists at 64×64 only
-    for path in ("scene", "morph"):  # a page of another site must not be given what ours was answered, without its leave
+    for path in ("scene", "morph"):  # a page of another site is not given what ours was answered
         query = {"a": FIRST_A, "b": FIRST_B, "model": "v6", "path": "lerp"}
         answer = httpx.get(f"{app_url}/web/ask/{path}", params=query, timeout=60)
         assert "max-age" in answer.headers["cache-control"] and "origin" in answer.headers["vary"].lower()

@@ -120,9 +120,8 @@ class Front:
 
     def manifest(self, request: Request) -> Response:
         current = self.weights.current
-        told = manifest_of(current.models, current.metrics)
-        told |= {"films": list(FILE_KINDS), "gradio": gradio_version(), "mixer": self.beside}
-        return JSONResponse(told, headers=FRESH)
+        here = {"films": list(FILE_KINDS), "gradio": gradio_version(), "mixer": self.beside}
+        return JSONResponse(manifest_of(current.models, current.metrics) | here, headers=FRESH)
 
     def photo(self, request: Request) -> Response:
         """The photo of an example cat, to move the square on it."""
@@ -143,8 +142,7 @@ class Front:
     def cut(self, body: bytes, request: Request, words: Words) -> Response:
         """The face in a square on a photo that was sent; {"gone": true} where the photo has left the server."""
         asked = parse(body)
-        path = kept_photo(asked.get("key"))
-        if path is None:
+        if (path := kept_photo(asked.get("key"))) is None:
             return JSONResponse({"error": words["expired"], "gone": True}, 404)
         return JSONResponse({"face": packed(cut_at(CAT, str(path), asked.get("square"), words))})
 

@@ -35,7 +35,9 @@ def tree(tmp_path_factory) -> Path:
     shutil.copytree(ROOT / "catvae", tree / "catvae", ignore=shutil.ignore_patterns("__pycache__", "*.pyi"))
     for name in ("v6", "v7"):
         shutil.copytree(ROOT / "checkpoints" / name, tree / "checkpoints" / name)
-    for name in ("app.py", "train_space.py", "LICENSE", "examples", "figures"):
+    for name in ("app.py", "train_space.py"):  # a link would take the code beside what it points to
+        shutil.copy(ROOT / name, tree)
+    for name in ("LICENSE", "examples", "figures"):
         (tree / name).symlink_to(ROOT / name)
 
     model = tree / "catvae" / "model.py"

@@ -20,7 +20,7 @@ FREE = "zero-a10g"  # the hardware on which an account without a plan may have G
 # of a model repo, whatever its models are called: all that `serving.weights` reads
 PRELOADED = re.compile("|".join([r"config\.json", *(rf"[^/]+/{re.escape(file)}" for file in (*FILES, LATENTS))]))
 NEEDED = (
-    *("app.py", "train_space.py", "pyproject.toml", "LICENSE"),
+    *("app.py", "train_space.py", "pyproject.toml", "setup.py", "LICENSE"),
     *(
         "catvae/**/*",
         "examples/*",

@@ -67,7 +67,14 @@ def test_a_space_gets_what_it_needs_and_nothing_else(hub):
     space = publish_space(SPACE, model_repo="owner/cats")
     assert space.address.endswith(f"/spaces/{SPACE}") and not space.advice
     files = hub.files(f"spaces/{SPACE}", "main")
-    for name in ("app.py", "pyproject.toml", "setup.py", "catvae/page/page.py", "examples/kitten-01.png", "examples/blog/en.html"):
+    for name in (
+        "app.py",
+        "pyproject.toml",
+        "setup.py",
+        "catvae/page/page.py",
+        "examples/kitten-01.png",
+        "examples/blog/en.html",
+    ):
         assert files[name] == (ROOT / name).read_bytes()
     assert {"catvae/serving/words/es.toml", "catvae/photos/aligner.safetensors"} < set(files)
     assert not [name for name in files if name.startswith(("tests/", ".ci/", "NOTE")) or name.endswith((".pyc", ".pt"))]

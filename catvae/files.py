@@ -19,7 +19,7 @@ from catvae.errors import CheckpointError, SettingError, UserError, describe
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent  # of a checkout; an installed package carries what it needs inside itself
 HOME = ROOT if (ROOT / "train_space.py").is_file() else PACKAGE
-BUNDLED, EXAMPLES, FIGURES = HOME / "checkpoints", HOME / "examples", HOME / "figures"
+BUNDLED, EXAMPLES = HOME / "checkpoints", HOME / "examples"
 LICENSE = next(ROOT.glob("catvae-*.dist-info/licenses/LICENSE"), ROOT / "LICENSE")  # of a package, of a checkout
 WEIGHTS = "model.safetensors"  # in a model's folder
 MANIFEST = "mixer.json"  # in a folder that `catvae export-web` wrote

@@ -1,4 +1,4 @@
-"""Latent space: where the faces lie in it, to draw new ones from; a map of some cats; sums of cats.
+"""Latent space: where the faces lie in it, to draw new ones from; a map of some cats; directions of cats.
 
 The prior is not that place: at small β the posteriors fill only a part of it (the "holes" of
 Rosca et al. 2018, https://arxiv.org/abs/1802.06847). All posteriors together are, and a Gaussian of
@@ -7,21 +7,27 @@ independent latents is close enough to them: the KL term turns latents to axes w
 """
 
 from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from catvae.errors import CheckpointError
-from catvae.files import replacing
+from catvae.files import PACKAGE, replacing
 from catvae.images import to_pil
 from catvae.model import CatVAE
+from catvae.photos.faces import catness
 
 LATENTS = "latents.safetensors"  # beside the weights
-TEMPERATURE = 0.85  # times the standard deviation: kittens nearer to the middle are better drawn
+TEMPERATURE = 0.5  # times the standard deviation: kittens nearer to the middle are better drawn
+DRAWN = 12  # for each kitten that is kept
+DIALS = PACKAGE / "web" / "dials.safetensors"  # among the front's files, as an engine in the browser reads it too
 
 
 @torch.inference_mode()
@@ -34,7 +40,7 @@ def fit_latents(model: CatVAE, faces: Tensor) -> dict[str, Tensor]:
 
 
 def sample_latents(latents: dict[str, Tensor], count: int, generator: torch.Generator | None = None) -> Tensor:
-    """`count` latents (count, D) drawn at temperature 0.85."""
+    """`count` latents (count, D) drawn at that temperature."""
     z = torch.randn(count, len(latents["mean"]), generator=generator)
     return latents["mean"] + TEMPERATURE * latents["std"] * z
 
@@ -112,14 +118,69 @@ def move_apart(points: Tensor, gap: float, rounds: int = 300) -> Tensor:
 
 
 @torch.inference_mode()
-def add_up(model: CatVAE, latents: Tensor) -> list[Image.Image]:
-    """The reconstructions of three cats from their latents (3, D), and of the first minus the second plus the third."""
-    first, second, third = latents
-    return to_pil(model.decode(torch.stack([first, second, third, first - second + third])))
+def new_kittens(
+    model: CatVAE, latents: dict[str, Tensor] | None, count: int, generator: torch.Generator | None = None
+) -> list[Image.Image]:
+    """Kittens decoded from latents drawn where the training faces lie, or from the prior where no one tells: of
+    `DRAWN` times as many those that look most like cats to the networks that find faces."""
+    shape = DRAWN * count, model.config.latent_dim
+    z = sample_latents(latents, shape[0], generator) if latents else torch.randn(shape, generator=generator)
+    pictures = model.decode(z)
+    return to_pil(pictures[catness(pictures).argsort(descending=True)[:count]])
 
 
-@torch.inference_mode()
-def new_kittens(model: CatVAE, latents: dict[str, Tensor] | None, count: int) -> list[Image.Image]:
-    """Kittens decoded from latents drawn where the training faces lie, or from the prior where no one tells."""
-    z = sample_latents(latents, count) if latents else torch.randn(count, model.config.latent_dim)
-    return to_pil(model.decode(z))
+@dataclass(frozen=True)
+class Dials:
+    """Directions of a cat in v6's latents, and a linear read-out of its breed (`training/breeds.py`).
+
+    `directions` is (K, D), one row for each of `names`, as long as one unit of its dial; `weight` (B, D) and `bias`
+    (B,) give the logits of `breeds`, right for the share `accuracy` of photos that it has not learned from. `over`
+    is what `fingerprint` says of the models that have these latents.
+    """
+
+    names: tuple[str, ...]
+    directions: Tensor
+    breeds: tuple[str, ...]
+    weight: Tensor
+    bias: Tensor
+    accuracy: float
+    over: str
+
+    def fit(self, model: CatVAE) -> bool:
+        """Whether these are directions in the latents of that model."""
+        return fingerprint(model) == self.over
+
+    def nearest(self, mu: Tensor) -> dict[str, float]:
+        """The probability of each breed, 0 to 1, for a posterior mean (D,), the likeliest first."""
+        shares = (self.weight @ mu + self.bias).softmax(0)
+        return {self.breeds[i]: shares[i].item() for i in shares.argsort(descending=True).tolist()}
+
+
+def fingerprint(model: CatVAE) -> str:
+    """The same of models with the same latents, as v6 and v7 are, and of no others."""
+    return sha256(model.to_mu.bias.float().numpy(force=True).tobytes()).hexdigest()
+
+
+def save_dials(path: Path, dials: Dials) -> None:
+    """Write `path` in half precision."""
+    tensors = {name: getattr(dials, name).half().contiguous() for name in ("directions", "weight", "bias")}
+    told = {"names": " ".join(dials.names), "breeds": " ".join(dials.breeds), "over": dials.over}
+    told |= {"accuracy": f"{dials.accuracy:.3f}", "license": "CC-BY-SA-4.0"}
+    with replacing(path) as partial:
+        save_file(tensors, partial, metadata=told)
+
+
+@cache
+def load_dials(path: Path = DIALS) -> Dials:
+    """What `save_dials` wrote, in float32. Raises CheckpointError when it is missing or broken."""
+    try:
+        with safe_open(path, "pt") as file:
+            told = file.metadata()
+            directions, weight, bias = (file.get_tensor(name).float() for name in ("directions", "weight", "bias"))
+        names, breeds = (tuple(told[key].split()) for key in ("names", "breeds"))
+        if len(directions) != len(names) or not len(weight) == len(bias) == len(breeds):
+            raise ValueError("names and numbers do not fit")
+        return Dials(names, directions, breeds, weight, bias, float(told["accuracy"]), told["over"])
+    except Exception as error:  # safetensors raises its own error type, OSError and more
+        advice = "restore it with git, or train it with python -m catvae.training.breeds"
+        raise CheckpointError(f"{path}: missing or broken ({error}); {advice}") from error

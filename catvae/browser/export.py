@@ -38,6 +38,7 @@ OF_THE_APP = (
     "remote.js",
     "gradio.js",
     "explore.js",
+    "lesson.js",
     "colours.css",
     "*.d.ts",
     "__pycache__",

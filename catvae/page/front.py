@@ -26,7 +26,7 @@ from catvae.latents import new_kittens
 from catvae.page.addresses import too_many_parts
 from catvae.page.cutting import cut_at, face_at, on_photo
 from catvae.page.films import FILE_KINDS, make_film
-from catvae.page.morph import MIXING, draw_morph, draw_way
+from catvae.page.morph import MIXING, QUICK, draw_morph, draw_way
 from catvae.page.scenes import Picture, draw_full, tell_scene
 from catvae.page.tabs.compare import FRAMES, KINDS, compare_pages
 from catvae.page.tabs.explore import Explorer
@@ -55,7 +55,7 @@ def front_routes(weights: Weights, beside: bool) -> list[BaseRoute]:
         "newborn": front.newborn,
         "film": front.film,
         "map": front.map,
-        "sum": front.sum,
+        "dials": front.dials,
         "morph": front.morph,
         "scene": front.scene,
     }
@@ -185,10 +185,12 @@ class Front:
         return with_photos(draw, words)
 
     def newborn(self, body: bytes, request: Request, words: Words) -> Response:
-        """Two kittens that no one has seen."""
-        current, model = self.weights.current, request.query_params.get("model", "")
+        """Two kittens that no one has seen, by a model that paints where there is one."""
+        current, asked = self.weights.current, request.query_params.get("model", "")
+        known_model(current, asked, words)
+        name = next((name for name, model in current.models.items() if model.painter), asked)
         with MIXING:
-            kittens = new_kittens(known_model(current, model, words), current.latents.get(model), 2)
+            kittens = new_kittens(current.models[name], current.latents.get(name), 2)
         return JSONResponse({"faces": [packed(kitten) for kitten in kittens]})
 
     def compare(self, body: bytes, request: Request, words: Words) -> Response:
@@ -202,13 +204,16 @@ class Front:
 
     def map(self, body: bytes, request: Request, words: Words) -> Response:
         asked = parse(body)
-        html = self.explorer.draw_map(asked.get("model"), both(asked, words), asked.get("turn"), words)
+        html = self.explorer.draw_map(asked.get("model"), both(asked, words), words)
         return Response(html, media_type="text/html")
 
-    def sum(self, body: bytes, request: Request, words: Words) -> Response:
+    def dials(self, body: bytes, request: Request, words: Words) -> Response:
+        """The frames along one dial, side by side as JPEG in base64, and how likely each breed is for the cat."""
         asked = parse(body)
-        html = self.explorer.draw_sum(asked.get("model"), asked.get("terms"), asked.get("slot"), words)
-        return Response(html, media_type="text/html")
+        face = face_in(asked.get("cat"), CAT, words)
+        with MIXING:
+            strip, nearest = self.explorer.turn_dials(face, asked.get("places"), asked.get("dial"), words)
+        return JSONResponse({"strip": b64encode(to_bytes(strip, **QUICK)).decode(), "nearest": nearest})
 
 
 def parse(body: bytes) -> dict[str, Any]:

@@ -121,6 +121,18 @@ def find_squares(levels: list[Tensor]) -> tuple[Tensor, Tensor]:
     return squares[chosen], fit[chosen]
 
 
+@torch.inference_mode()
+def catness(faces: Tensor) -> Tensor:
+    """How much pictures (N, 3, H, W) in [0, 1], each a whole face, look like cats' faces to the networks that find
+    them: the confidence in [0, 1], (N,)."""
+    _, aligner = load_networks()
+    side = faces.shape[-1]
+    square = torch.tensor([[side / 2, side / 2, float(side), 0.0]])
+    levels = [_pyramid(face) for face in faces]
+    fit = aligner(torch.cat([cut_views(level, square) for level in levels]))[:, 4].sigmoid()
+    return fit * torch.cat([_catness(level, square) for level in levels])
+
+
 def align(image: Image.Image, face: Face, size: int = IMAGE_SIZE, margin: float = 0.0) -> Image.Image:
     """The face cut from its photo as the training faces are cut: size×size, RGB, upright.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from catvae.files import PACKAGE
 from catvae.images import make_strip, to_bytes
+from catvae.latents import load_dials
 from catvae.model import CatVAE, VAEConfig, beta_of, is_variant
 from catvae.photos.decode import MAX_MEGABYTES
 from catvae.serving.links import (
@@ -30,7 +31,17 @@ from catvae.serving.texts import TEXTS
 WEB = PACKAGE / "web"
 STYLES = ("mixer.css", "page.css")
 SPRITE = "cats.webp"
-FAMILIES = ("cat_", "cats_", "model_", "name_", "path_", "save_", "web_")  # of words whose names are put together
+REACH = 3.0  # units of a dial to either side
+FAMILIES = (
+    "cat_",
+    "cats_",
+    "dial_",
+    "model_",
+    "name_",
+    "path_",
+    "save_",
+    "web_",
+)  # of words whose names are put together
 
 
 def style(name: str) -> str:
@@ -54,6 +65,25 @@ def words_module(engine: str) -> str:
     return f'export const engine = "{engine}";\nexport default {content};\n'
 
 
+def dialled(models: Mapping[str, CatVAE]) -> list[str]:
+    """Which models have the latents that the dials turn, those first that paint."""
+    known = [name for name, model in models.items() if load_dials().fit(model)]
+    return sorted(known, key=lambda name: models[name].painter is None)
+
+
+def dials_of(models: Mapping[str, CatVAE]) -> dict[str, Any]:
+    """What there is to know of the dials: their names, their reach, the breeds that are told apart and how well, and
+    by which models, the one that paints first."""
+    dials = load_dials()
+    return {
+        "names": dials.names,
+        "reach": REACH,
+        "breeds": dials.breeds,
+        "accuracy": dials.accuracy,
+        "models": dialled(models),
+    }
+
+
 def manifest_of(models: Mapping[str, CatVAE], metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What there is to mix: the models, each with its KL in nats where `metrics` tell it, the example cats, those with
     photos, bounds and first choices."""
@@ -69,6 +99,7 @@ def manifest_of(models: Mapping[str, CatVAE], metrics: Mapping[str, Mapping[str,
                 "beta": beta_of(name, model),
                 "kl": nats_of(metrics.get(name, {})),
                 "latents": model.config.latent_dim,
+                "channels": model.config.channels,
                 "painted": model.painter is not None,
                 "told": is_variant(name, model),  # one of ours, for which there are words
                 "small": replace(model.config, painter=None) != VAEConfig(),
@@ -79,6 +110,7 @@ def manifest_of(models: Mapping[str, CatVAE], metrics: Mapping[str, Mapping[str,
         "photos": [name for name in CATS if not is_painted(name)],
         "megabytes": MAX_MEGABYTES,
         "films": ["gif"],
+        "dials": dials_of(models),
     }
 
 

@@ -1,121 +1,255 @@
-// <kitten-map> and <kitten-sum>: a map of the examples and sums of them, which the app draws.
+// <kitten-map> and <kitten-dials>: a map of the examples, which the app draws, and dials that make a cat more of a breed.
 
-import {asMixerError, h, latest, percentOf, shares} from "./dom.js";
-import {newCanvas, paint} from "./draw.js";
+import {titleOf} from "./cats.js";
 import {whenSeen} from "./compare.js";
+import {asMixerError, fill, h, latest, percentOf, say} from "./dom.js";
+import {newCanvas, paint} from "./draw.js";
+import {buildSlider} from "./morph.js";
 import {Part} from "./part.js";
-import {FRAME} from "./state.js";
 
-const WAY = 7; // frames under the map
-const FIRST_SUM = [14, 2, 11]; // black and white - black + tabby: a tabby with a white snout
+const STAGE = 384; // pixels of the picture beside the map, and of that of the dials
+const SHOWN = 3; // breeds that are named
 
-/** A part whose inside the app draws, anew for each question, where it is seen. */
-class Drawn extends Part {
+/** What is nearest to a place in the direction of an arrow key: straight ahead counts twice what lies to the side.
+ * @param {{x: number, y: number}[]} places @param {{x: number, y: number}} from @param {string} key
+ * @returns {number} -1 where there is none */
+export function nearestTo(places, from, key) {
+  const ahead = /** @type {Record<string, [number, number]>} */ ({ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1]})[key];
+  if (!ahead) return -1;
+  let best = -1, least = Infinity;
+  places.forEach(({x, y}, i) => {
+    const [dx, dy] = [x - from.x, y - from.y], along = dx * ahead[0] + dy * ahead[1], beside = Math.abs(dx * ahead[1]) + Math.abs(dy * ahead[0]);
+    if (along <= 0 || along + 2 * beside >= least) return;
+    [best, least] = [i, along + 2 * beside];
+  });
+  return best;
+}
+
+/** @param {CatMap | CatDials} part @param {unknown} error what a visitor is told of it */
+function tell({words, parts}, error) {
+  const {kind, message} = asMixerError(error);
+  console.warn("kitten-mixer:", error);
+  say(parts.note, kind === "refused" ? message : kind === "busy" ? words.no_answer : words[`web_${kind}`]);
+}
+
+export class CatMap extends Part {
   /** @type {any} */ parts = {};
+  turn = /** @type {"a" | "b"} */ ("a");
   asked = "";
   /** @type {any} */ pair = null;
-
-  /** What to draw, and of what. @returns {[string, any]} */
-  get question() {
-    return ["", {}];
-  }
+  reached = ""; // the cat on the map that the Tab key comes to
+  redraw = latest(() => this.draw());
 
   build() {
+    const {words, parts} = this;
     this.asked = "";
-    this.parts.inside = h("div");
-    this.parts.note = h("p", {className: "status", role: "status"});
-    return [this.parts.inside, this.parts.note];
+    parts.turn = h("p", {className: "turn-note", role: "status"});
+    parts.inside = h("div", {className: "map"});
+    parts.note = h("p", {className: "status", role: "status"});
+    parts.stage = newCanvas(STAGE, {className: "stage", role: "img"});
+    parts.slider = buildSlider(this, words.morph);
+    parts.inside.addEventListener("click", (/** @type {any} */ event) => {
+      const cat = event.target.closest("button")?.dataset.cat, side = this.turn;
+      if (!cat) return;
+      this.turn = side === "a" ? "b" : "a";
+      this.ask();
+      this.store.choose(side, cat);
+    });
+    parts.inside.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.walk(event));
+    parts.inside.addEventListener("focusin", (/** @type {any} */ event) => this.reach(event.target.dataset.cat));
+    this.ask();
+    return h("div", {className: "explore"}, parts.turn, parts.inside,
+      h("div", {className: "between"}, parts.stage, h("div", {className: "controls"}, parts.slider.parts), parts.note));
+  }
+
+  ask() {
+    const {words} = this;
+    say(this.parts.turn, {a: words.choose_a, b: words.choose_b}[this.turn]);
   }
 
   listen() {
     for (const kind of ["shown", "words"]) this.on(kind, () => this.update());
+    this.on("share", () => {
+      this.parts.slider.show();
+      this.redraw();
+    });
     whenSeen(this, () => this.update());
+  }
+
+  get points() {
+    return /** @type {HTMLButtonElement[]} */ ([...this.parts.inside.querySelectorAll("button")]);
+  }
+
+  /** @param {string | undefined} cat */
+  reach(cat) {
+    const {points} = this, now = points.find(({dataset}) => dataset.cat === (cat ?? this.reached)) ?? points[0];
+    this.reached = now?.dataset.cat ?? "";
+    for (const point of points) point.tabIndex = point === now ? 0 : -1;
+    return now;
+  }
+
+  /** One tab stop: an arrow key goes to the next cat in its direction. @param {KeyboardEvent} event */
+  walk(event) {
+    const {points} = this, places = points.map(({offsetLeft: x, offsetTop: y}) => ({x, y})), at = points.indexOf(/** @type {any} */ (event.target));
+    if (at < 0 || !event.key.startsWith("Arrow")) return;
+    event.preventDefault();
+    points[nearestTo(places, places[at], event.key)]?.focus();
   }
 
   async update() {
     const {store, parts} = this;
     if (!this.offsetParent || !store.state) return;
-    const [what, {a, b, ...rest}] = this.question, asked = JSON.stringify([rest, store.language]);
-    if (asked === this.asked && this.pair?.[0] === a && this.pair?.[1] === b) return;
+    this.redraw();
+    const {a, b, model} = store.state, asked = JSON.stringify([model, store.language, store.engine.name]);
+    if (asked === this.asked && this.pair?.[0] === a && this.pair[1] === b) return;
     Object.assign(this, {asked, pair: [a, b]});
     try {
-      const html = await store.engine.drawn?.(what, {...rest, ...(a ? {a, b} : {})});
+      const html = await store.engine.map?.(a, b, model);
       if (asked !== this.asked || this.pair[0] !== a || this.pair[1] !== b) return;
-      const at = [...parts.inside.querySelectorAll("button")].indexOf(/** @type {any} */ (this.root.activeElement));
+      const focused = parts.inside.contains(this.root.activeElement);
       parts.inside.innerHTML = html ?? ""; // drawn by the app, which escapes
-      parts.inside.querySelectorAll("button")[at]?.focus();
-      parts.note.textContent = html === undefined ? this.words.explore_server : "";
-      this.drawn();
+      const reached = this.reach(undefined);
+      if (focused) reached?.focus();
+      say(parts.note, html === undefined ? this.words.explore_server : "");
     } catch (error) {
-      const {kind, message} = asMixerError(error);
-      console.warn("kitten-mixer:", error);
       this.asked = "";
-      parts.note.textContent = kind === "refused" ? message : this.words.no_answer;
+      tell(this, error);
     }
   }
 
-  drawn() {}
+  async draw() {
+    const {store, parts} = this, {morph, share} = store;
+    if (!morph || !this.offsetParent) return;
+    const [picture] = await morph.at([share], STAGE);
+    if (morph !== store.morph) return;
+    paint(parts.stage, picture);
+    parts.stage.setAttribute("aria-label", `${this.words.morph}: ${percentOf(share, this.words)}`);
+    parts.stage.dataset.share = String(share);
+  }
 }
 
-export class CatMap extends Drawn {
-  turn = /** @type {"a" | "b"} */ ("a");
+export class CatDials extends Part {
+  /** @type {any} */ parts = {};
+  side = /** @type {"a" | "b"} */ ("a");
+  /** @type {number[]} units of each dial */ places = [];
+  dial = 0; // the one that is turned
+  /** @type {any} */ cat = null; // whose pictures are here
+  asked = "";
+  failed = false; // whether the note says so
+  /** @type {{at: (shares: number[]) => any} | null} */ way = null;
+  /** @type {any} */ picture = null;
+  redraw = latest(() => this.draw());
 
-  /** @returns {[string, any]} */
-  get question() {
-    const {a, b, model} = /** @type {any} */ (this.store.state);
-    return ["map", {a, b, model, turn: this.turn}];
+  get told() {
+    return this.store.engine.manifest.dials ?? {names: [], models: [], breeds: [], reach: 1, accuracy: 0};
   }
 
   build() {
-    const all = super.build();
-    this.parts.way = h("div", {className: "strip-way", role: "group", "aria-label": this.words.result});
-    this.parts.canvases = shares(WAY).map(share => newCanvas(FRAME, {role: "img", "aria-label": percentOf(share, this.words)}));
-    this.parts.way.append(...this.parts.canvases);
-    this.parts.inside.addEventListener("click", (/** @type {any} */ event) => {
-      const cat = event.target.closest("button")?.dataset.cat, side = this.turn;
-      if (!cat) return;
-      this.turn = side === "a" ? "b" : "a";
-      this.store.choose(side, cat);
-    });
-    return h("div", {className: "explore"}, all, this.parts.way);
+    const {words, parts, told} = this;
+    this.asked = "";
+    this.places = told.names.map((/** @type {string} */ _, /** @type {number} */ i) => this.places[i] ?? 0);
+    parts.note = h("p", {className: "status", role: "status"});
+    if (!told.models.length) {
+      say(parts.note, words.dials_none);
+      return parts.note;
+    }
+    parts.stage = newCanvas(STAGE, {className: "stage", role: "img"});
+    parts.sides = ["a", "b"].map(side => h("button", {type: "button", "data-side": side, onclick: () => this.choose(side)}));
+    parts.nearest = h("p", {className: "nearest"});
+    parts.dials = told.names.map((/** @type {string} */ name, /** @type {number} */ i) =>
+      h("input", {type: "range", min: -told.reach, max: told.reach, step: 0.1, value: this.places[i], "aria-label": words[`dial_${name}`], oninput: () => this.turn(i)}));
+    const rows = told.names.map((/** @type {string} */ name, /** @type {number} */ i) => h("label", {}, h("span", {"aria-hidden": "true"}, words[`dial_${name}`]), parts.dials[i]));
+    const keep = ["a", "b"].map(side => h("button", {type: "button", "data-keep": side, onclick: () => this.keep(/** @type {any} */ (side))}, fill(words.dials_keep, {cat: words[`cat_${side}`]})));
+    this.show();
+    return h("div", {className: "dials"},
+      h("div", {className: "seen-as"}, h("div", {className: "choices", role: "group", "aria-label": words.dials_of}, parts.sides), parts.stage, parts.nearest),
+      h("div", {className: "knobs"}, h("div", {className: "rows-of-dials"}, rows),
+        h("div", {className: "choices"}, h("button", {type: "button", className: "reset", onclick: () => this.reset()}, words.dials_reset), keep), parts.note,
+        h("p", {className: "words"}, fill(words.dials_honest, {count: told.breeds.length, right: Math.round(100 * told.accuracy), chance: Math.round(100 / told.breeds.length), model: told.models[0]}))));
   }
 
   listen() {
-    super.listen();
-    this.redraw = latest(async () => {
-      const {morph} = this.store, pictures = await morph?.at(shares(WAY), FRAME);
-      if (morph === this.store.morph) pictures?.forEach((/** @type {any} */ picture, /** @type {number} */ i) => paint(this.parts.canvases[i], picture));
-    });
+    for (const kind of ["choice", "shown", "words"]) this.on(kind, () => this.redraw());
+    whenSeen(this, () => this.redraw());
   }
 
-  async update() {
-    if (this.offsetParent) this.redraw?.();
-    await super.update();
+  /** @param {string} side */
+  choose(side) {
+    this.side = side === "b" ? "b" : "a";
+    say(this.parts.note, "");
+    this.reset();
+  }
+
+  reset() {
+    this.places = this.places.map(() => 0);
+    this.show();
+    this.redraw();
+  }
+
+  /** @param {number} dial */
+  turn(dial) {
+    this.dial = dial;
+    this.places[dial] = Number(this.parts.dials[dial].value);
+    this.show();
+    this.redraw();
+  }
+
+  /** What the controls say. */
+  show() {
+    const {parts, places, words, store} = this;
+    const signed = new Intl.NumberFormat(store.language, {signDisplay: "exceptZero", maximumFractionDigits: 1});
+    parts.dials.forEach((/** @type {any} */ dial, /** @type {number} */ i) => {
+      dial.value = places[i];
+      dial.setAttribute("aria-valuetext", signed.format(places[i]));
+      dial.toggleAttribute("data-turned", places[i] !== 0);
+    });
+    for (const button of parts.sides) {
+      const {side} = button.dataset, cat = store.choice?.[/** @type {"a" | "b"} */ (side)];
+      say(button, cat ? `${words[`cat_${side}`]}: ${titleOf(cat, words)}` : words[`cat_${side}`]);
+      button.setAttribute("aria-pressed", String(side === this.side));
+    }
+  }
+
+  async draw() {
+    const {store, parts, places, dial, told} = this;
+    if (!this.offsetParent || !store.state || !told.models.length) return;
+    const cat = store.choice[this.side], rest = places.map((place, i) => (i === dial ? 0 : place)), asked = JSON.stringify([dial, rest, store.engine.name]);
+    try {
+      if (cat !== this.cat || asked !== this.asked) {
+        const {way, nearest} = await store.engine.dials(cat, rest, dial);
+        Object.assign(this, {cat, asked, way});
+        this.name(nearest);
+      }
+      [this.picture] = await /** @type {any} */ (this.way).at([(this.places[this.dial] / told.reach + 1) / 2]);
+      paint(parts.stage, this.picture);
+      parts.stage.setAttribute("aria-label", fill(this.words.dials_picture, {cat: titleOf(cat, this.words)}));
+      parts.stage.dataset.places = places.join(" ");
+      if (this.failed) say(parts.note, "");
+      this.failed = false;
+      this.show();
+    } catch (error) {
+      this.failed = true;
+      tell(this, error);
+    }
+  }
+
+  /** @param {Record<string, number>} nearest the breeds, the likeliest first */
+  name(nearest) {
+    const {words, parts} = this, named = Object.entries(nearest).slice(0, SHOWN).filter(([, share]) => share >= 0.005).map(([breed, share]) => `${words[`dial_${breed}`]} ${Math.round(100 * share)} %`);
+    say(parts.nearest, fill(words.dials_nearest, {breeds: named.join(", ")}));
+  }
+
+  /** The picture becomes a cat of the mix. @param {"a" | "b"} side */
+  async keep(side) {
+    if (!this.picture) return;
+    const face = newCanvas(64), {store} = this;
+    paint(face, this.picture);
+    const file = await new Promise(resolve => face.toBlob(resolve));
+    await store.bring(side, async () => ({...await store.engine.findFaces(file), kind: "newborn"}));
+    say(this.parts.note, fill(this.words.dials_kept, {cat: this.words[`cat_${side}`]}));
   }
 }
 
-export class CatSum extends Drawn {
-  terms = [...FIRST_SUM];
-  changing = FIRST_SUM.length - 1;
-
-  /** @returns {[string, any]} */
-  get question() {
-    return ["sum", {model: this.store.state?.model, terms: this.terms, slot: this.changing}];
-  }
-
-  build() {
-    const all = super.build();
-    this.parts.inside.addEventListener("click", (/** @type {any} */ event) => {
-      const {cat, slot} = event.target.closest("button")?.dataset ?? {};
-      if (slot !== undefined) this.changing = Number(slot);
-      else if (cat !== undefined) this.terms = this.terms.map((term, i) => (i === this.changing ? Number(cat) : term));
-      else return;
-      this.update();
-    });
-    return all;
-  }
-}
-
-for (const [name, element] of Object.entries({"kitten-map": CatMap, "kitten-sum": CatSum})) {
+for (const [name, element] of Object.entries({"kitten-map": CatMap, "kitten-dials": CatDials})) {
   if (!customElements.get(name)) customElements.define(name, element);
 }

@@ -3,6 +3,7 @@
 
 import "./kitten-mixer.js";
 import "./explore.js";
+import "./lesson.js";
 import {base} from "./dom.js";
 import {languageFor, storeOf} from "./state.js";
 import words, {engine as ENGINE} from "./words.js";
@@ -70,8 +71,8 @@ export async function connect(element, props, trigger, watch) {
   if (engine.manifest.mixer) store.other = async () => {
     if (store.engine !== engine) return engine;
     const {openEngine: open} = await import(new URL("../mixer/engine/local.js", base).href);
-    const local = await open(() => store.words, () => store.language), {films, variants, first} = local.manifest;
-    return Object.assign(local, {manifest: {...engine.manifest, films, variants, first}});
+    const local = await open(() => store.words, () => store.language), {films, variants, first, dials} = local.manifest;
+    return Object.assign(local, {manifest: {...engine.manifest, films, variants, first, dials}});
   };
   await store.open(engine, wish, {home: new URL("..", base).href, keeps: true});
 }

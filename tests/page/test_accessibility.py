@@ -38,7 +38,7 @@ def test_no_view_has_serious_barriers(open_page, app_url, node_modules, theme, l
         expect(page.get_by_role("dialog", name=name)).to_be_visible(timeout=30_000)
         barriers += find_barriers(page, name, node_modules)
         page.keyboard.press("Escape")
-    for tab, shown in (("compare", "#compare table"), ("explore", "#map svg"), ("understand", "#lesson img")):
+    for tab, shown in (("compare", "#compare table"), ("explore", "#map svg"), ("understand", "#lesson canvas")):
         page.get_by_role("tab", name=words[f"tab_{tab}"]).click()
         expect(page.locator(shown).first).to_be_visible(timeout=30_000)
         barriers += find_barriers(page, tab, node_modules)

@@ -1,4 +1,4 @@
-"""The tab to explore latent space: a map of the example cats, and sums of cats."""
+"""The tab to explore latent space: a map of the example cats, and dials that make a cat more of a breed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,12 +10,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from catvae.images import data_uri, to_tensor
-from catvae.latents import Chart, add_up, make_chart, move_apart
+from catvae.images import data_uri, make_strip, to_pil, to_tensor
+from catvae.latents import Chart, Dials, load_dials, make_chart, move_apart
 from catvae.model import CatVAE
 from catvae.page.components import Choice
 from catvae.page.theme import element, i18n, render, static
 from catvae.page.visitor import known_model, refuse
+from catvae.serving.front import REACH, dialled
 from catvae.serving.links import CATS, cat_title, example_face
 from catvae.serving.weights import Weights
 
@@ -28,21 +29,19 @@ MAPPED = (
     "kitten-03",
     "kitten-07",
 )  # as many as there is room for
-FIRST_SUM = (14, 2, 11)  # black and white - black + tabby: a tabby with a white snout
-SIGNS = ("", "−", "+", "=")
 WEBP = {"kind": "WEBP", "quality": 90}
+DIAL_FRAMES = 17  # along one dial, from its least to its most; the browser fades between neighbours
 
 
 def explore_tab(model: gr.Dropdown) -> None:
-    """A map of the cats on which two can be chosen to be mixed, and cats to add and subtract.
+    """A map of the cats on which two can be chosen to be mixed, and dials of a cat.
 
     `model` and this tab's own choice of model follow each other.
     """
-    gr.Markdown(i18n("explore_intro"))
     here = Choice(model.choices, value=model.value, label=i18n("model"), filterable=False, elem_id="explore-model")
     element("<kitten-map></kitten-map>", elem_id="map")
-    gr.Markdown(i18n("sum_intro"))
-    element("<kitten-sum></kitten-sum>", elem_id="sum")
+    gr.Markdown(i18n("explore_intro"))
+    element("<kitten-dials></kitten-dials>", elem_id="dials")
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     here.input(None, here, model, js=static("same.js"), **quiet)
     model.change(None, model, here, js=static("same.js"), **quiet)
@@ -71,7 +70,7 @@ class Explorer:
         """What the cats are called, for those who do not see them."""
         return [cat_title(name, words) for name in MAPPED]
 
-    def draw_map(self, name: str, chosen: Sequence[Image.Image], turn: str, words: dict[str, str]) -> str:
+    def draw_map(self, name: str, chosen: Sequence[Image.Image], words: dict[str, str]) -> str:
         """The map as HTML, with the faces of A and B on it, the visitor's own too. Raises gr.Error for a bad model."""
         model, chart = self.chart_of(name, words)
         faces, places = self.faces, {}
@@ -85,33 +84,32 @@ class Explorer:
         return render(
             "map.html",
             words=words,
-            turn="b" if turn == "b" else "a",
             marks=marks,
             line=[f"{value:.2f}" for letter in "AB" for value in points[places[letter]]],
             variance=words["variance"].format(percent=round(100 * chart.share), count=len(MAPPED)),
         )
 
-    def draw_sum(self, name: str, terms: Any, slot: Any, words: dict[str, str]) -> str:
-        """The first cat minus the second plus the third as HTML, and the cats to choose from. Raises gr.Error for
-        what is no model, no three cats, or none of the three."""
-        model, chart = self.chart_of(name, words)
-        called = self.names(words)
-        if not isinstance(terms, list) or len(terms) != len(FIRST_SUM):
-            raise refuse(words, "unknown_cat")
-        terms, slot = [picked(term, len(called), words) for term in terms], picked(slot, len(terms), words)
-        tiles = [
-            {
-                "sign": SIGNS[i],
-                "source": enlarged(image),
-                "caption": words[f"term_{i + 1}"],
-                "label": ": ".join([words[f"term_{i + 1}"], *(called[term] for term in terms[i : i + 1])]),
-            }
-            for i, image in enumerate(add_up(model, chart.latents[terms]))
-        ]
-        shelf = [
-            {"label": label, "source": data_uri(face, **WEBP)} for label, face in zip(called, self.faces, strict=True)
-        ]
-        return render("sum.html", words=words, tiles=tiles, slot=slot, cats=shelf, chosen=terms[slot])
+    @torch.inference_mode()
+    def turn_dials(
+        self, face: Image.Image, places: Any, dial: Any, words: dict[str, str]
+    ) -> tuple[Image.Image, dict[str, float]]:
+        """A 64×64 face as the dials make it: frames along the `dial` of that number, while the others stay at their
+        `places`, side by side; and how likely each breed is for the face itself. Raises gr.Error for what is no place
+        or no dial, and where no model has these latents."""
+        painter, dials = self.painter, load_dials()
+        if painter is None:
+            raise refuse(words, "dials_none")
+        at = places_in(places, dials, words)
+        mu = painter.to_mu(painter.encoder(to_tensor([face])))[0]
+        way = torch.linspace(-REACH, REACH, DIAL_FRAMES)[:, None] * dials.directions[picked(dial, len(at), words)]
+        frames = to_pil(painter.decode(mu + at @ dials.directions + way))
+        return make_strip(frames), dials.nearest(mu)
+
+    @property
+    def painter(self) -> CatVAE | None:
+        """The model that paints what the dials say: v7, or v6 where that is not among the models."""
+        models = self.weights.current.models
+        return next((models[name] for name in dialled(models)), None)
 
 
 @torch.inference_mode()
@@ -150,13 +148,16 @@ def title_of(face: Image.Image, words: dict[str, str]) -> str:
     return next((cat_title(name, words) for name in CATS if example_face(name) == face), words["own_cat"])
 
 
+def places_in(told: Any, dials: Dials, words: dict[str, str]) -> Tensor:
+    """Where the dials stand, (K,) in units. Raises gr.Error for what is no such list."""
+    known = isinstance(told, list) and len(told) == len(dials.names)
+    if not known or not all(type(at) in (int, float) and abs(at) <= REACH for at in told):
+        raise refuse(words, "bad_dial")
+    return torch.tensor(told, dtype=torch.float32)
+
+
 def picked(value: object, count: int, words: dict[str, str]) -> int:
     """A number from 0 to below `count`. Raises gr.Error for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < count:
-        raise refuse(words, "unknown_cat")
+    if type(value) is not int or not 0 <= value < count:
+        raise refuse(words, "bad_dial")
     return value
-
-
-def enlarged(image: Image.Image, side: int = 256) -> str:
-    """A picture as an address that needs no file, enlarged to a square of `side` pixels."""
-    return data_uri(image.resize((side, side), Image.Resampling.LANCZOS), **WEBP)

@@ -4,7 +4,7 @@
 import {SIDE} from "../draw.js";
 import {NETWORK as LANDMARKS, VIEW as WIDE, VIEW_SIDE, findLandmarks, fitSquare} from "./landmarks.js";
 import {run} from "./models.js";
-import {crop, cut, halve, reduce, resize, toFloats} from "./pixels.js";
+import {crop, cut, fromRgba, halve, reduce, resize, toFloats} from "./pixels.js";
 
 const WORKING_SIDE = 640, STRIDE = 8, FINDER_SIDE = 28, VIEW = 1.25, MARGIN = 16;
 const MIN_HEAT = 0.1, MAX_PROPOSALS = 12, PASSES = 3, MIN_FIT = 0.35, MIN_SCORE = 0.35, MAX_FACES = 3;
@@ -39,6 +39,13 @@ export async function findFaces(photo) {
 async function setUpright(levels, square) {
   const [dx, dy, scale, spin] = fitSquare(await findLandmarks(viewOf(levels, square, VIEW_SIDE, WIDE))).map(value => Math.max(-0.6, Math.min(0.6, value)));
   return Math.abs(spin) > MAX_TURN ? move(square, dx, dy, scale, spin) : square;
+}
+
+// How much a picture, which is a whole face, looks like a cat's, in [0, 1].
+export async function catness(face) {
+  const square = {x: face.width / 2, y: face.height / 2, side: face.width, angle: 0};
+  const [[, , , , fits, cat]] = await look(pyramid(toFloats(fromRgba(face))), [square]);
+  return sigmoid(fits) * sigmoid(cat);
 }
 
 // The face cut as the training faces are cut: RGBA, size × size, and so much more with a margin, in sides. Null where

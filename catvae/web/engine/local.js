@@ -3,15 +3,16 @@
 import {isPainted} from "../cats.js";
 import {MixerError, base, shares} from "../dom.js";
 import {SIDE, fromPixels, newCanvas, paint, penOf, pieceOf} from "../draw.js";
-import {NETWORKS, SURE, align, findFaces, wholePicture} from "./faces.js";
-import {openFile, openManifest} from "./files.js";
+import {NETWORKS, SURE, align, catness, findFaces, wholePicture} from "./faces.js";
+import {openFile, openManifest, readTensors} from "./files.js";
 import {findCodec, framesOf, makeFilm} from "./film.js";
 import {between, decode, encode, networksOf, openLatents, openNetworks, toFetch, watchBytes} from "./models.js";
 import {PhotoError, fromRgba, openPhoto, toRgba} from "./pixels.js";
 import {NETWORKS as FULL_SIZE, makeScene} from "./scene.js";
 
 const SHOWN = 1024; // pixels of the longer side of the copy that is drawn
-const TEMPERATURE = 0.85; // of newborns, times the standard deviation, as catvae/latents.py has it
+const TEMPERATURE = 0.5, DRAWN = 12; // of newborns: times the standard deviation, and how many for each, as catvae/latents.py has it
+const ALIGNER = NETWORKS[1];
 
 /** @param {Uint8Array} bytes */
 async function drawn(bytes) {
@@ -157,13 +158,39 @@ export async function openEngine(wordsOf) {
     /** What the linear VAE is made of. @param {string} file */
     components: file => openFile(file),
 
-    /** @param {string} model */
-    async newborn(model) {
-      const {mean, std} = await openLatents(model);
+    /** Two kittens that no one has seen, by a model that paints where there is one: of several those that look most
+     * like cats to the networks that find faces. @param {string} asked */
+    async newborn(asked) {
+      const model = painter ?? asked, {mean, std} = await openLatents(model), networks = await networksOf(model);
       const draw = () => Float32Array.from(mean, (value, i) => value + TEMPERATURE * std[i] * normal());
-      const {decoder, painter} = await networksOf(model);
-      const faces = await waitFor([decoder, painter].filter(name => name != null), () => decode(model, [draw(), draw()]));
-      return faces.map((/** @type {ImageData} */ face) => cutCat("newborn", face));
+      return waitFor([networks.decoder, networks.painter, ALIGNER].filter(name => name != null), async () => {
+        const faces = await decode(model, Array.from({length: 2 * DRAWN}, draw)), scored = [];
+        for (const face of faces) scored.push({face, score: await catness(face)});
+        scored.sort((a, b) => b.score - a.score);
+        return scored.slice(0, 2).map(({face}) => cutCat("newborn", face));
+      });
+    },
+
+    /** As the remote engine's. @param {any} cat @param {number[]} places @param {number} dial */
+    async dials(cat, places, dial) {
+      const {names, breeds, reach, models: [model]} = manifest.dials, networks = await networksOf(model);
+      const needed = [networks.decoder, networks.painter, cat.name ? null : networks.encoder].filter(name => name != null);
+      return waitFor(needed, async () => {
+        const tensors = readTensors(await openFile("dials.safetensors"), "dials.safetensors"), mu = await latentOf(cat, model), {length} = mu;
+        const [directions, weight, bias] = ["directions", "weight", "bias"].map(name => /** @type {any} */ (tensors.get(name)).values);
+        const row = (/** @type {Float32Array} */ values, /** @type {number} */ i) => values.subarray(i * length, (i + 1) * length);
+        const logits = breeds.map((/** @type {string} */ _, /** @type {number} */ i) => row(weight, i).reduce((sum, value, j) => sum + value * mu[j], bias[i]));
+        const most = Math.max(...logits), parts = logits.map((/** @type {number} */ logit) => Math.exp(logit - most));
+        const total = parts.reduce((/** @type {number} */ sum, /** @type {number} */ part) => sum + part, 0);
+        const nearest = breeds.map((/** @type {string} */ breed, /** @type {number} */ i) => [breed, parts[i] / total]).sort((/** @type {any} */ [, x], /** @type {any} */ [, y]) => y - x);
+        const at = (/** @type {number} */ share) => names.reduce((/** @type {Float32Array} */ z, /** @type {string} */ _, /** @type {number} */ i) => {
+          const units = places[i] + (i === dial ? (2 * share - 1) * reach : 0), direction = row(directions, i);
+          return z.map((value, j) => value + units * direction[j]);
+        }, mu);
+        return {nearest: Object.fromEntries(nearest), way: {
+          at: async (/** @type {number[]} */ shares) => (await decode(model, shares.map(at))).map(fromPixels),
+        }};
+      });
     },
 
     /** @param {string} kind @param {any} _ the state @param {(share: number) => void} onShare

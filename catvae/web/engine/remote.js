@@ -149,10 +149,16 @@ export async function openEngine(_wordsOf, languageOf) {
       return answer.blob();
     },
 
-    /** Parts that only a server draws, as HTML: "map" and "sum". @param {string} what @param {any} asked */
-    async drawn(what, {a, b, ...asked}) {
-      const cats = a && b ? {a: named(a), b: named(b)} : {};
-      return (await ask(`ask/${what}?${lang()}`, JSON.stringify({...asked, ...cats}))).text();
+    /** A map of the examples with both cats on it, as HTML. @param {any} a @param {any} b @param {string} model */
+    async map(a, b, model) {
+      return (await ask(`ask/map?${lang()}`, JSON.stringify({a: named(a), b: named(b), model}))).text();
+    },
+
+    /** A cat as dials make it: the way along one `dial` while the others stay at their `places`, and the likelihood of
+     * each breed for the cat itself. @param {any} cat @param {number[]} places @param {number} dial */
+    async dials(cat, places, dial) {
+      const {strip, nearest} = await (await ask(`ask/dials?${lang()}`, JSON.stringify({cat: named(cat), places, dial}))).json();
+      return {way: way(await createImageBitmap(blobOf(strip, "image/jpeg")), NEIGHBOURS), nearest};
     },
   };
   return engine;

@@ -93,6 +93,7 @@ def open_page(browser: Browser, url: str) -> Page:
     page.wait_for_function("window.firstDrawn")
     page.wait_for_function("document.querySelectorAll('#mix kitten-gallery').length === 1")
     page.locator("#mix canvas").nth(10).wait_for()
+    page.locator("#more summary").click()  # model and steps
     page.wait_for_timeout(500)
     return page
 

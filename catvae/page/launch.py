@@ -1,5 +1,6 @@
 """How the app is started: what `Blocks.launch` needs, and where it listens."""
 
+from threading import Thread
 from typing import Any
 
 import gradio as gr
@@ -9,6 +10,7 @@ from catvae.errors import SettingError
 from catvae.files import find_port
 from catvae.page.addresses import Addresses
 from catvae.page.embed import embed_routes, find_mixer
+from catvae.page.first_look import first_look
 from catvae.page.front import front_routes
 from catvae.page.preview import LinkPreview, preview_route
 from catvae.page.theme import THEME, i18n, static
@@ -53,6 +55,7 @@ def launch(demo: gr.Blocks, weights: Weights) -> None:
     """Serve the page until it is stopped. Raises SettingError for a port that is none or is taken."""
     port = find_port()
     LIGHT_ONES.restart()  # else the first visitor waits for it
+    Thread(target=first_look, args=(weights.current,), daemon=True).start()  # as for this
     sweep_in_background(also=lambda: weights.current.recent.forget())
     try:
         demo.launch(server_port=port, **launch_options(weights))

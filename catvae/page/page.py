@@ -29,7 +29,7 @@ MAX_WAITING = 120  # in the queue; who comes then is told to try again
 QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 TABS = ("mix", "compare", "explore", "understand")
 CATS = """<kitten-cat side="a"></kitten-cat><kitten-cat side="b"></kitten-cat>
-<div id="morph"><kitten-morph></kitten-morph></div>"""
+<div id="morph"><kitten-morph></kitten-morph></div><kitten-ruler></kitten-ruler>"""
 MIX = "<kitten-send></kitten-send><kitten-gallery ends></kitten-gallery>"
 
 
@@ -42,8 +42,12 @@ def build(weights: Weights) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs"):
             tabs = {name: gr.Tab(i18n(f"tab_{name}"), id=name, elem_id=f"tab-{name}") for name in TABS}
             with tabs["mix"]:
-                controls = mix_controls(weights)
                 element(MIX, elem_id="mix")
+                # an accordion of Gradio's that is closed has nothing in it
+                element("<details><summary>${value}</summary></details>", value=i18n("more"), elem_id="more")
+                with gr.Column(elem_id="rest"):
+                    controls = mix_controls(weights)
+                    element("<kitten-save></kitten-save>", elem_id="save")
             with tabs["compare"]:
                 compare_tab()
             with tabs["explore"]:

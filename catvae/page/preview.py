@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 from PIL import Image, ImageDraw
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
@@ -107,7 +108,7 @@ class LinkPreview:
             headers = MutableHeaders(raw=start["headers"])
             if start["status"] == 200 and headers.get("content-type", "").startswith("text/html") and body:
                 request, current = Request(scope), self.weights.current
-                look = current.recent.get("first look", lambda: first_look(current))
+                look = await run_in_threadpool(first_look, current)
                 body = with_head(body, preview_tags(request, current) + look, language_for(request))
                 headers["content-length"] = str(len(body))
                 headers.add_vary_header("accept-language")
@@ -120,7 +121,7 @@ class LinkPreview:
 def is_front_page(scope: Scope) -> bool:
     """Whether a request asks for the page of the app, below a proxy's subpath or not."""
     path = scope["path"].removeprefix(scope.get("root_path", ""))
-    return scope["method"] in ("GET", "HEAD") and path in ("", "/")
+    return scope["method"] == "GET" and path in ("", "/")
 
 
 def with_head(page: bytes, ours: str, language: str) -> bytes:

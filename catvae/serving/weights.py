@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
@@ -36,6 +37,7 @@ class WeightSet:
     metrics: dict[str, dict]  # of the variants that have them, as `latents`
     latents: dict[str, dict[str, Tensor]]
     recent: Recent = field(default_factory=Recent)  # what these models drew
+    lasting: Recent = field(default_factory=lambda: Recent(seconds=inf))  # what is the same for all who come
 
     def title(self, name: str, words: Mapping[str, str]) -> str:
         """What a model is called: in our words where it is one of ours, else by its name."""

@@ -6,7 +6,7 @@ import {newCanvas, paint} from "./draw.js";
 import {Part} from "./part.js";
 import {squareTool} from "./square.js";
 
-const TILE = 44, GAP = 4; // pixels of an example in the strip
+const FACE = 512, TILE = 44, GAP = 4; // pixels of an example in the strip
 const PAUSE_MS = 250; // when the hand rests it is cut: each cut draws a mix
 const CAMERA = ["M3 7h4l2-3h6l2 3h4v13H3z", "M12 9a4 4 0 1 0 0 8a4 4 0 1 0 0-8"];
 const BOARD = ["M8 4H5v17h14V4h-3M8 2h8v4H8zM9 11h6M9 15h6"];
@@ -37,7 +37,8 @@ export class CatCard extends Part {
     parts.who = h("strong", {className: "who"}, cat);
     parts.kind = h("span", {className: "kind"});
     parts.note = h("span", {className: "note", role: "status"});
-    parts.face = newCanvas(256, {role: "img"});
+    parts.about = h("p", {className: "about"}, parts.who, " ", parts.kind, parts.note);
+    Object.assign(parts, {face: newCanvas(FACE, {role: "img"}), shown: null, marked: undefined});
     parts.adjust = h("button", {type: "button", className: "adjust", "aria-label": named("adjust_cat"), onclick: () => this.adjust()}, words.adjust_short);
     parts.waiting = h("span", {className: "waiting", role: "status"});
     parts.refusals = [0, 1, 2].map(() => h("p", {className: "refusal", role: "alert", hidden: true}));
@@ -53,7 +54,7 @@ export class CatCard extends Part {
     rove(tools);
     parts.strip = h("div", {className: "strip", role: "toolbar", "aria-label": named("examples_of")});
     parts.card = h("section", {className: "card", "aria-label": cat},
-      h("p", {className: "about"}, parts.who, " ", parts.kind, parts.note),
+      parts.about,
       h("div", {className: "seen"}, h("div", {className: "face"}, parts.face, parts.waiting), parts.refusals[0]),
       tools, parts.adjust, parts.strip);
     parts.face.addEventListener("click", () => !parts.adjust.hidden && this.adjust());
@@ -92,20 +93,23 @@ export class CatCard extends Part {
     parts.shelf = this.dialog("shelf", named("all_cats_as", {count: cats.length}), rows);
   }
 
-  /** As many as one row holds, and a button that says how many more there are. @param {any} named */
+  /** As many as one row holds, the chosen one among them, and a button that says how many more there are.
+   * @param {any} named */
   fillStrip(named) {
     const {parts, store} = this, {cats} = store.manifest, {strip} = parts;
     const more = h("button", {type: "button", className: "more", onclick: () => parts.shelf.showModal()});
     strip.append(...cats.map((/** @type {string} */ name) => this.tile(name, named)), more);
     const reach = rove(strip);
     const fit = () => {
-      const fits = Math.max(1, Math.floor((strip.clientWidth + GAP) / (TILE + GAP)) - 1);
-      [...strip.children].slice(0, -1).forEach((button, i) => /** @type {any} */ (button).hidden = i >= fits);
+      const tiles = /** @type {any[]} */ ([...strip.children].slice(0, -1)), fits = Math.max(1, Math.floor((strip.clientWidth + GAP) / (TILE + GAP)) - 1);
+      const chosen = tiles.findIndex(button => button.ariaPressed === "true"), last = chosen < fits ? fits - 1 : chosen;
+      tiles.forEach((button, i) => (button.hidden = i >= fits - 1 && i !== last));
       say(more, `+${Math.max(0, cats.length - fits)}`);
       more.hidden = fits >= cats.length;
       more.setAttribute("aria-label", `${more.textContent}: ${named("all_cats_as", {count: cats.length})}`);
       reach();
     };
+    parts.fit = fit;
     this.sizes?.disconnect();
     this.sizes = new ResizeObserver(fit);
     this.sizes.observe(strip);
@@ -258,7 +262,8 @@ export class CatCard extends Part {
     say(parts.kind, note && !quiet ? "" : [title, kind].filter(Boolean).join(", "));
     say(parts.cutNote, note);
     const face = store.faceOf(side);
-    if (parts.shown !== face) paint(parts.face, face);
+    if (parts.shown !== face) paint(parts.face, (parts.shown = face));
+    parts.about.title = parts.about.textContent;
     parts.face.setAttribute("aria-label", [this.title, title, kind].filter(Boolean).join(", "));
     parts.adjust.hidden = !cat.photo && !(cat.name && store.manifest.photos.includes(cat.name));
     parts.card.classList.toggle("has-photo", !parts.adjust.hidden);
@@ -269,8 +274,11 @@ export class CatCard extends Part {
       say(place, refusal);
       place.hidden = !refusal;
     }
-    for (const button of this.root.querySelectorAll("button[data-cat]")) {
-      button.setAttribute("aria-pressed", String(button.getAttribute("data-cat") === (cat.name ?? cat.photo?.name)));
+    const mark = cat.name ?? cat.photo?.name ?? null;
+    if (parts.marked !== mark) {
+      parts.marked = mark;
+      for (const button of this.root.querySelectorAll("button[data-cat]")) button.setAttribute("aria-pressed", String(button.getAttribute("data-cat") === mark));
+      parts.fit();
     }
     say(parts.next, cat.photo?.faces.length === 1 ? words.found_face : words.next_face);
     parts.next.hidden = !cat.photo?.faces.length;

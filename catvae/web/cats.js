@@ -21,6 +21,10 @@ export function nameOf(name, words) {
 /** What a cat is called. @param {Cat} cat @param {Record<string, string>} words */
 export const titleOf = (cat, words) => (cat.name ? nameOf(cat.name, words) : words.own_cat);
 
+/** The name that a cat goes by; "" for a kitten by number, and for a cat that no one has named.
+ * @param {Cat} cat @param {Record<string, string>} words */
+export const calledOf = ({name}, words) => (name && !name.includes("kitten") ? nameOf(name, words) : "");
+
 /** Whether it is a real cat. @param {Cat} cat @param {Record<string, string>} words */
 export const kindOf = (cat, words) => words[`cats_${cat.kind === "cut" ? "own" : cat.kind}`];
 

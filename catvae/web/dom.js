@@ -136,18 +136,22 @@ export function latest(act) {
   };
 }
 
-/** @type {CSSStyleSheet | null} */
+/** @type {Promise<CSSStyleSheet> | null} */
 let sheet = null;
 
-/** A constructed sheet: unlike <style>, a strict policy allows it. */
-export async function openStyles() {
-  if (sheet) return sheet;
+/** A constructed sheet, one for all parts, which so come at once: unlike <style>, a strict policy allows it. */
+export function openStyles() {
+  sheet ??= loadStyles().catch(error => {
+    sheet = null; // it is asked for again
+    throw error;
+  });
+  return sheet;
+}
+
+async function loadStyles() {
   const response = await fetch(new URL("mixer.css", base)).catch(() => null);
   if (!response?.ok) throw new MixerError("missing", "mixer.css cannot be had");
-  const text = await response.text();
-  if (!sheet) {
-    sheet = new CSSStyleSheet();
-    sheet.replaceSync(text);
-  }
-  return sheet;
+  const styles = new CSSStyleSheet();
+  styles.replaceSync(await response.text());
+  return styles;
 }

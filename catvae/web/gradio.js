@@ -33,6 +33,11 @@ export async function connect(element, props, trigger, watch) {
     if (model && store.engine && (model !== choice.model || steps !== choice.steps || path !== choice.path)) store.change({model, steps, path});
   });
   store.addEventListener("choice", tellGradio);
+  const steps = root.querySelector("#steps"), nameSteps = () => {
+    for (const input of steps.querySelectorAll("input")) if (input.ariaLabel !== store.words.steps) input.ariaLabel = store.words.steps;
+  };
+  new MutationObserver(nameSteps).observe(steps, {subtree: true, attributeFilter: ["aria-label"]}); // "range slider for Pasos"
+  nameSteps();
   store.addEventListener("drawn", () => document.dispatchEvent(new Event("kitten-drawn")));
   root.addEventListener("open-model", () => root.querySelector("#tab-mix-button")?.click());
 
@@ -60,7 +65,7 @@ export async function connect(element, props, trigger, watch) {
   root.addEventListener("click", (/** @type {any} */ event) => {
     const link = event.target.closest?.("#head a");
     if (link?.dataset.lang) speak(link.dataset.lang);
-    else if (link?.matches(".skip")) root.querySelector("kitten-gallery")?.shadowRoot?.querySelector(".show")?.focus();
+    else if (link?.matches(".skip")) root.querySelector("kitten-morph")?.shadowRoot?.querySelector(".slider")?.focus();
     else return;
     event.preventDefault();
   });

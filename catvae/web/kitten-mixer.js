@@ -2,11 +2,12 @@
 
 import {CatCard} from "./cat-card.js";
 import {Compare} from "./compare.js";
-import {asMixerError, base, betaOf, drawnCat, h, openStyles, say} from "./dom.js";
+import {asMixerError, base, drawnCat, h, openStyles, say} from "./dom.js";
 import {Gallery} from "./gallery.js";
 import {Morph} from "./morph.js";
+import {Ruler} from "./ruler.js";
 import {addressOf} from "./saving.js";
-import {Send} from "./send.js";
+import {Save, Send} from "./send.js";
 import {Share} from "./share.js";
 import {languageFor, storeOf} from "./state.js";
 import {engine as ENGINE} from "./words.js";
@@ -129,21 +130,21 @@ class KittenMixer extends HTMLElement {
     parts.cats = ["a", "b"].map(side => h("kitten-cat", {side, compact}));
     parts.morph = h("kitten-morph", {compact});
     parts.compare = h("kitten-compare", {bare: true, compact, hidden: true});
-    parts.models = h("fieldset", {className: "models"});
-    parts.about = h("p", {className: "about"});
     parts.all = h("button", {type: "button", className: "all", onclick: () => this.toggleAttribute("compare")});
     parts.steps = h("input", {type: "range", min: steps.min, max: steps.max, step: 1, oninput: () => store.change({steps: Number(parts.steps.value)})});
     parts.count = h("span", {className: "share"});
     parts.stepsWord = h("span");
     parts.paths = h("fieldset", {className: "paths"});
+    parts.more = h("summary");
     parts.private = h("p", {className: "small", hidden: ENGINE !== "local"});
     const slot = compact ? h("slot", {name: "link"}) : null;
     this.view = h("div", {className: "mixer"},
       h("div", {className: "table"}, parts.cats[0], h("div", {className: "middle"}, parts.morph, parts.compare),
-        h("div", {className: "choice"}, parts.models, parts.about, parts.all), parts.cats[1]),
-      h("kitten-gallery", {compact, ends: !compact}),
-      compact ? slot : [h("div", {className: "more"}, h("label", {className: "steps"}, parts.stepsWord, parts.steps, parts.count), parts.paths),
-        h("kitten-send"), parts.private, this.hasAttribute("offline") && h("kitten-share")]);
+        parts.cats[1], h("kitten-ruler", {compact}, parts.all)),
+      !compact && h("kitten-send"), h("kitten-gallery", {compact, ends: !compact}),
+      compact ? slot : [h("details", {className: "more"}, parts.more, h("div", {className: "choices"},
+        h("label", {className: "steps"}, parts.stepsWord, parts.steps, parts.count), parts.paths), h("kitten-save")),
+        parts.private, this.hasAttribute("offline") && h("kitten-share")]);
     /** @type {ShadowRoot} */ (this.shadowRoot).replaceChildren(this.view);
   }
 
@@ -161,12 +162,10 @@ class KittenMixer extends HTMLElement {
   render() {
     const {store, parts} = this, {words, choice} = store, {variants} = store.manifest, comparing = this.hasAttribute("compare");
     if (!choice) return;
-    const models = Object.entries(variants).map(([name, {beta}]) => /** @type {[string, any[]]} */ ([name, [h("b", {}, name), h("span", {}, betaOf(beta, store.language).replace("= ", ""))]]));
-    this.chips(parts.models, "model", models, words.model, choice.model, model => store.change({model}));
     const paths = ["lerp", "slerp"].map(path => /** @type {[string, any[]]} */ ([path, [h("span", {}, words[`path_${path}`])]]));
     this.chips(parts.paths, "path", paths, words.path, choice.path, path => store.change({path}));
-    say(parts.about, store.titleOf(choice.model).split(" · ").slice(2).join(" · "));
     say(parts.all, words.web_all);
+    say(parts.more, words.more);
     say(parts.private, words.web_private);
     parts.all.hidden = Object.keys(variants).length < 2;
     parts.all.setAttribute("aria-pressed", comparing);
@@ -215,6 +214,7 @@ class KittenMixer extends HTMLElement {
 }
 
 for (const [name, element] of Object.entries({
-  "kitten-cat": CatCard, "kitten-morph": Morph, "kitten-gallery": Gallery, "kitten-send": Send, "kitten-compare": Compare,
+  "kitten-cat": CatCard, "kitten-morph": Morph, "kitten-gallery": Gallery, "kitten-ruler": Ruler, "kitten-send": Send,
+  "kitten-save": Save, "kitten-compare": Compare,
   "kitten-share": Share, "kitten-mixer": KittenMixer,
 })) if (!customElements.get(name)) customElements.define(name, element);

@@ -6,6 +6,7 @@ import {newCanvas, paint} from "./draw.js";
 import {Part} from "./part.js";
 
 const STAGE = 640;
+const SWAY = 0.15, BREATH_MS = 4000; // how far the picture moves to each side of its place when it is first seen
 
 /** Play, slider and share of a mixer, for what moves with it. @param {Part} part @param {string} label */
 export function buildSlider({store, words}, label) {
@@ -45,7 +46,10 @@ function dragOn(canvas, storeOf) {
 export class Morph extends Part {
   canvas = newCanvas(STAGE, {className: "stage", role: "img"}); // outlives a change of language
   /** @type {any} */ parts = {};
+  inSight = false;
   redraw = latest(() => this.draw());
+  sway = 0; // beside the share: what breathes is not slid
+  breath = "to come";
 
   constructor() {
     super();
@@ -66,10 +70,18 @@ export class Morph extends Part {
 
   listen() {
     this.on("share", () => {
+      this.breath = "over";
       this.parts.slider.show();
       this.redraw();
     });
     this.on("shown", () => this.redraw());
+    const signal = this.gone?.signal, seen = new IntersectionObserver(entries => {
+      this.inSight = Boolean(entries.at(-1)?.isIntersecting);
+      this.breathe();
+    }, {threshold: 0.5});
+    seen.observe(this.canvas);
+    signal?.addEventListener("abort", () => seen.disconnect());
+    for (const kind of ["pointerdown", "keydown", "wheel"]) addEventListener(kind, () => (this.breath = "over"), {signal, capture: true, passive: true});
     for (const kind of ["status", "choice", "shown"]) this.on(kind, () => this.render());
     this.redraw();
   }
@@ -79,18 +91,34 @@ export class Morph extends Part {
     this.redraw();
   }
 
+  /** A little to each side and back, once, so that it is seen that the picture moves. */
+  breathe() {
+    if (this.breath !== "to come" || !this.inSight || !("ready" in this.canvas.dataset) || this.store.fullness === "coming") return;
+    this.breath = matchMedia("(prefers-reduced-motion: reduce)").matches ? "over" : "on";
+    const begun = performance.now(), step = (/** @type {number} */ now) => {
+      const part = Math.max(0, now - begun) / BREATH_MS;
+      if (part >= 1 || !this.isConnected) this.breath = "over";
+      this.sway = this.breath === "on" ? SWAY * Math.sin(2 * Math.PI * part) : 0;
+      this.redraw();
+      if (this.breath === "on") requestAnimationFrame(step);
+    };
+    if (this.breath === "on") requestAnimationFrame(step);
+  }
+
   async draw() {
-    const {store, canvas} = this, {morph, share} = store;
+    const {store, canvas, sway} = this, {morph, share} = store;
     if (!morph) return;
-    const [picture] = await morph.at([share]);
+    const [picture] = await morph.at([Math.max(0, Math.min(1, share + sway))]);
     if (morph !== store.morph) return;
-    Object.assign(this, {picture, drawn: share});
     paint(canvas, picture);
+    if (sway) return; // no one has moved it
+    Object.assign(this, {picture, drawn: share});
     canvas.setAttribute("aria-label", `${this.words.morph}: ${percentOf(share, this.words)}`);
     const first = !canvas.dataset.ready;
     canvas.dataset.ready = "";
     if (first) store.tell("drawn");
     this.dispatchEvent(new CustomEvent("frame", {detail: {share, model: store.state?.model}, bubbles: true, composed: true}));
+    this.breathe();
   }
 
   render() {

@@ -171,6 +171,7 @@ def test_the_mix_follows_cats_model_steps_and_path(visit):
     page.wait_for_function("document.querySelector('kitten-mixer').state.model === 'v3'")
     wait_for_share(page, 0.5)
     assert psnr(shown(page), decoded("v3", FIRST_A, "kitten-11", 0.5)) > 40
+    page.locator("kitten-mixer summary").first.click()
     page.get_by_role("slider", name="Steps").fill("4")
     expect(page.locator(".frames .show")).to_have_count(4)
     frame = page.get_by_role("button", name="33 % B", exact=True)
@@ -212,10 +213,10 @@ def test_it_plays_and_saves(visit, tmp_path):
     page.wait_for_function("document.querySelector('kitten-mixer').share > .6")
     page.get_by_role("button", name="Pause", exact=True).click()
     saved = {}
+    page.locator("kitten-mixer summary").first.click()
     for name in ("This kitten (PNG)", "Strip (PNG)", "GIF"):
-        page.locator("kitten-send summary").click()
         with page.expect_download() as download:
-            page.locator("kitten-send .menu").get_by_role("button", name=name, exact=True).click()
+            page.locator("kitten-save").get_by_role("button", name=name, exact=True).click()
         saved[name] = tmp_path / download.value.suggested_filename
         download.value.save_as(saved[name])
     assert Image.open(saved["This kitten (PNG)"]).size == (512, 512)
@@ -430,7 +431,7 @@ def test_a_post_under_a_strict_policy_holds_two_mixers_and_a_frame(visit, site, 
     wasm = [path for path in site.asked if ".wasm.gz" in path]
     assert len(wasm) <= 2  # two mixers share one; the frame is a page of its own
     with page.expect_download():
-        first.locator("kitten-send summary").click()
+        first.locator("summary").first.click()
         first.get_by_role("button", name="GIF").click()
 
 

@@ -195,6 +195,7 @@ def test_a_drag_changes_the_address_once(browser: Browser, web_exports):
         expect_ready(page)
         page.wait_for_timeout(600)
         before = page.evaluate("puts")
+        page.locator("summary").first.click()
         steps = page.get_by_role("slider", name="Steps")
         for value in [*range(2, 25), *range(23, 2, -1)]:
             steps.fill(str(value))

@@ -28,6 +28,7 @@ def find_barriers(page: Page, view: str, node_modules: Path) -> list[str]:
 @pytest.mark.parametrize(("theme", "language"), [("light", "es"), ("dark", "en")])
 def test_no_view_has_serious_barriers(open_page, app_url, node_modules, theme, language):
     page, words = open_page(query=f"/?__theme={theme}&lang={language}"), TEXTS[language]
+    page.locator("#more summary").click()
     page.get_by_role("spinbutton").fill("4")
     page.get_by_role("spinbutton").press("Enter")
     expect(page.get_by_role("button", name="33 % B", exact=True)).to_be_visible(timeout=30_000)

@@ -72,6 +72,7 @@ def test_a_reader_of_the_page_may_mix_without_the_server(browser, web_app, tmp_p
     page.goto(web_app)
     expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
     Image.open(EXAMPLES / "chelsea.jpg").save(tmp_path / "mine.jpg", quality=90)
+    page.locator("#more summary").click()
     page.get_by_label("In this browser: no photo leaves your device").check()
     page.wait_for_function("document.querySelector('kitten-morph').store.engine.name === 'local'", timeout=60_000)
     expect(page.locator("#morph kitten-morph[data-mix=shown]")).to_have_count(1, timeout=60_000)

@@ -11,18 +11,22 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from catvae import load_variant, mix
-from catvae.images import make_strip
 from catvae.serving.links import CATS, State
 from catvae.serving.texts import TEXTS
 
 
 def test_the_page_arrives_with_the_mix_of_a_fresh_page(app_url):
     head = httpx.get(app_url).text.partition("<body")[0]
-    values = json.loads(re.search(r"const {count, strip, titles} = (.*?);\n", head).group(1))
+    values = json.loads(re.search(r"const {pictures, titles} = (.*?);\n", head).group(1))
     assert values["titles"]["es"].endswith(TEXTS["es"]["web_title"])
-    shown = Image.open(BytesIO(b64decode(values["strip"].partition(",")[2]))).convert("RGB")
-    strip = make_strip(mix(load_variant("v6"), CATS[State().a], CATS[State().b], values["count"]))
-    assert np.abs(np.asarray(shown, np.float32) - np.asarray(strip, np.float32)).mean() < 5  # WebP
+    pictures = [
+        Image.open(BytesIO(b64decode(source.partition(",")[2]))).convert("RGB") for source in values["pictures"]
+    ]
+    assert len({picture.size for picture in pictures}) == 1 and pictures[0].width >= 200  # what the photos have
+    wanted = mix(load_variant("v6"), CATS[State().a], CATS[State().b], 3, size=pictures[0].width)
+    for shown, true in zip(pictures, wanted, strict=True):
+        assert np.abs(np.asarray(shown, np.float32) - np.asarray(true, np.float32)).mean() < 5  # WebP
+    assert sum(map(len, values["pictures"])) < 60_000
     assert httpx.head(app_url).status_code == 200
 
 

@@ -5,11 +5,12 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from catvae.serving.texts import TEXTS
 from tests.conftest import draw_cat
-from tests.page.test_page import expect_other_frames, frames
+from tests.page.test_page import choose_model, expect_other_frames, frames, open_more
 
 FIRST_SCREEN = ("kitten-cat[side=a] .face canvas", "kitten-cat[side=b] .face canvas", "#morph canvas")
-FIRST_SCREEN += ("#morph .slider", "#model input")
+FIRST_SCREEN += ("#morph .slider", "kitten-ruler .models")
 PICTURE = "canvas => canvas.toDataURL()"
 SHIFT = """
 window.shift = 0;
@@ -18,19 +19,29 @@ new PerformanceObserver(list => { for (const entry of list.getEntries()) shift +
 """
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)])
+@pytest.mark.parametrize(
+    ("width", "height", "side", "seen"),
+    [(1280, 720, 480, 6), (1920, 1080, 576, 6), (390, 844, 374, 6), (360, 640, 344, 3)],
+)
 @pytest.mark.parametrize("locale", ["en-US", "es-AR"])
-def test_cats_morph_and_model_are_seen_without_scrolling(open_page, width, height, locale):
+def test_the_child_is_the_page_and_what_is_needed_is_seen_without_scrolling(
+    open_page, width, height, side, seen, locale
+):
     page = open_page(width, height, locale, init=SHIFT)
-    expect(page.locator("#morph canvas[data-ready]")).to_be_visible()
-    first = (*FIRST_SCREEN, "#mix [data-save=send]") if width > height else FIRST_SCREEN  # a phone has no room for Send
+    expect(page.locator("#morph kitten-morph[data-full=on]")).to_be_visible(timeout=30_000)
+    child = page.locator("#morph canvas").bounding_box()
+    assert child["width"] == child["height"] == side
+    first = (*FIRST_SCREEN, "#mix [data-save=send]")[:seen]
     boxes = [page.locator(selector).bounding_box() for selector in first]
     assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
     assert all(box["y"] >= 0 and box["y"] + box["height"] <= height for box in boxes)
     areas = [box["width"] * box["height"] for box in boxes]
-    assert max(areas) == areas[2]  # the morph is the largest
+    assert max(areas[:3]) == areas[2]  # the child is the largest
+    tops = {box["y"] for box in boxes[:2]} | ({child["y"]} if width > height else set())
+    assert len(tops) == 1  # the pictures begin at one height
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert page.evaluate("shift") < 0.1  # nothing jumps away while the page comes together
+    expect(page.get_by_text(TEXTS[locale[:2]]["header"].split("|")[1])).to_be_in_viewport(ratio=1)
+    assert page.evaluate("shift") < 0.05  # nothing jumps away while the page comes together
 
 
 def test_the_cats_fold_away_where_they_are_not_mixed(open_page):
@@ -41,11 +52,11 @@ def test_the_cats_fold_away_where_they_are_not_mixed(open_page):
         expect(page.locator("#cats")).to_be_visible(visible=cats)
 
 
-def test_a_keyboard_skips_to_the_frames(open_page):
+def test_a_keyboard_skips_to_the_mix(open_page):
     page = open_page()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.locator("#mix .show").first).to_be_focused()
+    expect(page.locator("#morph .slider")).to_be_focused()
 
 
 def test_the_switch_changes_every_word_in_place_and_keeps_what_is_chosen(open_page, tmp_path):
@@ -99,6 +110,7 @@ def test_where_storage_is_refused_links_and_languages_work(browser, app_url):
 
 def test_steps_that_cannot_be_are_said_over_the_mix_before(open_page):
     page = open_page()
+    open_more(page)
     before = frames(page)
     steps, status = page.get_by_role("spinbutton").first, page.locator("#morph .status")
     for wrong in ("9.5", "500"):
@@ -128,8 +140,7 @@ def test_what_gets_no_answer_is_asked_for_again(browser, app_url, status):
         route.fulfill(status=status, json={"detail": "no", "error": "no"}) if broken else route.continue_()
 
     page.route("**/web/ask/morph*", answer)
-    page.locator("#model input").click()
-    page.get_by_role("option", name="v2").click()
+    choose_model(page, "v2")
     expect(page.locator("#morph [data-mix=failed] .status")).to_contain_text("No answer yet", timeout=30_000)
     assert frames(page) == before
     broken.clear()
@@ -159,6 +170,7 @@ def test_what_is_chosen_is_marked_in_forced_colours(browser, app_url):
     page = browser.new_context(locale="en-US", forced_colors="active").new_page()
     page.goto(app_url)
     expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
+    open_more(page)
     width = "element => parseFloat(getComputedStyle(element).outlineWidth)"
     for chosen in ("[role=tab][aria-selected=true]", "#path label:has(:checked)", "kitten-cat [aria-pressed=true]"):
         assert page.locator(chosen).locator("visible=true").first.evaluate(width) >= 3, chosen

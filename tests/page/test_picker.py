@@ -18,7 +18,7 @@ from catvae.photos.faces import Face, align, find_faces, whole_picture
 from catvae.serving.links import CATS
 from catvae.serving.texts import TEXTS
 from tests.conftest import CHROMIUM, FLAGS, ROOT, draw_cat
-from tests.page.test_page import choose_cat, expect_other_frames, frames
+from tests.page.test_page import choose_cat, expect_other_frames, frames, open_more
 
 CHELSEA = EXAMPLES / "chelsea.jpg"
 FACE = "card => card.cat.face.toDataURL()"
@@ -306,6 +306,7 @@ def test_a_photo_that_has_left_the_server_is_sent_once_more(open_page, app_url, 
     assert kept
     for path in kept:
         path.unlink()  # as the sweep does
+    open_more(page)
     page.get_by_role("radio", name="Arc").check(force=True)
     expect_other_frames(page, before)
     page.get_by_role("button", name="Adjust the square of Cat A").click()

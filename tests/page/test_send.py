@@ -18,7 +18,7 @@ from catvae.page.morph import shares
 from catvae.serving.links import FIRST_A, FIRST_B, example_face
 from catvae.serving.texts import TEXTS
 from tests.conftest import draw_cat
-from tests.page.test_page import expect_other_frames, frames
+from tests.page.test_page import choose_model, expect_other_frames, frames, open_more
 
 SHARE_SHEET = """
 navigator.canShare = ({files}) => files.every(file => file.type === 'TYPE');
@@ -70,10 +70,9 @@ def test_a_gif_of_pictures_that_hardly_shrink_is_small_too():
 
 
 def save(page: Page, name: str, tmp_path) -> tuple[str, Image.Image]:
-    """Name and picture of a file that a button saves; the menu is opened where the button is in it."""
+    """Name and picture of a file that a button saves."""
+    open_more(page)
     button = page.get_by_role("button", name=name, exact=True)
-    if not button.is_visible():
-        page.locator("#mix summary").click()
     with page.expect_download() as download:
         button.click()
     download.value.save_as(tmp_path / download.value.suggested_filename)
@@ -100,9 +99,7 @@ def test_frames_and_pictures_are_saved_without_the_server(open_page, tmp_path):
     page.on("request", lambda request: asked.append(request.url))
     name, picture = save(page, "Save 13 % B as PNG", tmp_path)
     assert (name, picture.size) == ("naranja-luna-v6-13.png", (512, 512))
-    page.locator("#mix summary").click()
-    expect(page.locator("#mix .menu")).to_be_in_viewport(ratio=1)  # though it opens at the foot of a laptop's screen
-    page.locator("#mix select").select_option("64")
+    page.locator("kitten-save select").select_option("64")
     name, picture = save(page, "Save 25 % B as PNG", tmp_path)
     assert picture.size == (64, 64)
     faces = [example_face(name) for name in (FIRST_A, FIRST_B)]
@@ -119,14 +116,12 @@ def test_files_are_of_the_mix_that_is_shown_though_cat_a_is_another(open_page, t
     page.wait_for_selector("#morph canvas[data-ready]")
     page.evaluate(
         "new MutationObserver(([{target: on}]) => { if (on.ariaBusy) window.busy = [on.textContent, on.disabled] })"
-        ".observe(document.querySelector('kitten-send').shadowRoot, {subtree: true, attributeFilter: ['aria-busy']})"
+        ".observe(document.querySelector('kitten-save').shadowRoot, {subtree: true, attributeFilter: ['aria-busy']})"
     )
     first = save(page, "GIF", tmp_path)[1].convert("RGB")
     assert page.evaluate("window.busy") == ["Making…", True]
-    expect(page.locator("#mix [data-save=gif]")).to_be_enabled()
-    expect(page.locator("#mix summary")).to_be_focused()  # the menu is closed: it lies over the model
-    page.locator("#model input").click()
-    page.get_by_role("option", name="v2").click()
+    expect(page.locator("kitten-save [data-save=gif]")).to_be_enabled()
+    choose_model(page, "v2")
     expect(page.locator("#mix .unseen")).to_have_text("New mix: 9 frames from Naranja to Luna with v2")
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     page.errors.append("422")
@@ -143,7 +138,7 @@ def test_files_are_of_the_mix_that_is_shown_though_cat_a_is_another(open_page, t
 def test_the_share_sheet_gets_a_file_and_the_link(open_page, tmp_path, mime, name):
     page = open_page(390, 844, query="/?lang=es", init=SHARE_SHEET.replace("TYPE", mime))
     page.wait_for_selector("#morph canvas[data-ready]")
-    page.get_by_role("button", name="Enviar", exact=True).click()
+    page.get_by_role("button", name="Enviar el gatito de Naranja y Luna", exact=True).click()
     page.wait_for_function("window.sent", timeout=30_000)
     sent, size, text = page.evaluate("window.sent")
     assert sent == f"naranja-luna-{name}" and size > 10_000
@@ -164,7 +159,7 @@ def test_the_share_sheet_gets_a_file_and_the_link(open_page, tmp_path, mime, nam
 def test_without_a_share_sheet_the_file_is_saved(open_page):
     page = open_page(init="delete Navigator.prototype.canShare")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Send", exact=True).click()
+        page.get_by_role("button", name="Send Naranja + Luna's kitten", exact=True).click()
     name = "naranja-luna-v6.mp4"
     assert download.value.suggested_filename == name
     expect(page.locator("#mix .note")).to_have_text(f"Saved, to attach to a message: {name}")
@@ -175,7 +170,7 @@ def test_a_busy_server_is_asked_again(browser, app_url):
     page.goto(app_url)
     page.wait_for_selector("#morph canvas[data-ready]", timeout=30_000)
     page.route("**/web/ask/film*", lambda route: route.fulfill(status=429, json={"error": "busy"}), times=1)
-    page.locator("#mix summary").click()
+    open_more(page)
     with page.expect_response(lambda answer: answer.status == 429), page.expect_download() as download:
         page.get_by_role("button", name="WebP", exact=True).click()
     assert download.value.suggested_filename.endswith(".webp")

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from catvae.files import EXAMPLES, example_cats
 from catvae.serving.links import State, app_address, app_link, example_name, read_state
 from tests.conftest import ROOT, draw_cat
-from tests.page.test_page import choose_cat, expect_other_frames, frames
+from tests.page.test_page import choose_cat, choose_model, expect_other_frames, frames, open_more
 
 PROXY = {"x-forwarded-host": "cats.example, inner", "x-forwarded-proto": "https,http"}
 BLOG = ROOT / "examples" / "blog"
@@ -114,8 +114,8 @@ def test_the_link_reopens_what_the_page_shows(open_page):
     before = frames(page)
     choose_cat(page, "chelsea")
     expect_other_frames(page, before)
-    page.locator("#model input").click()
-    page.get_by_role("option", name="v2").first.click()
+    choose_model(page, "v2")
+    open_more(page)
     page.get_by_role("spinbutton").first.fill("4")
     page.get_by_role("spinbutton").first.press("Enter")
     expect(link).to_have_value(re.compile(r"/\?a=chelsea&b=luna&model=v2&steps=4$"), timeout=30_000)

@@ -1,19 +1,22 @@
 (() => {
-  const {count, strip, titles} = VALUES;
+  const {pictures, titles} = VALUES;
   const params = new URLSearchParams(location.search);
-  if (['a', 'b', 'model', 'path'].some(key => params.has(key))) return;
+  if (['a', 'b', 'model', 'path', 'full'].some(key => params.has(key))) return;
   const language = params.get('lang') ?? navigator.language.slice(0, 2);
   const dark = params.get('__theme') ? params.get('__theme') === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
-  const look = document.createElement('div'), frame = document.createElement('div'), image = document.createElement('img');
+  const look = document.createElement('div'), title = document.createElement('b');
   look.id = 'first-look';
   look.ariaHidden = 'true';
   look.classList.toggle('dark', dark);
-  look.style.setProperty('--count', count);
-  look.append(titles[language] ?? titles.en, frame);
-  frame.append(image);
-  image.alt = '';
-  image.elementTiming = 'first-look';
-  image.src = strip;
+  title.textContent = titles[language] ?? titles.en;
+  look.append(title, ...pictures.map((source, i) => {
+    const image = new Image();
+    image.alt = '';
+    image.className = i === 1 ? 'kitten' : '';
+    if (i === 1) image.elementTiming = 'first-look';
+    image.src = source;
+    return image;
+  }));
   // the head is read before there is a body
   const watcher = new MutationObserver(() => {
     if (!document.body) return;

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from catvae import CatVAE, VAEConfig
 from catvae.files import BUNDLED, read_json
-from catvae.model import PAINTED, by_beta, load_models, save_checkpoint
+from catvae.model import by_beta, load_models, save_checkpoint
 from catvae.page.theme import ORANGE
 from catvae.serving.front import manifest_of, style
 from catvae.serving.texts import TEXTS
@@ -66,7 +66,7 @@ def test_a_stop_for_each_model_and_what_it_keeps(open_page, language, nats):
         expect(page.locator("kitten-ruler .keeps")).to_contain_text(re.compile(rf"^{name} · β = "))
         figure = "".join(re.search(r"· ([\d.,]+) nats: ", told(page))[1].split(","))
         assert figure == f"{KL[name]:.0f}"
-        assert (words["keeps_invented"] in told(page)) == (name == PAINTED)
+        assert (words["keeps_invented"] in told(page)) == (name == "v7")
         seen.add(told(page).partition("nats: ")[2])
     assert len(seen) > 4  # models of another rate keep something else
     choose_model(page, "v6")

@@ -235,7 +235,7 @@ export class CatDials extends Part {
 
   /** @param {Record<string, number>} nearest the breeds, the likeliest first */
   name(nearest) {
-    const {words, parts} = this, named = Object.entries(nearest).slice(0, SHOWN).filter(([, share]) => share >= 0.005).map(([breed, share]) => `${words[`dial_${breed}`]} ${Math.round(100 * share)} %`);
+    const {words, parts} = this, named = Object.entries(nearest).slice(0, SHOWN).filter(([, share]) => share >= 0.005).map(([breed, share]) => `${words[`dial_${breed}`]} ${Math.round(100 * share)}\u00a0%`);
     say(parts.nearest, fill(words.dials_nearest, {breeds: named.join(", ")}));
   }
 

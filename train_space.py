@@ -168,11 +168,10 @@ def train(args: argparse.Namespace, held: ExitStack) -> None:
     for name in names if not args.resume else ():
         check_free(args.out / name, force=args.force)
     if args.push_to_hub and rank() == 0:
-        from catvae.publishing.weights import TRIAL, check_push  # slow to import, and only needed to push
+        from catvae.publishing.weights import TRIAL, Target, check_push  # slow to import, and only needed to push
 
-        where = {"private": args.private, "revision": args.revision, "force": args.force}
-        # now, not after hours of training
-        if reason := persist(lambda: check_push(args.push_to_hub, args.out, names, **where)):
+        target = Target(args.push_to_hub, args.private, args.revision, force=args.force)
+        if reason := persist(lambda: check_push(target, args.out, names)):  # now, not after hours of training
             print(f"{reason}: the weights will go to the branch {TRIAL} (--force: to main)", flush=True)
     if args.streaming and args.limit:
         raise DataError("--limit is for a set in memory; leave out --streaming")
@@ -204,7 +203,7 @@ def train(args: argparse.Namespace, held: ExitStack) -> None:
 
             with suppress(OSError):  # whoever listened may be gone
                 print(f"pushing what is finished: {', '.join(finished)}", flush=True)
-            print(push_trained(args.out, args.push_to_hub, **where), flush=True)
+            print(push_trained(args.out, target), flush=True)
     leave_processes()
 
 

@@ -119,11 +119,9 @@ def run_import_published(args: argparse.Namespace) -> None:
 
 
 def run_push(args: argparse.Namespace) -> None:
-    from catvae.publishing.weights import push_checkpoints
+    from catvae.publishing.weights import Target, push_checkpoints
 
-    commit = push_checkpoints(
-        args.checkpoints, args.repo, private=args.private, revision=args.revision, tag=args.tag, force=args.force
-    )
+    commit = push_checkpoints(args.checkpoints, Target(args.repo, args.private, args.revision, args.tag, args.force))
     print(f"{args.repo} is at {commit}")
 
 

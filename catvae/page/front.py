@@ -1,7 +1,6 @@
 """The front's modules, and what their remote engine asks of the app, by plain routes under /web."""
 
 import json
-import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from catvae.latents import new_kittens
 from catvae.page.addresses import too_many_parts
 from catvae.page.cutting import cut_at, face_at, on_photo
 from catvae.page.films import FILE_KINDS, make_film
+from catvae.page.kept import keep_photo, kept_photo
 from catvae.page.morph import MIXING, QUICK, draw_morph, draw_way
 from catvae.page.scenes import Picture, draw_full, tell_scene
 from catvae.page.tabs.compare import FRAMES, KINDS, compare_pages
@@ -34,7 +34,6 @@ from catvae.page.visitor import check_path, known_model, language_for, read, ref
 from catvae.photos.faces import align, whole_picture
 from catvae.serving.front import STYLES, WEB, gradio_version, manifest_of, photo_of, sprite, style, words_module
 from catvae.serving.links import CATS, DEFAULT_PATH, example_face
-from catvae.serving.sweep import temp_folder
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import Weights
 
@@ -286,20 +285,3 @@ def kind_in(asked: Mapping[str, Any], letter: str) -> str:
 def packed(face: Image.Image) -> str:
     """A face as PNG in base64."""
     return b64encode(to_bytes(face)).decode()
-
-
-def keep_photo(content: bytes) -> str:
-    """Its key. The photo is swept with all others; who sends it again keeps it for longer."""
-    folder = temp_folder() / "front"
-    folder.mkdir(parents=True, exist_ok=True)
-    key = sha256(content).hexdigest()
-    (folder / key).write_bytes(content)
-    return key
-
-
-def kept_photo(key: Any) -> Path | None:
-    """Where the photo of a key lies; None if it does not (any more)."""
-    if not isinstance(key, str) or not re.fullmatch("[0-9a-f]{64}", key):
-        return None
-    path = temp_folder() / "front" / key
-    return path if path.is_file() else None

@@ -25,11 +25,11 @@ from catvae.images import is_cut, to_face, to_pil
 from catvae.model import IMAGE_SIZE
 from catvae.photos.landmarks import SIDE, VIEW, find_landmarks, fit_squares
 from catvae.photos.networks import Aligner, Finder, load_classifier, load_networks
+from catvae.photos.views import cut_squares, cut_views
 
 EYES = ((0.29, 0.41), (0.72, 0.41))  # of the frame, in every training face
 FINDER_STRIDE = 8
 FINDER_SIDE = 28.0  # pixels; the finder knows faces of 18 to 44, and each pyramid level halves
-ALIGNER_VIEW = 1.25  # the aligner sees this much of the square, so that it can tell where to move
 BOX, LANCZOS = Image.Resampling.BOX, Image.Resampling.LANCZOS
 WORKING_SIDE = 640  # pixels; larger photos are searched in a copy of this size
 MIN_HEAT = 0.1  # of the finder, for a place to be looked at closer
@@ -154,7 +154,7 @@ def align(image: Image.Image, face: Face, size: int = IMAGE_SIZE, margin: float 
     square = torch.tensor([[(x - corner[0]) / factor, (y - corner[1]) / factor, side / factor, 0.0]])
     square[0, 3] = math.radians(face.rotation)
     finer = max(1, round(side / factor / size))  # sample every pixel, then average: no aliasing
-    cut = _cut(pixels, square, round(size * view) * finer, view, mode="bicubic")
+    cut = cut_squares(pixels, square, round(size * view) * finer, view, mode="bicubic")
     return to_pil(F.avg_pool2d(cut, finer))[0]
 
 
@@ -286,27 +286,3 @@ def _move(squares: Tensor, missing: Tensor) -> Tensor:
     dx, dy, scale, turn = missing.clamp(-0.6, 0.6).unbind(1)
     x, y = x + side * (dx * angle.cos() - dy * angle.sin()), y + side * (dx * angle.sin() + dy * angle.cos())
     return torch.stack([x, y, side * scale.exp(), angle + turn], 1)
-
-
-def cut_views(levels: list[Tensor], squares: Tensor, size: int = IMAGE_SIZE, view: float = ALIGNER_VIEW) -> Tensor:
-    """`view` times as much as the squares (N, 4), each from the level that shows it at about `size` pixels."""
-    sides = squares[:, 2].clamp_min(1) * view / size
-    numbers = sides.log2().round().long().clamp(0, len(levels) - 1)
-    views = torch.empty(len(squares), 3, size, size)
-    for number in numbers.unique().tolist():
-        chosen = numbers == number
-        scaled = squares[chosen] / torch.tensor([2**number, 2**number, 2**number, 1.0])
-        views[chosen] = _cut(levels[number], scaled, size, view)
-    return views.contiguous(memory_format=torch.channels_last)
-
-
-def _cut(pixels: Tensor, squares: Tensor, size: int, view: float = 1.0, mode: str = "bilinear") -> Tensor:
-    """`view` times as much as the squares (N, 4) from one picture (3, H, W): (N, 3, size, size)."""
-    height, width = pixels.shape[1:]
-    ticks = ((torch.arange(size) + 0.5) / size - 0.5) * view
-    v, u = torch.meshgrid(ticks, ticks, indexing="ij")
-    x, y, side, angle = (value[:, None, None] for value in squares.unbind(1))
-    cos, sin = angle.cos() * side, angle.sin() * side
-    grid = torch.stack([(x + u * cos - v * sin) / width, (y + u * sin + v * cos) / height], dim=-1) * 2 - 1
-    source = pixels.expand(len(squares), -1, -1, -1)
-    return F.grid_sample(source, grid, mode=mode, padding_mode="reflection", align_corners=False)

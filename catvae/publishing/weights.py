@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 from pathlib import Path
 
@@ -31,62 +32,71 @@ class PushRefused(HubError):
     """A set that `main` does not take: it lacks a model, or one reconstructs worse than the one there."""
 
 
-def push_checkpoints(
-    folder: Path,
-    repo_id: str,
-    *,
-    private: bool = False,
-    revision: str | None = None,
-    tag: str | None = None,
-    force: bool = False,
-    token: str | None = None,
-    pauses: tuple[float, ...] | None = None,
-) -> str:
+@dataclass(frozen=True)
+class Target:
+    """Where a set goes: a model repo, `private` when it is created, and its `main` or a branch, made if need be.
+
+    `tag` also makes an annotated tag. `main` is what apps follow: without `force` it takes no set that has only some
+    of v1 to v6, lacks a model that is there, or in which one reconstructs worse than the one there; a branch takes any.
+    Raises HubError for names that cannot be.
+    """
+
+    repo: str
+    private: bool = False
+    revision: str | None = None
+    tag: str | None = None
+    force: bool = False
+    token: str | None = None
+
+    def __post_init__(self) -> None:
+        check_repo(self.repo)
+        check_ref(self.revision)
+        check_ref(self.tag)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether sets are compared with what is there."""
+        return not self.force and self.revision in (None, "main")
+
+
+def push_checkpoints(folder: Path, to: Target, pauses: tuple[float, ...] | None = None) -> str:
     """Push all finished models of a folder, the figures and a model card in one commit; returns the commit's hash.
 
-    Unchanged files make no commit. `main` is what apps follow: without `force` it takes no set that has
-    only some of v1 to v6, lacks a model that is there, or in which one reconstructs worse than the one there. With
-    `revision` the commit goes to that branch, created if need be, whatever the set; `tag` makes an annotated tag.
-    A Hub that is busy or out of reach is asked again as `persist` does, from what is there by then.
-
-    Raises PushRefused and HubError, and CheckpointError for damaged weights; nothing local changes.
+    Unchanged files make no commit. A Hub that is busy or out of reach is asked again as `persist` does, from what is
+    there by then. Raises PushRefused and HubError, and CheckpointError for damaged weights; nothing local changes.
     """
-    check_repo(repo_id)
-    check_ref(revision)
-    check_ref(tag)
     present = present_variants(folder)
     metrics = {name: read_figures(path / "metrics.json") for name, path in present.items()}
-    guarded = not force and revision in (None, "main")
-    if guarded and (reason := why_refused(set(present), metrics, {})):
+    if to.guarded and (reason := why_refused(set(present), metrics, {})):
         raise PushRefused(
             f"{folder} {reason}: train them to their end, push what there is with --force, or to a --revision"
         )
-    files = collect_files(repo_id, present, metrics)
-    api = HfApi(token=token)
+    files = collect_files(to.repo, present, metrics)
+    api = HfApi(token=to.token)
 
     def commit() -> str:
-        with hub_calls(f"push to {repo_id} failed"):
-            make_repo(api, repo_id, "model", files, private=private)
-            refs = api.list_repo_refs(repo_id) if revision or tag else None
-            if revision and refs and revision not in [ref.name for ref in refs.branches]:
-                api.create_branch(repo_id, branch=revision)  # exist_ok takes a Hub that is busy for one that has it
-            head = api.model_info(repo_id, revision=revision, timeout=30).sha
-            there = published_metrics(repo_id, head, token) if guarded else {}
-            if tag and refs and tag in [ref.name for ref in refs.tags]:
-                raise HubError(f"{repo_id} has the tag {tag} already: take another")
-            if guarded and (reason := why_refused(set(present), metrics, there)):
-                raise PushRefused(f"{repo_id} {reason}. Replace them with --force, or push to a --revision")
+        with hub_calls(f"push to {to.repo} failed"):
+            make_repo(api, to.repo, "model", files, private=to.private)
+            refs = api.list_repo_refs(to.repo) if to.revision or to.tag else None
+            if to.revision and refs and to.revision not in [ref.name for ref in refs.branches]:
+                api.create_branch(to.repo, branch=to.revision)  # exist_ok takes a busy Hub for one that has it
+            head = api.model_info(to.repo, revision=to.revision, timeout=30).sha
+            there = published_metrics(to.repo, head, to.token) if to.guarded else {}
+            if to.tag and refs and to.tag in [ref.name for ref in refs.tags]:
+                raise HubError(f"{to.repo} has the tag {to.tag} already: take another")
+            if to.guarded and (reason := why_refused(set(present), metrics, there)):
+                raise PushRefused(f"{to.repo} {reason}. Replace them with --force, or push to a --revision")
             return api.create_commit(
-                repo_id,
+                to.repo,
                 [CommitOperationAdd(name, content) for name, content in files.items()],
                 commit_message=f"Weights of {', '.join(present)}",
-                revision=revision,
+                revision=to.revision,
                 parent_commit=head,
             ).oid
 
     oid = persist(commit, pauses)
-    if tag:
-        add_tag(api, repo_id, tag, oid, pauses)
+    if to.tag:
+        add_tag(api, to.repo, to.tag, oid, pauses)
     return oid
 
 
@@ -103,75 +113,54 @@ def add_tag(api: HfApi, repo_id: str, tag: str, commit: str, pauses: tuple[float
         raise HubError(f"{error}\nTo tag them: hf repos tag create {repo_id} {tag} --revision {commit}") from error
 
 
-def push_trained(
-    folder: Path,
-    repo_id: str,
-    *,
-    private: bool = False,
-    revision: str | None = None,
-    force: bool = False,
-    token: str | None = None,
-    pauses: tuple[float, ...] = PATIENT,
-) -> str:
+def push_trained(folder: Path, to: Target, pauses: tuple[float, ...] = PATIENT) -> str:
     """Push what was trained in `folder`, so that it survives a machine which does not; returns what happened, in words.
 
     A set that `main` refuses goes to the branch "trial". When the Hub cannot be reached it is tried
     again after each of `pauses` (s). Raises HubError, with the command to try again by hand.
     """
-    how = {"private": private, "force": force, "token": token, "pauses": pauses}
+    refusal = ""
     try:
         try:
-            commit = push_checkpoints(folder, repo_id, revision=revision, **how)
-            return f"pushed to {repo_id}, branch {revision or 'main'}, at {commit}"
+            commit = push_checkpoints(folder, to, pauses)
         except PushRefused as refused:
-            revision = TRIAL
-            commit = push_checkpoints(folder, repo_id, revision=revision, **how)
-            return f"{refused}\nso they go to the branch {TRIAL}: pushed to {repo_id}, branch {TRIAL}, at {commit}"
+            refusal, to = f"{refused}\nso they go to the branch {TRIAL}: ", replace(to, revision=TRIAL)
+            commit = push_checkpoints(folder, to, pauses)
+        return f"{refusal}pushed to {to.repo}, branch {to.revision or 'main'}, at {commit}"
     except HubError as error:
-        raise HubError(f"{error}\n{retry_hint(folder, repo_id, revision, force)}") from error
+        raise HubError(f"{error}\n{retry_hint(folder, to)}") from error
 
 
-def retry_hint(folder: Path, repo_id: str, revision: str | None, force: bool) -> str:
+def retry_hint(folder: Path, to: Target) -> str:
     """The command that pushes trained weights by hand."""
-    words = ["python", "-m", "catvae", "push", str(folder), repo_id]
-    words += ["--revision", revision] if revision else []
-    words += ["--force"] if force else []
+    words = ["python", "-m", "catvae", "push", str(folder), to.repo]
+    words += ["--revision", to.revision] if to.revision else []
+    words += ["--force"] if to.force else []
     return f"The weights are safe in {folder}. To try again: {shlex.join(words)}"
 
 
-def check_push(
-    repo_id: str,
-    folder: Path,
-    trained: Iterable[str] = (),
-    *,
-    private: bool = False,
-    revision: str | None = None,
-    force: bool = False,
-    token: str | None = None,
-) -> str:
+def check_push(to: Target, folder: Path, trained: Iterable[str] = ()) -> str:
     """Make sure, before hours of training, that the push afterwards may happen; "" when it can go where it should.
 
     Creates the repo when it does not exist. `trained` are the variants that training will add to
     `folder`. Returns why `main` will refuse the set whatever they become, in words: then
     `push_trained` puts it on another branch. Raises HubError without a token that may write there.
     """
-    check_repo(repo_id)
-    check_ref(revision)
-    api = HfApi(token=token)
-    with hub_calls(f"cannot push to {repo_id}"):
+    api = HfApi(token=to.token)
+    with hub_calls(f"cannot push to {to.repo}"):
         user = api.whoami()
         try:
-            api.auth_check(repo_id, write=True)
+            api.auth_check(to.repo, write=True)
         except RepositoryNotFoundError:
-            api.create_repo(repo_id, private=private, exist_ok=True)
+            api.create_repo(to.repo, private=to.private, exist_ok=True)
     if user.get("auth", {}).get("accessToken", {}).get("role") == "read":
-        raise HubError(f"cannot push to {repo_id}: the token may only read; set HF_TOKEN to one that may write")
-    if force or revision not in (None, "main"):
+        raise HubError(f"cannot push to {to.repo}: the token may only read; set HF_TOKEN to one that may write")
+    if not to.guarded:
         return ""
     kept = {name: path for name, path in weights_in(folder).items() if name not in trained}
     metrics = {name: read_figures(path / "metrics.json") for name, path in kept.items()}
-    with hub_calls(f"cannot look at {repo_id}"):
-        there = published_metrics(repo_id, api.model_info(repo_id, timeout=30).sha, token)
+    with hub_calls(f"cannot look at {to.repo}"):
+        there = published_metrics(to.repo, api.model_info(to.repo, timeout=30).sha, to.token)
     there = {name: figures for name, figures in there.items() if name not in trained}
     return why_refused({*kept, *trained}, metrics, there)
 

@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from catvae.machine import has_fast_bf16, to_memory_format
-from catvae.photos.faces import ALIGNER_VIEW, FINDER_SIDE, FINDER_STRIDE
+from catvae.photos.faces import FINDER_SIDE, FINDER_STRIDE
 from catvae.photos.networks import ALIGNER_WEIGHTS, Aligner, Finder
+from catvae.photos.views import ALIGNER_VIEW
 from catvae.training import command
 from catvae.training.command import half_precision
 from catvae.training.data import PUBLISHED_DATASET, load_faces

@@ -148,7 +148,9 @@ def describe(logits: Tensor, targets: Tensor, names: list[str]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m catvae.training.breeds", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m catvae.training.breeds", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--photos", type=Path, required=True, help="a folder of photos, named as Siamese_12.jpg")
     parser.add_argument("--variant", default="v6", help="whose latents")
     parser.add_argument("--out", type=Path, default=Path(DIALS.name))

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from catvae.errors import ImageError, UserError
 from catvae.photos.decode import open_image
-from catvae.photos.faces import MIN_FIT, cut_views, find_squares, to_pyramid
+from catvae.photos.faces import MIN_FIT, find_squares, to_pyramid
 from catvae.photos.networks import CAT_HEAD, load_networks
+from catvae.photos.views import cut_views
 from catvae.training import command
 from catvae.training.sources import list_files
 

@@ -75,7 +75,9 @@ def _transform(pictures: Tensor, back: bool = False) -> Tensor:
     """Orthonormal cosine transform (DCT-II) of (N, 3, 64, 64) over channels, rows and columns."""
     for axis in (1, 2, 3):
         matrix = _cosines(pictures.shape[axis])
-        pictures = torch.tensordot(pictures, matrix if back else matrix.T, dims=([axis], [0])).movedim(-1, axis)
+        lists = [axis], [0]
+        pictures = torch.tensordot(pictures, matrix if back else matrix.T, lists)  # pyright: ignore[reportArgumentType]
+        pictures = pictures.movedim(-1, axis)
     return pictures
 
 
@@ -100,7 +102,9 @@ def most_lost(exact: Components, packed: Components, faces: Tensor) -> tuple[flo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m catvae.training.components", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m catvae.training.components", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--data", default=PUBLISHED_DATASET, help="as for train_space.py")
     parser.add_argument("--out", type=Path, default=COMPONENTS)
     args = parser.parse_args()

@@ -19,7 +19,8 @@ from catvae.metrics import psnr
 from catvae.model import save_checkpoint
 from catvae.photos import networks
 from catvae.photos.decode import open_image
-from catvae.photos.faces import MIN_SCORE, Face, align, cut_face, cut_views, find_faces, find_squares, to_pyramid
+from catvae.photos.faces import MIN_SCORE, Face, align, cut_face, find_faces, find_squares, to_pyramid
+from catvae.photos.views import cut_views
 from catvae.serving.links import CATS, example_face
 from catvae.training import aligner, cat_head
 from tests.conftest import ROOT, SHARED

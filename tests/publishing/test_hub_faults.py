@@ -16,7 +16,7 @@ from catvae.model import FIRST_SET, save_checkpoint
 from catvae.publishing.faces import push_faces
 from catvae.publishing.spaces import find_push, publish_space, publish_trainer
 from catvae.publishing.web import publish_web, web_snippet
-from catvae.publishing.weights import TRIAL, check_push, push_checkpoints, push_trained
+from catvae.publishing.weights import TRIAL, Target, check_push, push_checkpoints, push_trained
 from catvae.serving.weights import download_set
 from catvae.training.data import load_faces
 from tests.hub_server import HubServer, load
@@ -75,8 +75,8 @@ NAMES = [
 def test_a_name_that_cannot_be_is_refused_before_anything_is_asked_or_made(hub, client, cat_folder, one, web):
     faces = load_faces(cat_folder, limit=5)
     ways = [
-        lambda name: push_checkpoints(one, name, force=True),
-        lambda name: check_push(name, one),
+        lambda name: push_checkpoints(one, Target(name, force=True)),
+        lambda name: check_push(Target(name), one),
         lambda name: push_faces(faces, name),
         lambda name: publish_space(name),
         lambda name: publish_space(SPACE, model_repo=name or "x"),
@@ -126,9 +126,9 @@ def test_a_branch_or_tag_that_cannot_be_is_refused_first(hub, client, one):
     for ref in REFS:
         for how in ({"revision": ref}, {"tag": ref}):
             with pytest.raises(HubError, match="can be no name of a branch or tag"):
-                push_checkpoints(one, REPO, force=True, **how)
+                push_checkpoints(one, Target(REPO, force=True, **how))
         with pytest.raises(HubError, match="can be no name of a branch or tag"):
-            check_push(REPO, one, revision=ref)
+            check_push(Target(REPO, revision=ref), one)
     assert hub.requests == []
 
 
@@ -138,7 +138,7 @@ def test_a_card_that_the_hub_refuses_leaves_no_repo(hub, client, cat_folder, one
         push_faces(faces, "owner/faces", license="bogus")
     hub.fault("POST /api/validate-yaml", status=400)
     for publish in (
-        lambda: push_checkpoints(one, REPO, force=True),
+        lambda: push_checkpoints(one, Target(REPO, force=True)),
         lambda: push_faces(faces, "owner/faces"),
         lambda: publish_space(SPACE),
         lambda: publish_trainer("owner/trainer", PUSH, hardware="t4-small"),
@@ -155,7 +155,7 @@ BUSY = b'{"error": "Another commit operation is in progress for this repository.
 def test_a_commit_under_way_is_waited_for_by_all_that_publish(hub, client, cat_folder, one, web, capsys):
     hub.plan, faces = "pro", load_faces(cat_folder, limit=5)
     for where, publish in (
-        ("models/owner/cats", lambda: push_checkpoints(one, REPO, force=True)),
+        ("models/owner/cats", lambda: push_checkpoints(one, Target(REPO, force=True))),
         ("datasets/owner/faces", lambda: push_faces(faces, "owner/faces")),
         ("spaces/owner/kitten-mixer", lambda: publish_space(SPACE)),
         ("spaces/owner/trainer", lambda: publish_trainer("owner/trainer", PUSH, hardware="t4-small")),
@@ -168,20 +168,20 @@ def test_a_commit_under_way_is_waited_for_by_all_that_publish(hub, client, cat_f
 
 
 def test_what_others_pushed_in_the_meantime_stays(hub, client, mine):
-    push_checkpoints(mine, REPO)
+    push_checkpoints(mine, Target(REPO))
     set_psnr(mine, "mine", 21)
     theirs = hub.fault("POST .*/commit/", times=1, before=lambda: hub.seed(f"models/{REPO}", {"notes.md": b"theirs"}))
-    assert push_trained(mine, REPO, pauses=(0,)).startswith(f"pushed to {REPO}, branch main")
+    assert push_trained(mine, Target(REPO), pauses=(0,)).startswith(f"pushed to {REPO}, branch main")
     files = hub.files(f"models/{REPO}")
     assert theirs.hits == 1 and files["notes.md"] == b"theirs" and b'"psnr": 21' in files["mine/metrics.json"]
 
 
 def test_after_a_conflict_it_is_asked_again_whether_main_holds_better(hub, client, mine):
-    push_checkpoints(mine, REPO)
+    push_checkpoints(mine, Target(REPO))
     set_psnr(mine, "mine", 21)
     better = json.dumps(json.loads((mine / "mine" / "metrics.json").read_text()) | {"psnr": 25.0}).encode()
     hub.fault("POST .*/commit/", times=1, before=lambda: hub.seed(f"models/{REPO}", {"mine/metrics.json": better}))
-    said = push_trained(mine, REPO, pauses=(0,))
+    said = push_trained(mine, Target(REPO), pauses=(0,))
     assert "holds better weights: mine 25.00 dB there, 21.00 dB here" in said and f"branch {TRIAL}" in said
     assert hub.files(f"models/{REPO}")["mine/metrics.json"] == better
     assert b'"psnr": 21' in hub.files(f"models/{REPO}", TRIAL)["mine/metrics.json"]
@@ -200,14 +200,14 @@ def test_each_call_of_a_push_is_tried_again_or_refused_with_a_reason(hub, client
     for fault in [*out_of_order, {"reset": True}]:
         shutil.rmtree(hub.folder, ignore_errors=True)
         injected = hub.fault(call, times=2, **fault)
-        assert "pushed to" in push_trained(mine, REPO, revision="mine"), fault
+        assert "pushed to" in push_trained(mine, Target(REPO, revision="mine")), fault
         assert injected.hits and "mine/model.safetensors" in hub.files(f"models/{REPO}", "mine"), fault
         hub.clear_faults()
     for code in (400, 401, 402, 403, 404, 413):
         shutil.rmtree(hub.folder, ignore_errors=True)
         injected = hub.fault(call, status=code)
         with pytest.raises(HubError, match=r"(?s)owner/cats.* safe in .*push .* --revision mine") as refused:
-            push_trained(mine, REPO, revision="mine")
+            push_trained(mine, Target(REPO, revision="mine"))
         assert injected.hits == 1 and "delete" not in str(refused.value), code
         assert code in (400, 404) or f"{code}: injected" in str(refused.value)
         hub.clear_faults()
@@ -216,25 +216,25 @@ def test_each_call_of_a_push_is_tried_again_or_refused_with_a_reason(hub, client
 def test_a_hub_that_does_not_answer_is_asked_again(hub, client, one, monkeypatch):
     monkeypatch.setattr("catvae.download.TIMEOUT", 0.5)
     silent = hub.fault("POST /api/repos/create", delay=3, times=1)
-    assert "pushed to" in push_trained(one, REPO, revision="mine", pauses=(0,))
+    assert "pushed to" in push_trained(one, Target(REPO, revision="mine"), pauses=(0,))
     assert silent.hits == 1
 
 
 def test_a_hub_that_is_down_is_asked_again_until_there_are_no_pauses_left(hub, client, one, capsys):
     hub.down()
     with pytest.raises(HubError, match="safe in"):
-        push_trained(one, REPO, revision="mine", pauses=(0, 0))
+        push_trained(one, Target(REPO, revision="mine"), pauses=(0, 0))
     assert capsys.readouterr().out.count("once more in 0 s") == 2
 
 
 def test_metrics_that_cannot_be_read_for_the_network_are_not_taken_for_missing(hub, client, mine, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    head = push_checkpoints(mine, REPO)
+    head = push_checkpoints(mine, Target(REPO))
     set_psnr(mine, "mine", 12)
     hub.fault("(GET|HEAD) .*/resolve/.*mine/metrics", reset=True)
     shutil.rmtree(hub.folder.parent / "home")
     with pytest.raises(HubError, match="push to owner/cats failed"):
-        push_checkpoints(mine, REPO)
+        push_checkpoints(mine, Target(REPO))
     assert hub.head(f"models/{REPO}") == head  # it is worse
 
 
@@ -258,7 +258,7 @@ def test_a_tag_that_is_refused_says_that_the_weights_are_there_and_how_to_tag_th
     with pytest.raises(
         HubError, match="the weights are in owner/cats, at .*, but without the tag v1.0 .403"
     ) as refused:
-        push_checkpoints(one, REPO, force=True, tag="v1.0")
+        push_checkpoints(one, Target(REPO, force=True, tag="v1.0"))
     head = hub.head(f"models/{REPO}")
     command = f"hf repos tag create owner/cats v1.0 --revision {head}"
     assert str(refused.value).endswith(command) and "push to owner/cats failed" not in str(refused.value)
@@ -272,9 +272,9 @@ def test_a_tag_that_is_refused_says_that_the_weights_are_there_and_how_to_tag_th
 def test_the_same_command_tags_what_was_pushed_without_a_tag(hub, client, one):
     hub.fault("POST .*/tag/", status=500, times=4)
     with pytest.raises(HubError, match="but without the tag"):
-        push_checkpoints(one, REPO, force=True, tag="v1.0", pauses=())
+        push_checkpoints(one, Target(REPO, force=True, tag="v1.0"), pauses=())
     hub.clear_faults()
-    head = push_checkpoints(one, REPO, force=True, tag="v1.0")
+    head = push_checkpoints(one, Target(REPO, force=True, tag="v1.0"))
     assert load(hub.folder / "models" / REPO)["tags"]["v1.0"]["target"] == head
 
 
@@ -297,7 +297,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
 def test_a_config_of_another_project_is_one_sentence_and_no_hindrance(hub, client, mine, content):
-    push_checkpoints(mine, REPO)
+    push_checkpoints(mine, Target(REPO))
     hub.seed(f"models/{REPO}", {"mine/config.json": content})
     with pytest.raises(UserError, match=r"config\.json") as refused:
         CatVAE.from_pretrained(REPO, "mine")
@@ -307,7 +307,7 @@ def test_a_config_of_another_project_is_one_sentence_and_no_hindrance(hub, clien
     commit = hub.seed(f"models/{REPO}", {"config.json": content})
     with pytest.raises(HubError, match="cannot get v1"):  # it goes by its own list
         download_set(REPO, commit)
-    push_checkpoints(mine, REPO)
+    push_checkpoints(mine, Target(REPO))
     assert json.loads(hub.files(f"models/{REPO}")["config.json"])["variants"] == {"mine": 1.0}
 
 
@@ -316,34 +316,34 @@ FIGURES = [*list(FOREIGN.values())[:7], b'{"psnr": NaN}', b'{"psnr": "20"}']
 
 @pytest.mark.parametrize("content", FIGURES)
 def test_figures_of_another_project_are_none(hub, client, checkpoints, mine, content):
-    push_checkpoints(mine, REPO)
+    push_checkpoints(mine, Target(REPO))
     hub.seed(f"models/{REPO}", {"mine/metrics.json": content})
-    push_checkpoints(mine, REPO)
+    push_checkpoints(mine, Target(REPO))
     assert hub.files(f"models/{REPO}")["mine/metrics.json"] == (mine / "mine" / "metrics.json").read_bytes()
     (checkpoints / "v3" / "metrics.json").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"v3.metrics\.json"):
-        push_checkpoints(checkpoints, REPO)
+        push_checkpoints(checkpoints, Target(REPO))
 
 
 def test_what_is_still_in_training_is_never_pushed(hub, client, checkpoints):
-    head = push_checkpoints(checkpoints, REPO)
+    head = push_checkpoints(checkpoints, Target(REPO))
     for name in ("v5", "v6"):
         set_psnr(checkpoints, name, 30)
     (checkpoints / "v6" / "training.pt").write_bytes(b"half way")
     with pytest.raises(HubError, match="lacks v6: train them to their end"):
-        push_checkpoints(checkpoints, REPO)
-    assert check_push(REPO, checkpoints, ["v5"]) == "lacks v6"
-    assert f"branch {TRIAL}" in push_trained(checkpoints, REPO)
+        push_checkpoints(checkpoints, Target(REPO))
+    assert check_push(Target(REPO), checkpoints, ["v5"]) == "lacks v6"
+    assert f"branch {TRIAL}" in push_trained(checkpoints, Target(REPO))
     trial = hub.files(f"models/{REPO}", TRIAL)
     assert hub.head(f"models/{REPO}") == head and b'"psnr": 30' in trial["v5/metrics.json"]
     assert b'"psnr": 20' in trial["v6/metrics.json"]  # as it was on main
-    push_checkpoints(checkpoints, REPO, force=True)
+    push_checkpoints(checkpoints, Target(REPO, force=True))
     assert b'"psnr": 20' in hub.files(f"models/{REPO}")["v6/metrics.json"]
     (checkpoints / "v3" / "training.pt").write_bytes(b"half way")
     for name in set(FIRST_SET) - {"v3", "v6"}:
         shutil.rmtree(checkpoints / name)
     with pytest.raises(HubError, match="unfinished to its end with --resume"):
-        push_checkpoints(checkpoints, REPO, force=True)
+        push_checkpoints(checkpoints, Target(REPO, force=True))
 
 
 def test_a_training_space_pushes_however_that_is_written(hub, client):
@@ -367,7 +367,7 @@ def test_a_space_whose_values_cannot_be_set_says_which(hub, client, what):
 
 
 def test_only_what_is_missing_is_said_to_be(hub, client, one):
-    push_checkpoints(one, REPO, force=True)
+    push_checkpoints(one, Target(REPO, force=True))
     for variant, revision, advice in (("v9", None, r"does not exist\)$"), ("v3", "nowhere", "branch, tag or commit")):
         with pytest.raises(HubError, match=advice):
             download_variant(REPO, variant, revision)

@@ -12,7 +12,7 @@ from gradio_client import Client, handle_file
 from catvae import CatVAE
 from catvae.files import example_cats
 from catvae.model import VARIANTS, save_checkpoint
-from catvae.publishing.weights import push_checkpoints
+from catvae.publishing.weights import Target, push_checkpoints
 from tests.conftest import running_app
 
 REPO = "owner/cats"
@@ -21,7 +21,7 @@ CAT = example_cats()[0]
 
 def push(hub, folder, tmp_path) -> str:
     with hub.client(tmp_path / "pusher"):
-        return push_checkpoints(folder, REPO)
+        return push_checkpoints(folder, Target(REPO))
 
 
 def app_env(hub, home) -> dict[str, str]:

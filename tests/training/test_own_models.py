@@ -20,7 +20,7 @@ from catvae.files import write_json
 from catvae.model import beta_of, load_models, load_variant, save_checkpoint
 from catvae.page.page import Speaker
 from catvae.page.tabs.understand import understand_tab
-from catvae.publishing.weights import check_push, push_checkpoints
+from catvae.publishing.weights import Target, check_push, push_checkpoints
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import Weights, WeightSet, download_set, find_commit
 from catvae.training.data import load_faces
@@ -80,17 +80,17 @@ def test_a_broken_history_is_named(content, tmp_path):
 
 def test_a_set_of_own_models_alone_goes_to_the_hub_and_comes_back(hub, client, tmp_path):
     save_own(tmp_path / "set", "mine")
-    assert check_push(REPO, tmp_path / "set", ["mine"]) == ""
-    push_checkpoints(tmp_path / "set", REPO)
+    assert check_push(Target(REPO), tmp_path / "set", ["mine"]) == ""
+    push_checkpoints(tmp_path / "set", Target(REPO))
     save_own(tmp_path / "set", "soft", beta=3)
-    commit = push_checkpoints(tmp_path / "set", REPO)
+    commit = push_checkpoints(tmp_path / "set", Target(REPO))
     files = hub.files(f"models/{REPO}", commit)
     assert json.loads(files["config.json"])["variants"] == {"mine": 0.02, "soft": 3}
     card = files["README.md"].decode()
     assert "| mine | 0.02 | 6 | 20.00 |" in card and 'variant="mine"' in card and "v3" not in card
     shutil.rmtree(tmp_path / "set" / "mine")
     with pytest.raises(HubError, match="lacks mine"):
-        push_checkpoints(tmp_path / "set", REPO)
+        push_checkpoints(tmp_path / "set", Target(REPO))
 
     assert find_commit(REPO, "main", ask=True) == commit
     here = download_set(REPO, commit)
@@ -101,7 +101,7 @@ def test_own_models_are_pushed_beside_the_six_unless_they_were_never_measured(hu
     for name in ("v1", "v2", "v4", "v5"):
         shutil.copytree(small_set / name, own_set / name)
     write_json(own_set / "other" / "metrics.json", {"psnr": 20.0})
-    commit = push_checkpoints(own_set, REPO)
+    commit = push_checkpoints(own_set, Target(REPO))
     variants = json.loads(hub.files(f"models/{REPO}", commit)["config.json"])["variants"]
     assert list(variants) == ["v6", "mine", "v5", "v4", "v1", "v3", "v2", "a-rather-long-name"]
     assert download_set(REPO, commit).models.keys() == variants.keys()

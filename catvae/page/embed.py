@@ -23,7 +23,7 @@ from catvae.serving.weights import Weights
 
 # what the small page needs of the front, fetched at once
 AHEAD = ("kitten-mixer", "state", "part", "dom", "draw", "cats", "cat-card", "square", "morph", "gallery", "compare")
-AHEAD += ("every-beta", "ruler", "send", "saving", "card", "share", "keep", "words", "engine/remote")
+AHEAD += ("every-beta", "family", "ruler", "send", "saving", "card", "share", "keep", "words", "engine/remote")
 
 
 def embed_routes(weights: Weights, folder: Path | None) -> list[BaseRoute]:

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
+from catvae.fullsize.parents import SIZES
 from catvae.images import is_cut, to_bytes
 from catvae.latents import new_kittens
 from catvae.page.addresses import too_many_parts
@@ -155,13 +156,17 @@ class Front:
         return Response(content, media_type="image/jpeg", headers={} if body else KEPT)
 
     def scene(self, body: bytes, request: Request, words: Words) -> Response:
-        """Both cats at full size; of two examples by their names in the address. {"gone": true} where a photo has left
-        the server."""
+        """Both cats at full size, or at "most" so many pixels; of two examples by their names in the address.
+        {"gone": true} where a photo has left the server."""
         asked, current = parse(body), self.weights.current
+        told = request.query_params.get("most", "")
+        most = int(told) if told in map(str, SIZES) else SIZES[-1]
         if body:
-            return with_photos(lambda: JSONResponse(tell_scene(current, cats_in(asked, words))), words)
+            return with_photos(lambda: JSONResponse(tell_scene(current, cats_in(asked, words), most)), words)
         cats = cats_in({letter: {"cat": request.query_params.get(letter)} for letter in "ab"}, words)
-        content = current.recent.get(("scene", *cats), lambda: json.dumps(tell_scene(current, cats)).encode())
+        content = current.recent.get(
+            ("scene", *cats, most), lambda: json.dumps(tell_scene(current, cats, most)).encode()
+        )
         return Response(content, media_type="application/json", headers=KEPT)
 
     def film(self, body: bytes, request: Request, words: Words) -> Response:

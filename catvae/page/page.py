@@ -30,7 +30,7 @@ QUIET = {"api_visibility": "private", "show_progress": "hidden"}
 TABS = ("mix", "compare", "explore", "understand")
 CATS = """<kitten-cat side="a"></kitten-cat><kitten-cat side="b"></kitten-cat>
 <div id="morph"><kitten-morph></kitten-morph></div><kitten-ruler></kitten-ruler>"""
-MIX = "<kitten-send></kitten-send><kitten-gallery ends></kitten-gallery>"
+MIX = "<kitten-send></kitten-send><kitten-family></kitten-family><kitten-gallery ends></kitten-gallery>"
 
 
 def build(weights: Weights) -> gr.Blocks:

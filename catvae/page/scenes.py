@@ -48,10 +48,11 @@ def parents_of(cats: Sequence[str | Picture], most: int = SIZES[-1]) -> tuple[li
     return parents, size
 
 
-def tell_scene(current: WeightSet, cats: Sequence[str | Picture]) -> dict[str, Any]:
-    """What the front draws a mix from (`parts_of`), and which of the cats exist at 64×64 only ("painted")."""
+def tell_scene(current: WeightSet, cats: Sequence[str | Picture], most: int = SIZES[-1]) -> dict[str, Any]:
+    """What the front draws a mix of at most `most` pixels from (`parts_of`), and which of the cats exist at 64×64 only
+    ("painted")."""
     with MIXING:
-        parents, size = parents_of(cats)
+        parents, size = parents_of(cats, most)
         scene = scene_of(parents, size, find_painter(current.models))
     return {**parts_of(scene), "painted": [parent.photo is None for parent in parents]}
 

@@ -39,7 +39,7 @@ export function drawCard({a, b}, faces, kitten, percent, words, model, address) 
   pen.fillRect(0, 0, WIDTH, HEIGHT);
   write(pen, `🐱 ${words.card_title}`, middle, 84, 52, 700);
   [a, b].forEach((cat, i) => {
-    const x = [250, 830][i], title = cat.name ? titleOf(cat, words) : words[["cat_a", "cat_b"][i]];
+    const x = [250, 830][i], title = cat.name || cat.called ? titleOf(cat, words) : words[["cat_a", "cat_b"][i]];
     drawPicture(pen, faces[i], x - 150, 124, 300);
     write(pen, `${title} · ${i ? percent : 100 - percent} %`, x, 472, 34, 600, 440);
     if (cat.kind === "painted") write(pen, kindOf(cat, words), x, 506, 23, 400, 440, PALE);

@@ -1,6 +1,6 @@
 // <kitten-cat side="a">: the card of one cat, with ways to bring a photo, the square on it, and the examples.
 
-import {describe, isPainted, kindOf, nameOf} from "./cats.js";
+import {describe, isPainted, kindOf, nameOf, titleOf} from "./cats.js";
 import {drawing, fill, h, rove, say} from "./dom.js";
 import {newCanvas, paint} from "./draw.js";
 import {Part} from "./part.js";
@@ -37,7 +37,15 @@ export class CatCard extends Part {
     parts.who = h("strong", {className: "who"}, cat);
     parts.kind = h("span", {className: "kind"});
     parts.note = h("span", {className: "note", role: "status"});
-    parts.about = h("p", {className: "about"}, parts.who, " ", parts.kind, parts.note);
+    parts.rename = h("button", {type: "button", className: "rename", "aria-label": named("name_cat"), title: named("name_cat"), onclick: () => this.rename(true)}, "✎");
+    parts.name = h("input", {className: "name", maxLength: 24, hidden: true, "aria-label": named("name_cat"), autocomplete: "off", enterKeyHint: "done",
+      onblur: () => this.rename(false), onkeydown: (/** @type {KeyboardEvent} */ event) => {
+        if (event.key === "Escape") parts.name.value = this.cat.called ?? "";
+        if (event.key !== "Escape" && event.key !== "Enter") return;
+        this.rename(false);
+        parts.rename.focus();
+      }});
+    parts.about = h("p", {className: "about"}, parts.who, " ", parts.kind, " ", parts.note, parts.name, parts.rename);
     Object.assign(parts, {face: newCanvas(FACE, {role: "img"}), shown: null, marked: undefined});
     parts.adjust = h("button", {type: "button", className: "adjust", "aria-label": named("adjust_cat"), onclick: () => this.adjust()}, words.adjust_short);
     parts.waiting = h("span", {className: "waiting", role: "status"});
@@ -64,6 +72,18 @@ export class CatCard extends Part {
     this.fillStrip(named);
     this.takeDrops();
     return [parts.card, parts.shelf, parts.cutting, parts.webcam];
+  }
+
+  /** A name is written where it is read. @param {boolean} on */
+  rename(on) {
+    const {name, about} = this.parts;
+    if (on === !name.hidden) return;
+    name.hidden = !on;
+    about.classList.toggle("naming", on);
+    if (!on) return name.value.trim() !== (this.cat.called ?? "") && this.store.name(this.side, name.value);
+    name.value = this.cat.called ?? "";
+    name.placeholder = titleOf(this.cat, this.words);
+    name.focus();
   }
 
   /** @param {string} name @param {any} named */
@@ -256,10 +276,10 @@ export class CatCard extends Part {
 
   render() {
     const {cat, words, parts, store, side} = this, {busy, refusal} = store.sides[side];
-    const kind = kindOf(cat, words), note = describe(cat, words), title = cat.name ? nameOf(cat.name, words) : "";
+    const kind = kindOf(cat, words), note = describe(cat, words), title = cat.called || (cat.name ? nameOf(cat.name, words) : "");
     const quiet = cat.name && cat.number === 1 && !cat.byHand; // one of both: a phone has two lines
     say(parts.note, quiet ? "" : note);
-    say(parts.kind, note && !quiet ? "" : [title, kind].filter(Boolean).join(", "));
+    say(parts.kind, note && !quiet ? (cat.called ?? "") : [title, kind].filter(Boolean).join(", "));
     say(parts.cutNote, note);
     const face = store.faceOf(side);
     if (parts.shown !== face) paint(parts.face, (parts.shown = face));

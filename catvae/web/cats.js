@@ -6,9 +6,11 @@ import {fill} from "./dom.js";
  * The middle in shares of the photo's width and height, the side in shares of its width, clockwise degrees. */
 /** @typedef {{picture: HTMLCanvasElement, faces: Square[], whole: Square, file: Blob, key?: any, name?: string}} Photo
  * A copy of it to draw, the faces found, the best first, and what the engine knows it by. */
-/** @typedef {{kind: "real" | "painted" | "own" | "cut" | "newborn", name: string | null, face: import("./draw.js").Picture,
+/** @typedef {{kind: "real" | "painted" | "own" | "cut" | "newborn" | "child", name: string | null, called?: string, face: import("./draw.js").Picture,
  *   photo?: Photo, number?: number, square?: Square, byHand?: boolean, latents?: Map<string, any>}} Cat
- * `number` is that of the face that was cut, 0 for the whole picture. */
+ * `called` is the name that a visitor gave it, `number` that of the face that was cut, 0 for the whole picture. */
+
+const LONGEST = 24; // letters of a name
 
 /** Examples painted by one of our models are kittens by number. @param {string} name */
 export const isPainted = name => name.startsWith("kitten-");
@@ -19,18 +21,28 @@ export function nameOf(name, words) {
 }
 
 /** What a cat is called. @param {Cat} cat @param {Record<string, string>} words */
-export const titleOf = (cat, words) => (cat.name ? nameOf(cat.name, words) : words.own_cat);
+export const titleOf = (cat, words) => cat.called || (cat.name ? nameOf(cat.name, words) : words.own_cat);
+
+/** A name as it is kept: on one line, and short. @param {unknown} text */
+export const toName = text => [...String(text ?? "").replace(/[\s\p{C}]+/gu, " ").trim()].slice(0, LONGEST).join("").trim();
+
+/** What the child of two cats is called: the first half of one name and the second of the other.
+ * @param {string} a @param {string} b */
+export function childName(a, b) {
+  const [first, second] = [[...a], [...b]];
+  return toName([...first.slice(0, Math.ceil(first.length / 2)), ...second.slice(Math.floor(second.length / 2))].join(""));
+}
 
 /** The name that a cat goes by; "" for a kitten by number, and for a cat that no one has named.
  * @param {Cat} cat @param {Record<string, string>} words */
-export const calledOf = ({name}, words) => (name && !name.includes("kitten") ? nameOf(name, words) : "");
+export const calledOf = ({called, name}, words) => called || (name && !name.includes("kitten") ? nameOf(name, words) : "");
 
 /** Whether it is a real cat. @param {Cat} cat @param {Record<string, string>} words */
 export const kindOf = (cat, words) => words[`cats_${cat.kind === "cut" ? "own" : cat.kind}`];
 
 /** What was found in its photo; "" where none was looked for. @param {Cat} cat @param {Record<string, string>} words */
-export function describe({photo, number, byHand}, words) {
-  if (!photo) return "";
+export function describe({kind, photo, number, byHand}, words) {
+  if (!photo || (kind === "child" && !byHand)) return ""; // a child is a face already
   const {faces} = photo;
   if (byHand) return words.face_by_hand;
   if (!faces.length) return words.face_none;
@@ -41,5 +53,6 @@ export function describe({photo, number, byHand}, words) {
 
 /** In names of files. @param {{a: Cat, b: Cat, model: string}} state @param {string} [end] */
 export function fileName({a, b, model}, end) {
-  return [a.name ?? "cat-a", b.name ?? "cat-b", model, end].filter(Boolean).join("-");
+  const plain = (/** @type {Cat} */ {called, name}) => (called ?? "").toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "") || name;
+  return [plain(a) ?? "cat-a", plain(b) ?? "cat-b", model, end].filter(Boolean).join("-");
 }

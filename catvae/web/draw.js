@@ -14,6 +14,8 @@ export function newCanvas(side, properties = {}) {
   return canvas;
 }
 
+export const FRAME = 128; // pixels a side of small pictures
+
 /** The context of a canvas. @param {HTMLCanvasElement} canvas @param {CanvasRenderingContext2DSettings} [options] */
 export function penOf(canvas, options) {
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", options));
@@ -35,6 +37,17 @@ export function fromPixels(pixels) {
   penOf(canvas).putImageData(pixels, 0, 0);
   return canvas;
 }
+
+/** A small picture, which stays as it is. @param {Picture} picture */
+export function fromPicture(picture) {
+  const canvas = newCanvas(FRAME);
+  paint(canvas, picture);
+  return canvas;
+}
+
+/** A picture as PNG. @param {any} picture @returns {Promise<Blob>} */
+export const toBlob = picture => new Promise((resolve, reject) =>
+  picture.toBlob((/** @type {Blob | null} */ blob) => (blob ? resolve(blob) : reject(new RangeError("no memory for the picture")))));
 
 /** One square of a row of pictures. @param {Picture} strip @param {number} index */
 export function pieceOf(strip, index) {

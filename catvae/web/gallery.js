@@ -2,10 +2,9 @@
 
 import {titleOf} from "./cats.js";
 import {columns, drawing, fill, h, percentOf, say, shares} from "./dom.js";
-import {newCanvas, paint} from "./draw.js";
+import {FRAME, newCanvas, paint} from "./draw.js";
 import {Part} from "./part.js";
 import {save} from "./saving.js";
-import {FRAME} from "./state.js";
 
 const ARROW = ["M12 4v11m-5-5 5 5 5-5M5 20h14"];
 const PER_ROW = {wide: 13, middle: 9, narrow: 6}; // at most, by the width of the gallery

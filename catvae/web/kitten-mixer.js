@@ -3,6 +3,7 @@
 import {CatCard} from "./cat-card.js";
 import {Compare} from "./compare.js";
 import {asMixerError, base, drawnCat, h, openStyles, say} from "./dom.js";
+import {Family} from "./family.js";
 import {Gallery} from "./gallery.js";
 import {Morph} from "./morph.js";
 import {Ruler} from "./ruler.js";
@@ -12,7 +13,8 @@ import {Share} from "./share.js";
 import {languageFor, storeOf} from "./state.js";
 import {engine as ENGINE} from "./words.js";
 
-const WISHES = ["a", "b", "model", "steps", "path", "full"];
+const WISHES = ["a", "b", "model", "steps", "path", "full", "name-a", "name-b"];
+const SMALL = 256; // pixels a side of what a small frame shows
 let ids = 0;
 
 class KittenMixer extends HTMLElement {
@@ -94,6 +96,7 @@ class KittenMixer extends HTMLElement {
     if (before === now || !this.store.engine) return; // what is set while it loads is read then
     if (key === "lang") this.store.speak(this.language);
     else if (key === "compare") this.render();
+    else if (key.startsWith("name-")) this.store.name(key === "name-a" ? "a" : "b", now ?? "");
     else {
       const value = /** @type {any} */ (this.store.read(this.wish))[key], choice = /** @type {any} */ (this.store.choice)[key];
       if (key in {a: 0, b: 0} ? value.name !== choice.name : value !== choice) this.store.change({[key]: value});
@@ -112,6 +115,7 @@ class KittenMixer extends HTMLElement {
     store.fatal = null;
     store.language = this.language;
     store.chosen = this.hasAttribute("lang");
+    if (this.hasAttribute("compact")) store.most = SMALL;
     try {
       const [{openEngine}, styles] = await Promise.all([import(`./engine/${ENGINE}.js`), openStyles()]);
       const engine = await openEngine(() => store.words, () => store.language);
@@ -141,7 +145,7 @@ class KittenMixer extends HTMLElement {
     this.view = h("div", {className: "mixer"},
       h("div", {className: "table"}, parts.cats[0], h("div", {className: "middle"}, parts.morph, parts.compare),
         parts.cats[1], h("kitten-ruler", {compact}, parts.all)),
-      !compact && h("kitten-send"), h("kitten-gallery", {compact, ends: !compact}),
+      !compact && [h("kitten-send"), h("kitten-family")], h("kitten-gallery", {compact, ends: !compact}),
       compact ? slot : [h("details", {className: "more"}, parts.more, h("div", {className: "choices"},
         h("label", {className: "steps"}, parts.stepsWord, parts.steps, parts.count), parts.paths), h("kitten-save")),
         parts.private, this.hasAttribute("offline") && h("kitten-share")]);
@@ -216,5 +220,5 @@ class KittenMixer extends HTMLElement {
 for (const [name, element] of Object.entries({
   "kitten-cat": CatCard, "kitten-morph": Morph, "kitten-gallery": Gallery, "kitten-ruler": Ruler, "kitten-send": Send,
   "kitten-save": Save, "kitten-compare": Compare,
-  "kitten-share": Share, "kitten-mixer": KittenMixer,
+  "kitten-share": Share, "kitten-family": Family, "kitten-mixer": KittenMixer,
 })) if (!customElements.get(name)) customElements.define(name, element);

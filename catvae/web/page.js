@@ -2,7 +2,7 @@
 
 import words from "./words.js";
 
-const KEPT = ["a", "b", "model", "steps", "path", "full"], REST_MS = 400; // browsers count changes of the address
+const KEPT = ["a", "b", "model", "steps", "path", "full", "name-a", "name-b"], REST_MS = 400; // browsers count changes of the address
 const asked = new URLSearchParams(location.search), mixer = /** @type {HTMLElement} */ (document.querySelector("kitten-mixer"));
 const nav = /** @type {HTMLElement} */ (document.querySelector("nav"));
 

@@ -37,7 +37,8 @@ export class Send extends Maker {
     const {words, store, parts} = this;
     parts.send = this.button("send", words.send, "main");
     parts.note = h("span", {className: "note", role: "status"});
-    return h("div", {className: "send"}, h("div", {className: "acts"}, parts.send),
+    return h("div", {className: "send"}, h("div", {className: "acts"}, parts.send,
+      h("button", {type: "button", className: "breed", title: words.breed_info, onclick: () => store.breed()}, words.breed)),
       h("div", {className: "others"},
         h("button", {type: "button", className: "surprise", onclick: () => store.surprise()}, words.surprise),
         h("button", {type: "button", className: "newborn", onclick: () => store.newborn()}, words.newborn)), parts.note);

@@ -2,14 +2,15 @@
 // of one root, a document or a shadow, which find it there; they change it here, and are told by events:
 // "choice" (of cats, model, steps, path), "shown" (another mix), "share" (another place of it), "words", "status".
 
+import {childName, titleOf, toName} from "./cats.js";
 import {MixerError, asMixerError, fill, shares} from "./dom.js";
+import {FRAME, fromPicture, toBlob} from "./draw.js";
 import {facesOf, fullWay} from "./full.js";
 import {keep, recall} from "./keep.js";
 import languages from "./words.js";
 
 const SWEEP_MS = 2500; // from A to B while it plays
 const SLOW_MS = 500; // dimmed only then: what is dimmed is painted anew
-export const FRAME = 128; // pixels a side of a picture in the gallery
 const MAX_WAIT = 15_000; // milliseconds until it is asked for again, at most
 
 /** @typedef {import("./cats.js").Cat} Cat */
@@ -32,6 +33,9 @@ export class Store extends EventTarget {
   /** @type {Way | null} what is shown of it */ morph = null;
   /** @type {{a: Cat, b: Cat, parts: any, coming: Promise<any>} | null} both cats at full size */ scene = null;
   /** @type {import("./draw.js").Picture[]} of the gallery */ frames = [];
+  /** @type {{state: State, share: number, pictures: HTMLCanvasElement[]}[]} mixes whose child became a parent, each with
+   * small pictures of A, B and the child */ family = [];
+  most = 512; // pixels a side of a picture
   share = 0.5;
   touched = false; // whether the visitor has moved the share
   playing = false;
@@ -112,7 +116,10 @@ export class Store extends EventTarget {
    * @param {Record<string, any>} wish @returns {State} */
   read(wish) {
     const {cats, variants, first, steps: range} = this.manifest, steps = /^\d{1,2}$/.test(wish.steps) ? Number(wish.steps) : 0;
-    const cat = (/** @type {"a" | "b"} */ side) => this.engine.example([wish[side], first[side]].find(name => cats.includes(name)) ?? cats[0]);
+    const cat = (/** @type {"a" | "b"} */ side) => {
+      const name = [wish[side], first[side]].find(name => cats.includes(name)) ?? cats[0];
+      return {...this.engine.example(name), called: toName(wish[`name-${side}`])};
+    };
     return {
       a: cat("a"), b: cat("b"), model: Object.hasOwn(variants, wish.model ?? "") ? wish.model : first.model,
       steps: steps >= range.min && steps <= range.max ? steps : range.first, path: wish.path === "slerp" ? "slerp" : "lerp",
@@ -124,12 +131,12 @@ export class Store extends EventTarget {
   async restore(cats) {
     /** @type {Partial<State>} */
     const wish = {};
-    await Promise.all(Object.entries(cats).map(async ([side, {file, kind, number, square, byHand}]) => {
+    await Promise.all(Object.entries(cats).map(async ([side, {file, kind, called, number, square, byHand}]) => {
       try {
         const cat = await this.engine.findFaces(file);
         if (cat.photo && byHand) Object.assign(cat, {...await this.engine.cut(cat.photo, square), square, byHand, number});
         else if (cat.photo && number !== cat.number) await this.recut(cat, number);
-        wish[/** @type {"a" | "b"} */ (side)] = {...cat, kind};
+        wish[/** @type {"a" | "b"} */ (side)] = {...cat, kind, called};
       } catch (error) {
         console.warn("kitten-mixer:", error);
       }
@@ -140,9 +147,8 @@ export class Store extends EventTarget {
   /** Asks another engine from now on, which looks at photos anew. @param {any} engine */
   async ask(engine) {
     const wish = /** @type {Record<string, any>} */ ({}), {choice} = this;
-    for (const [side, {name, photo, face, kind}] of Object.entries({a: choice.a, b: choice.b})) {
-      const file = photo?.file ?? await new Promise(resolve => /** @type {any} */ (face).toBlob(resolve));
-      wish[side] = name ? engine.example(name) : {...await engine.findFaces(file), kind};
+    for (const [side, {name, called, photo, face, kind}] of Object.entries({a: choice.a, b: choice.b})) {
+      wish[side] = {...name ? engine.example(name) : await engine.findFaces(photo?.file ?? await toBlob(face)), kind, called};
     }
     if (!Object.hasOwn(engine.manifest.variants, choice.model)) wish.model = engine.manifest.first.model;
     engine.onBytes = (/** @type {number} */ done, /** @type {number} */ total) => this.loading(done, total);
@@ -156,10 +162,10 @@ export class Store extends EventTarget {
     const {a, b, ...rest} = this.state, cats = /** @type {Record<string, any>} */ ({});
     for (const [side, cat] of Object.entries({a, b})) {
       if (cat.name) continue;
-      const file = cat.photo?.file ?? await new Promise(resolve => /** @type {any} */ (cat.face).toBlob(resolve));
-      cats[side] = {file, kind: cat.kind, number: cat.number, square: cat.square, byHand: cat.byHand};
+      const {kind, called, number, square, byHand} = cat, file = cat.photo?.file ?? await toBlob(cat.face);
+      cats[side] = {file, kind, called, number, square, byHand};
     }
-    await keep({choice: {...rest, a: a.name, b: b.name}, cats});
+    await keep({choice: {...rest, a: a.name, b: b.name, "name-a": a.called, "name-b": b.called}, cats});
   }
 
   /** @param {Partial<typeof this.status>} news */
@@ -222,7 +228,7 @@ export class Store extends EventTarget {
   sceneOf({a, b}) {
     if (this.scene?.a === a && this.scene.b === b) return this.scene;
     const scene = {a, b, parts: null, coming: Promise.resolve()};
-    scene.coming = this.engine.scene(a, b).then((/** @type {any} */ parts) => (scene.parts = {...parts, faces: facesOf(parts)}));
+    scene.coming = this.engine.scene(a, b, this.most).then((/** @type {any} */ parts) => (scene.parts = {...parts, faces: facesOf(parts)}));
     scene.coming.catch(() => {
       if (this.scene === scene) this.scene = null; // the next one asks again
     });
@@ -275,14 +281,14 @@ export class Store extends EventTarget {
   }
 
   /** What a cat's own card does: `act` brings a cat; what cannot be done is said there, and nothing is lost.
-   * @param {"a" | "b"} side @param {() => Promise<Cat>} act */
-  async bring(side, act) {
+   * @param {"a" | "b"} side @param {() => Promise<Cat>} act @param {Partial<State>} [more] that changes with it */
+  async bring(side, act, more = {}) {
     const turn = ++this.turns[side], place = this.sides[side];
     Object.assign(place, {busy: true, refusal: ""});
     this.tell("status");
     try {
       const cat = await act();
-      if (turn === this.turns[side]) this.change({[side]: cat});
+      if (turn === this.turns[side]) this.change({...more, [side]: cat});
       return true;
     } catch (error) {
       if (turn === this.turns[side]) {
@@ -347,6 +353,38 @@ export class Store extends EventTarget {
     if (second) return this.change({a: first, b: second});
   }
 
+  /** A name for a cat. @param {"a" | "b"} side @param {string} text */
+  name(side, text) {
+    this.choice[side].called = toName(text);
+    this.tell("choice");
+    this.tell("shown");
+    this.remember();
+  }
+
+  /** The child becomes cat A and another cat comes to it; its parents stay in the family. */
+  breed() {
+    const {state, share, morph, words} = this;
+    if (!state || !morph) return;
+    const others = this.manifest.cats.filter((/** @type {string} */ name) => name !== state.a.name && name !== state.b.name);
+    const other = others[Math.floor(others.length * Math.random())] ?? this.manifest.cats[0];
+    return this.bring("a", async () => {
+      const [picture] = await morph.at([share]), [small] = await morph.at([share], FRAME);
+      const cat = await this.engine.findFaces(await toBlob(picture));
+      if (cat.photo) await this.recut(cat, 0); // it is a face already
+      this.family = [...this.family, {state, share, pictures: [this.faceOf("a"), this.faceOf("b"), small].map(fromPicture)}];
+      return {...cat, kind: "child", called: childName(titleOf(state.a, words), titleOf(state.b, words))};
+    }, {b: this.engine.example(other)});
+  }
+
+  /** Back to a mix of the family; those after it are gone. @param {number} index */
+  back(index) {
+    const {state, share} = this.family[index];
+    this.family = this.family.slice(0, index);
+    this.turns.a++;
+    this.slide(share);
+    return this.change({...state});
+  }
+
   async newborn() {
     try {
       const [a, b] = await this.engine.newborn(this.choice.model);
@@ -387,7 +425,10 @@ export class Store extends EventTarget {
   /** What shows the same again, as attributes or in an address; photos stay where they are. */
   link() {
     const {a, b, model, steps, path, full} = this.state ?? this.choice;
-    return Object.fromEntries(Object.entries({a: a.name, b: b.name, model, steps: String(steps), path, full: full ? null : "0"}).filter(([, value]) => value !== null));
+    const wish = {
+      a: a.name, b: b.name, "name-a": a.name && a.called, "name-b": b.name && b.called, model, steps: String(steps), path, full: full ? null : "0",
+    };
+    return Object.fromEntries(Object.entries(wish).filter(([, value]) => value));
   }
 }
 

@@ -15,7 +15,7 @@ from catvae.serving.texts import written
 from catvae.serving.weights import WeightSet
 from catvae.training.split import PUBLISHED_FINGERPRINT
 
-KINDS = ("real", "painted", "own", "cut", "newborn")  # whose cat it is: each has its word "cats_…"
+KINDS = ("real", "painted", "own", "cut", "newborn", "child")  # whose cat it is: each has its word "cats_…"
 FRAMES = 9  # of each model; the browser fades between neighbours
 PLOT = 460, 300  # units of the drawing; a phone shows two thirds of a pixel for each
 DOT, LINE, LETTER = 7, 18, 8.5  # radius of a dot, height of a label, width of its letters at 15 units

@@ -144,8 +144,8 @@ export async function openEngine(wordsOf) {
       return waitFor(await needed(a, b, [model]), () => way(a, b, model, path));
     },
 
-    /** Both cats at full size. @param {any} a @param {any} b */
-    scene: (a, b) => waitFor(FULL_SIZE, async () => makeScene([await parentOf(a), await parentOf(b)])),
+    /** Both cats at full size. @param {any} a @param {any} b @param {number} most pixels a side */
+    scene: (a, b, most) => waitFor(FULL_SIZE, async () => makeScene([await parentOf(a), await parentOf(b)], most)),
 
     /** @param {any} a @param {any} b @param {string} path */
     async compare(a, b, path) {

@@ -115,9 +115,9 @@ export async function openEngine(_wordsOf, languageOf) {
       return way(await createImageBitmap(await answer.blob()), NEIGHBOURS);
     },
 
-    /** Both cats at full size. @param {any} a @param {any} b @returns {Promise<import("../full.js").Scene>} */
-    async scene(a, b) {
-      const query = new URLSearchParams({lang: languageOf()}), examples = a.name && b.name;
+    /** Both cats at full size. @param {any} a @param {any} b @param {number} most pixels a side @returns {Promise<import("../full.js").Scene>} */
+    async scene(a, b, most) {
+      const query = new URLSearchParams({lang: languageOf(), most: String(most)}), examples = a.name && b.name;
       if (examples) for (const [key, cat] of Object.entries({a, b})) query.set(key, cat.name);
       const {photos, ...parts} = await (await kept([a.photo, b.photo], () =>
         ask(`ask/scene?${query}`, examples ? undefined : JSON.stringify({a: whole(a), b: whole(b)})))).json();

@@ -6,7 +6,7 @@ import {NETWORK, VIEW, fitSquare, findLandmarks} from "./landmarks.js";
 import {run} from "./models.js";
 import {cut, fromRgba, toFloats} from "./pixels.js";
 
-const MARGIN = 1 / 8, SMALL = 72, SMALLEST = 128, LARGEST = 512, STEP = 8, GRID = 32;
+const MARGIN = 1 / 8, SMALL = 72, SMALLEST = 128, STEP = 8, GRID = 32;
 export const NETWORKS = [NETWORK, "fullsize/movement"];
 
 /** A photo and the square of the face in it; `face` is what models see of it, `painted` what they make of a cat that
@@ -46,10 +46,10 @@ function photoOf(parent, size) {
   return pixels;
 }
 
-/** @param {Parent[]} parents of A and of B @returns {Promise<import("../full.js").Scene>} */
-export async function makeScene(parents) {
+/** @param {Parent[]} parents of A and of B @param {number} most pixels a side @returns {Promise<import("../full.js").Scene>} */
+export async function makeScene(parents, most) {
   const natural = Math.ceil(Math.max(...parents.map(({square}) => square.side)) / STEP) * STEP;
-  const size = Math.min(LARGEST, Math.max(SMALLEST, natural)), area = 3 * SIDE * SIDE;
+  const size = Math.min(most, Math.max(SMALLEST, natural)), area = 3 * SIDE * SIDE;
   const faces = new Float32Array(2 * area), landmarks = [];
   for (const [i, parent] of parents.entries()) {
     faces.set(floatsOf(parent.face), i * area);

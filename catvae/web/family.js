@@ -1,0 +1,26 @@
+// <kitten-family>: the mixes whose child became a parent, each a way back.
+
+import {titleOf} from "./cats.js";
+import {fill, h} from "./dom.js";
+import {fromPicture} from "./draw.js";
+import {Part} from "./part.js";
+
+export class Family extends Part {
+  build() {
+    return h("ol", {className: "family", "aria-label": this.words.family, hidden: true});
+  }
+
+  listen() {
+    for (const kind of ["choice", "shown"]) this.on(kind, () => this.render());
+  }
+
+  render() {
+    const {words, store} = this, {family} = store, list = /** @type {HTMLElement} */ (this.root.querySelector(".family"));
+    list.hidden = !family.length;
+    list.replaceChildren(...family.map(({state: {a, b}, share, pictures}, i) => {
+      const percent = Math.round(100 * share), label = fill(words.family_back, {a: titleOf(a, words), b: titleOf(b, words), percent});
+      return h("li", {}, h("button", {type: "button", "aria-label": label, title: label, onclick: () => store.back(i)},
+        pictures.map((picture, k) => [fromPicture(picture), h("span", {"aria-hidden": "true"}, ["+", "=", ""][k])])));
+    }));
+  }
+}

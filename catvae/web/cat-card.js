@@ -42,6 +42,7 @@ export class CatCard extends Part {
       onblur: () => this.rename(false), onkeydown: (/** @type {KeyboardEvent} */ event) => {
         if (event.key === "Escape") parts.name.value = this.cat.called ?? "";
         if (event.key !== "Escape" && event.key !== "Enter") return;
+        event.preventDefault(); // else Enter presses the button too
         this.rename(false);
         parts.rename.focus();
       }});

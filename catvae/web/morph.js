@@ -64,8 +64,8 @@ export class Morph extends Part {
     parts.veil = h("div", {className: "veil"}, parts.progress, parts.status);
     parts.full = h("input", {type: "checkbox", role: "switch", onchange: () => this.store.change({full: parts.full.checked})});
     parts.switch = h("label", {className: "full"}, parts.full, words.full);
-    parts.note = h("p", {className: "about"});
-    return [h("div", {className: "frame"}, canvas, parts.switch, parts.veil), h("div", {className: "controls"}, parts.slider.parts), parts.note];
+    parts.note = h("p", {className: "about painted"}); // over the picture: nothing below it moves
+    return [h("div", {className: "frame"}, canvas, parts.note, parts.switch, parts.veil), h("div", {className: "controls"}, parts.slider.parts)];
   }
 
   listen() {

@@ -365,8 +365,9 @@ export class Store extends EventTarget {
   breed() {
     const {state, share, morph, words} = this;
     if (!state || !morph) return;
-    const others = this.manifest.cats.filter((/** @type {string} */ name) => name !== state.a.name && name !== state.b.name);
-    const other = others[Math.floor(others.length * Math.random())] ?? this.manifest.cats[0];
+    const {cats, photos} = this.manifest, strange = (/** @type {string} */ name) => name !== state.a.name && name !== state.b.name;
+    const others = [photos.filter(strange), cats.filter(strange), cats].find(names => names.length); // at best one with fur
+    const other = others[Math.floor(others.length * Math.random())];
     return this.bring("a", async () => {
       const [picture] = await morph.at([share]), [small] = await morph.at([share], FRAME);
       const cat = await this.engine.findFaces(await toBlob(picture));

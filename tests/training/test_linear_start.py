@@ -6,7 +6,7 @@ import torch
 from catvae import CatVAE, VAEConfig
 from catvae.metrics import psnr
 from catvae.model import VARIANTS
-from catvae.training.linear import DARKEST, LinearVAE, cell_axes, principal_components, see, start_linear
+from catvae.training.linear import DARKEST, LinearVAE, apply_cells, cell_axes, principal_components, start_linear
 from tests.conftest import draw_cat
 from tests.training.test_linear import small_faces
 
@@ -74,8 +74,8 @@ def test_nothing_is_needed_from_faces_of_one_colour():
 
 def test_cells_see_everything_where_there_is_room():
     x = small_faces().float()
-    features = see(x, cell_axes(x, [12, 48, 192]))
+    features = apply_cells(x, cell_axes(x, [12, 48, 192]))
     assert features.shape == (len(x), 192, 1, 1)
     assert torch.allclose(features.square().sum((1, 2, 3)), x.square().sum((1, 2, 3)), rtol=1e-4)
-    halved = see(x, cell_axes(x, [6]))
+    halved = apply_cells(x, cell_axes(x, [6]))
     assert 0.9 < halved.square().sum() / x.square().sum() < 1

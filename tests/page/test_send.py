@@ -149,7 +149,7 @@ def test_the_share_sheet_gets_a_file_and_the_link(open_page, tmp_path, mime, nam
     page.locator("kitten-cat input[type=file]").first.set_input_files(tmp_path / "mine.png")
     expect_other_frames(page, before)
     page.evaluate("window.sent = null")
-    page.get_by_role("button", name="Enviar", exact=True).click()
+    page.get_by_role("button", name="Enviar el gatito", exact=True).click()
     page.wait_for_function("window.sent", timeout=30_000)
     sent, _, text = page.evaluate("window.sent")
     assert sent == f"cat-a-luna-{name}" and re.fullmatch(r"Mezclador de Gatitos: http://[^?]*/\?lang=es", text)

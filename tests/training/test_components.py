@@ -25,7 +25,11 @@ def test_what_is_packed_comes_back_but_for_its_step():
     assert fine < 0.02 < coarse
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"no tensors"), COMPONENTS.read_bytes()[:9000]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", gzip.compress(b"no tensors"), COMPONENTS.read_bytes()[:9000]],
+    ids=["nothing", "no gzip", "no tensors", "half"],
+)
 def test_other_bytes_are_refused(content):
     with pytest.raises(CheckpointError, match="no components of faces"):
         unpack(content)

@@ -1,6 +1,7 @@
 """The mixer without a server where browsers, servers and readers do what is not usual."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,6 @@ def test_the_worker_answers_for_its_own_page_alone(browser: Browser, root):
     context.close()
 
 
-@pytest.mark.xfail(strict=False, reason="the old worker still answers the first visit after the change on some runs")
 def test_a_worker_that_answered_for_the_whole_site_repairs_itself(browser: Browser, root):
     new = (root / "sw.js").read_text()
     (root / "sw.js").write_text(OLD_WORKER)
@@ -81,8 +81,13 @@ def test_a_worker_that_answered_for_the_whole_site_repairs_itself(browser: Brows
         page.goto(f"{site.url}/blog/post.html")
         expect(page.locator("kitten-mixer")).to_have_count(1)  # the post is hidden
         (root / "sw.js").write_text(new)
-        page.goto(f"{site.url}/blog/post.html")  # a visit looks for a newer worker
-        expect(page.get_by_role("heading", name="About cats")).to_be_visible(timeout=30_000)
+        heading = page.get_by_role("heading", name="About cats")
+        for _ in range(5):  # a visit looks for a newer worker, the next one has it; often the first is shown anew
+            page.goto(f"{site.url}/blog/post.html")
+            with suppress(AssertionError):
+                expect(heading).to_be_visible(timeout=10_000)
+                break
+        expect(heading).to_be_visible()
     context.close()
 
 

@@ -51,7 +51,7 @@ export class CatCard extends Part {
     parts.adjust = h("button", {type: "button", className: "adjust", "aria-label": named("adjust_cat"), onclick: () => this.adjust()}, words.adjust_short);
     parts.waiting = h("span", {className: "waiting", role: "status"});
     parts.refusals = [0, 1, 2].map(() => h("p", {className: "refusal", role: "alert", hidden: true}));
-    parts.file = h("input", {type: "file", accept: "image/*,.heic,.heif,.avif,.tif,.tiff", tabIndex: -1, hidden: true, onchange: () => {
+    parts.file = h("input", {type: "file", accept: "image/*,.heic,.heif,.hif,.avif,.tif,.tiff", tabIndex: -1, hidden: true, onchange: () => {
       if (parts.file.files[0]) store.photo(side, parts.file.files[0]);
       parts.file.value = ""; // else the same file would be no change
     }});

@@ -270,8 +270,10 @@ def train_painter(args: argparse.Namespace, name: str, faces: Faces, device: tor
         config = replace(config, images=max(OWN_LEAST, config.images), lr=args.lr or OWN_LR)
     else:
         over = VARIANTS[name].over or name
-        if source in ("linear", "random"):
-            source = args.out if (args.out / over).is_dir() else BUNDLED
+        if (args.out / over / "config.json").is_file():
+            source = args.out
+        elif source in ("linear", "random"):
+            source = BUNDLED
         if not Path(source, over).is_dir():
             raise SettingError(
                 f"--start-from {source}: holds no {over}; a painter goes on under a name of your own: add --name"

@@ -21,9 +21,9 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.load import KITTENS, PHOTO, ROOT, free_port
-from catvae import VARIANTS, CatVAE, load_variant, mix, open_image
+from catvae import CatVAE, load_variant, mix, open_image
 from catvae.mixing import compare
-from catvae.model import load_models
+from catvae.model import FIRST_SET, load_models
 from catvae.photos.faces import cut_face
 
 STEPS = 9
@@ -71,7 +71,7 @@ def alternate(functions: dict[str, Callable[[], object]], runs: int) -> dict[str
 
 
 def compare_functions(runs: int) -> None:
-    models = {name: load_variant(name) for name in VARIANTS}
+    models = {name: load_variant(name) for name in FIRST_SET}
     plain = load_variant("v6").to(memory_format=torch.contiguous_format)  # as torch.load left it there
     cats = [Image.open(path).convert("RGB") for path in (KITTENS[0], KITTENS[3])]
     painted = {name: model for name, model in load_models().items() if model.painter}

@@ -31,7 +31,7 @@ from catvae.errors import UserError
 from catvae.images import to_pil
 from catvae.machine import has_fast_bf16, pick_device, prepare_training
 from catvae.metrics import evaluate_model
-from catvae.model import VARIANTS, CatVAE, beta_elbo
+from catvae.model import FIRST_SET, VARIANTS, CatVAE, beta_elbo
 from catvae.training.data import load_faces
 from catvae.training.faces import Faces
 from catvae.training.start import TrainConfig, fill_in
@@ -160,7 +160,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default=str(ROOT.parent / "shared/data/cat-faces-64/train.parquet"))
     parser.add_argument("--limit", type=int, help="images to read; copies among them go")
-    parser.add_argument("--variant", default="v6", choices=list(VARIANTS))
+    parser.add_argument("--variant", default="v6", choices=FIRST_SET)
     parser.add_argument("--epochs", type=int, default=40, help="of the published loop")
     parser.add_argument("--our-epochs", type=int, default=4, help="of ours, whose rate falls to 0 at their end")
     parser.add_argument("--seconds", type=float, default=math.inf, help="of training at most, for each way")

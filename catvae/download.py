@@ -21,6 +21,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.utils import validate_repo_id
+from safetensors import SafetensorError, safe_open
 
 from catvae.errors import HubError
 from catvae.files import WEIGHTS
@@ -173,9 +174,9 @@ def download_variant(repo_id: str, variant: str, revision: str | None = None, to
         painted = json.loads(config.read_bytes()).get("painter")
     except (ValueError, AttributeError) as error:  # HTML, a list
         raise HubError(f"{where}: {variant}/config.json describes no model") from error
-    if painted:  # v6's weights may lie with v6 alone
-        with suppress(HubError):
-            download_variant(repo_id, "v6", commit, token)
+    if painted:  # the weights that it paints over may lie with their own model alone
+        with suppress(SafetensorError), safe_open(config.parent / WEIGHTS, "np") as file, suppress(HubError):
+            download_variant(repo_id, (file.metadata() or {}).get("over", "v6"), commit, token)
     return config.parent
 
 

@@ -39,10 +39,15 @@ def fit_latents(model: CatVAE, faces: Tensor) -> dict[str, Tensor]:
     return {"mean": mu.mean(0), "std": (mu.var(0, correction=0) + logvar.exp().mean(0)).sqrt()}
 
 
-def sample_latents(latents: dict[str, Tensor], count: int, generator: torch.Generator | None = None) -> Tensor:
-    """`count` latents (count, D) drawn at that temperature."""
+def sample_latents(
+    latents: dict[str, Tensor],
+    count: int,
+    generator: torch.Generator | None = None,
+    temperature: float = TEMPERATURE,
+) -> Tensor:
+    """`count` latents (count, D) around the mean, of so many standard deviations."""
     z = torch.randn(count, len(latents["mean"]), generator=generator)
-    return latents["mean"] + TEMPERATURE * latents["std"] * z
+    return latents["mean"] + temperature * latents["std"] * z
 
 
 def save_latents(folder: Path, latents: dict[str, Tensor]) -> None:

@@ -34,6 +34,7 @@ from catvae.model import CatVAE, beta_of, find_models, kl_divergence, load_check
 from catvae.training.faces import Faces
 from catvae.training.linear import LinearVAE, linear_curve, principal_components
 
+TEMPERATURE = 0.85  # of new kittens in the figures, whatever the page draws at
 SET = 500  # images, at most, on either side of a Fréchet distance
 LOOKED_AT = 250  # of them under LPIPS
 PAIRS, FRAMES = 50, 9  # paths
@@ -166,7 +167,7 @@ def checkpoint_row(folder: Path, faces: Faces, reference: Reference) -> tuple[Ro
     """
     model = load_checkpoint(folder)
     latents = load_latents(folder) if (folder / LATENTS).exists() else fit_latents(model, faces.split("train"))
-    fitted = sample_latents(latents, SET, torch.Generator().manual_seed(0))
+    fitted = sample_latents(latents, SET, torch.Generator().manual_seed(0), TEMPERATURE)
     prior = torch.randn(SET, model.config.latent_dim, generator=torch.Generator().manual_seed(1))
     scores = evaluate_model(model, faces.validation)
     figures, per_face = model_figures(model, reference)

@@ -106,7 +106,7 @@ def main() -> None:
         prog="python -m catvae.training.components", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--data", default=PUBLISHED_DATASET, help="as for train_space.py")
-    parser.add_argument("--out", type=Path, default=COMPONENTS)
+    parser.add_argument("--out", type=Path, default=Path(COMPONENTS.name))
     args = parser.parse_args()
     try:
         faces = load_faces(args.data)

@@ -108,7 +108,7 @@ def differences(record: Any, run: dict[str, Any]) -> str:
     """What a record of a run has otherwise than this one, as "epochs 30 there, 40 here"; older ones do not tell their
     precision."""
     if not isinstance(record, dict):
-        return "nothing is run_record there"
+        return "nothing is recorded there"
     there, here = flat({"precision": run.get("precision"), **record}), flat(run)
     names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
     return ", ".join(f"{name} {there.get(name, 'none')} there, {here.get(name, 'none')} here" for name in names)
@@ -192,7 +192,7 @@ def finish(folder: Path, faces: Faces, run: dict[str, Any]) -> dict:
 def draw_sheet(model: CatVAE, images: Tensor) -> Image.Image:
     """Rows of pictures to look at, of uint8 faces (N, 3, 64, 64): the faces, their reconstructions, the mixes half way
     from each to the next, and the whole way from the first to the last."""
-    x = images.float() / 255
+    x = images.to(next(model.parameters()).device).float() / 255
     mu = model.encode(x)[0]
     way = lerp(mu[0], mu[-1], torch.linspace(0, 1, len(x)))
     pictures = (x, *(model.decode(z) for z in (mu, (mu + mu.roll(-1, 0)) / 2, way)))

@@ -456,4 +456,4 @@ def test_a_record_without_its_precision_is_of_any():
     assert not differences({"lr": 1.0}, run) and not differences(run, run)
     assert differences({"lr": 2.0}, run) == "lr 2.0 there, 1.0 here"
     assert differences({"lr": 1.0, "precision": "fp32"}, run) == "precision fp32 there, bf16 here"
-    assert differences(None, run) == "nothing is run_record there"
+    assert differences(None, run) == "nothing is recorded there"

@@ -81,6 +81,7 @@ class Embed:
             folder="mixer" if exported else "web",
             ahead=() if exported else AHEAD,
             state=state,
+            names=request.query_params,
             language=language,
             theme=theme if theme in ("light", "dark") else None,
             link=app_link(".", state, lang=language),

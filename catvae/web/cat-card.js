@@ -17,6 +17,7 @@ const imageOf = data => [...(data?.files ?? [])].find(file => file.type.startsWi
 export class CatCard extends Part {
   /** @type {any} */ parts = {};
   pause = 0;
+  /** @type {import("./cats.js").Cat | null} whose name is being written */ named = null;
   /** @type {import("./cats.js").Cat | null} what a cancelled dialogue brings back */ undone = null;
 
   /** @returns {"a" | "b"} */
@@ -81,7 +82,8 @@ export class CatCard extends Part {
     if (on === !name.hidden) return;
     name.hidden = !on;
     about.classList.toggle("naming", on);
-    if (!on) return name.value.trim() !== (this.cat.called ?? "") && this.store.name(this.side, name.value);
+    if (!on) return this.named === this.cat && name.value.trim() !== (this.cat.called ?? "") && this.store.name(this.side, name.value);
+    this.named = this.cat; // another one may come meanwhile
     name.value = this.cat.called ?? "";
     name.placeholder = titleOf(this.cat, this.words);
     name.focus();

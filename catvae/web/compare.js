@@ -26,7 +26,7 @@ export function whenSeen(part, act, left = () => {}) {
 export class Compare extends Part {
   /** @type {any} */ parts = {};
   /** @type {Map<string, any> | null} */ ways = null;
-  asked = "";
+  /** @type {{asked: string, a: any, b: any} | null} */ wanted = null;
   turn = 0;
   /** @type {any} */ pair = null;
   /** @type {any} */ large = null;
@@ -53,7 +53,7 @@ export class Compare extends Part {
     parts.note = h("p", {className: "status", role: "status"});
     parts.numbers = h("div", {className: "numbers"});
     parts.every = everyBeta(this);
-    this.asked = "";
+    this.wanted = null;
     this.large = null;
     return [h("div", {className: "compare"}, h("p", {className: "compare-intro"}, words.compare_intro),
       h("div", {className: "way"}, end(0), h("div", {className: "controls"}, parts.slider.parts), end(1)), parts.rows, parts.every.section), parts.note,
@@ -101,13 +101,14 @@ export class Compare extends Part {
     if (!this.seen || !state) return;
     parts.every.open();
     const {a, b, path} = state, asked = [store.engine.name, store.language, path].join();
-    if (asked === this.asked && this.pair?.[0] === a && this.pair[1] === b) return this.redraw();
+    if (asked === this.wanted?.asked && a === this.wanted.a && b === this.wanted.b) return this.redraw();
+    this.wanted = {asked, a, b};
     const turn = ++this.turn;
     this.setAttribute("aria-busy", "true");
     try {
       const {ways, numbers} = await store.engine.compare(a, b, path);
       if (turn !== this.turn) return;
-      Object.assign(this, {ways, asked, pair: [a, b]});
+      Object.assign(this, {ways, pair: [a, b]});
       parts.note.textContent = "";
       parts.numbers.innerHTML = numbers ?? ""; // drawn by the app, which escapes
       if (!numbers && !this.hasAttribute("bare")) parts.numbers.textContent = words.compare_server;
@@ -117,7 +118,7 @@ export class Compare extends Part {
       const {kind, message} = asMixerError(error);
       console.warn("kitten-mixer:", error);
       parts.note.textContent = kind === "refused" ? message : kind === "busy" ? words.no_answer : words[`web_${kind}`];
-      this.ways = null; // not the cats before, which are not chosen now
+      this.wanted = this.ways = null; // not the cats before, which are not chosen now
     } finally {
       if (turn === this.turn) this.removeAttribute("aria-busy");
     }

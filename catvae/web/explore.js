@@ -245,8 +245,9 @@ export class CatDials extends Part {
     const face = newCanvas(64), {store} = this;
     paint(face, this.picture);
     const file = await new Promise(resolve => face.toBlob(resolve));
-    await store.bring(side, async () => ({...await store.engine.findFaces(file), kind: "newborn"}));
-    say(this.parts.note, fill(this.words.dials_kept, {cat: this.words[`cat_${side}`]}));
+    const kept = await store.bring(side, async () => ({...await store.engine.findFaces(file), kind: "newborn"}));
+    if (kept && side === this.side) this.reset(); // the dials have done their part
+    say(this.parts.note, kept ? fill(this.words.dials_kept, {cat: this.words[`cat_${side}`]}) : store.sides[side].refusal);
   }
 }
 

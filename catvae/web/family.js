@@ -16,11 +16,13 @@ export class Family extends Part {
 
   render() {
     const {words, store} = this, {family} = store, list = /** @type {HTMLElement} */ (this.root.querySelector(".family"));
+    const focused = list.contains(this.root.activeElement);
     list.hidden = !family.length;
     list.replaceChildren(...family.map(({state: {a, b}, share, pictures}, i) => {
       const percent = Math.round(100 * share), label = fill(words.family_back, {a: titleOf(a, words), b: titleOf(b, words), percent});
       return h("li", {}, h("button", {type: "button", "aria-label": label, title: label, onclick: () => store.back(i)},
         pictures.map((picture, k) => [fromPicture(picture), h("span", {"aria-hidden": "true"}, ["+", "=", ""][k])])));
     }));
+    if (focused) /** @type {HTMLElement | null} */ (list.querySelector("li:last-child button"))?.focus();
   }
 }

@@ -52,7 +52,7 @@ export class Gallery extends Part {
     });
     const parent = (/** @type {"a" | "b"} */ side) => {
       const canvas = newCanvas(FRAME, {role: "img", "aria-label": words[`cat_${side}`]});
-      paint(canvas, store.faceOf(side));
+      paint(canvas, store.faceOf(side, state));
       return h("figure", {}, canvas, h("span", {"aria-hidden": "true"}, words[`cat_${side}`]));
     };
     const all = ends ? [parent("a"), ...shown, parent("b")] : shown;

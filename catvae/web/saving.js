@@ -12,7 +12,7 @@ const STRIP = 256, ENDINGS = /** @type {Record<string, string>} */ ({card: "jpg"
 const TRIES = 3; // of a film that a busy app does not make at once
 export const PNG_SIDES = [64, 256, 512, 1024]; // of one face, in pixels
 
-/** @type {WeakMap<object, Map<string, File>>} films of a way, by kind */
+/** @type {WeakMap<object, Map<string, Blob>>} films of a way, by kind */
 const made = new WeakMap();
 
 /** The address of what is shown, or of the mixer alone where a cat is the visitor's own.
@@ -46,13 +46,13 @@ async function film(store, kind) {
   for (let tries = 1; !films.has(kind); tries++) {
     try {
       const blob = await store.engine.film(kind, state, (/** @type {number} */ share) => store.note(fill(store.words.web_saving, {percent: Math.round(100 * share)})), way);
-      films.set(kind, new File([blob], name, {type: MIME[kind]}));
+      films.set(kind, blob);
     } catch (error) {
       if (asMixerError(error).kind !== "busy" || tries === TRIES) throw error;
       await new Promise(resolve => setTimeout(resolve, 1000 * 2 ** (tries - 1)));
     }
   }
-  return films.get(kind);
+  return new File([films.get(kind)], name, {type: MIME[kind]}); // its cats may have other names by now
 }
 
 /** @param {Store} store @param {string} kind "card", "face", "frame", "png", "gif", "webp" or "mp4" @param {number} [index] of a frame
@@ -67,7 +67,7 @@ async function makeFile(store, kind, index = 0) {
   if (kind !== "face" && kind !== "card") return film(store, kind);
   const [picture] = await morph.at([store.share]);
   if (kind === "face") return inFile(enlarge([picture], store.pngSide), fileName(state, String(percent)), "png");
-  return inFile(drawCard(state, [store.faceOf("a"), store.faceOf("b")], picture, percent, store.words, store.titleOf(state.model), addressOf(store).href.replace(/^https?:\/\//, "")), fileName(state, `${percent}-card`), "jpg");
+  return inFile(drawCard(state, [store.faceOf("a", state), store.faceOf("b", state)], picture, percent, store.words, store.titleOf(state.model), addressOf(store).href.replace(/^https?:\/\//, "")), fileName(state, `${percent}-card`), "jpg");
 }
 
 /** @param {Store} store @param {File} file @param {string} [how] */

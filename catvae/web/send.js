@@ -13,7 +13,10 @@ class Maker extends Part {
 
   /** @param {string} kind @param {string} label @param {string} [className] */
   button(kind, label, className = "") {
-    return h("button", {type: "button", className, "data-save": kind, "data-label": label, onclick: () => save(this.store, kind)}, label);
+    return h("button", {type: "button", className, "data-save": kind, "data-label": label, onclick: async (/** @type {any} */ {currentTarget: button}) => {
+      await save(this.store, kind);
+      if (!this.root.activeElement) button.focus({preventScroll: true}); // it was disabled meanwhile
+    }}, label);
   }
 
   listen() {

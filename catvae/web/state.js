@@ -148,11 +148,16 @@ export class Store extends EventTarget {
   async ask(engine) {
     const wish = /** @type {Record<string, any>} */ ({}), {choice} = this;
     for (const [side, {name, called, photo, face, kind}] of Object.entries({a: choice.a, b: choice.b})) {
-      wish[side] = {...name ? engine.example(name) : await engine.findFaces(photo?.file ?? await toBlob(face)), kind, called};
+      const cat = name ? engine.example(name) : await engine.findFaces(photo?.file ?? await toBlob(face));
+      if (cat.photo && kind === "child") { // a face already
+        const {whole} = cat.photo;
+        Object.assign(cat, await engine.cut(cat.photo, whole), {square: whole, number: 0});
+      }
+      wish[side] = {...cat, kind, called};
     }
     if (!Object.hasOwn(engine.manifest.variants, choice.model)) wish.model = engine.manifest.first.model;
     engine.onBytes = (/** @type {number} */ done, /** @type {number} */ total) => this.loading(done, total);
-    Object.assign(this, {engine, morph: null});
+    Object.assign(this, {engine, morph: null, family: []}); // whose cats are the other engine's
     this.tell("words"); // what there is to choose may be another
     await this.change(wish);
   }
@@ -165,7 +170,7 @@ export class Store extends EventTarget {
       const {kind, called, number, square, byHand} = cat, file = cat.photo?.file ?? await toBlob(cat.face);
       cats[side] = {file, kind, called, number, square, byHand};
     }
-    await keep({choice: {...rest, a: a.name, b: b.name, "name-a": a.called, "name-b": b.called}, cats});
+    await keep({choice: {...rest, a: a.name, b: b.name, "name-a": a.name && a.called, "name-b": b.name && b.called}, cats});
   }
 
   /** @param {Partial<typeof this.status>} news */
@@ -250,10 +255,10 @@ export class Store extends EventTarget {
     }
   }
 
-  /** A cat's face as it is shown. @param {"a" | "b"} side @returns {import("./draw.js").Picture} */
-  faceOf(side) {
-    const cat = this.choice[side], {scene} = this;
-    return this.choice.full && scene?.parts && scene[side] === cat ? scene.parts.faces[side === "a" ? 0 : 1] : cat.face;
+  /** A cat's face as it is shown. @param {"a" | "b"} side @param {State} state @returns {import("./draw.js").Picture} */
+  faceOf(side, state = this.choice) {
+    const cat = state[side], {scene} = this;
+    return state.full && scene?.parts && scene[side] === cat ? scene.parts.faces[side === "a" ? 0 : 1] : cat.face;
   }
 
   /** Whether what is shown has the fur of the photos: "coming" while it is on its way. */
@@ -321,11 +326,11 @@ export class Store extends EventTarget {
 
   /** An example with the photo it was cut from, so that the square can be moved. @param {"a" | "b"} side */
   openPhoto(side) {
-    const {name, kind} = this.choice[side];
+    const {name, kind, called} = this.choice[side];
     return this.bring(side, async () => {
       const cat = await this.engine.findFaces(await this.engine.photoOf(name));
       Object.assign(cat.photo, {name});
-      return {...cat, name, kind};
+      return {...cat, name, kind, called};
     });
   }
 
@@ -355,8 +360,11 @@ export class Store extends EventTarget {
 
   /** A name for a cat. @param {"a" | "b"} side @param {string} text */
   name(side, text) {
+    if (!this.choice) return;
     this.choice[side].called = toName(text);
     this.tell("choice");
+    if (!this.state) return;
+    this.unseen = false; // the mix is not new
     this.tell("shown");
     this.remember();
   }
@@ -367,12 +375,13 @@ export class Store extends EventTarget {
     if (!state || !morph) return;
     const {cats, photos} = this.manifest, strange = (/** @type {string} */ name) => name !== state.a.name && name !== state.b.name;
     const others = [photos.filter(strange), cats.filter(strange), cats].find(names => names.length); // at best one with fur
-    const other = others[Math.floor(others.length * Math.random())];
+    const other = others[Math.floor(others.length * Math.random())], turn = this.turns.a + 1;
+    const faces = /** @type {("a" | "b")[]} */ (["a", "b"]).map(side => fromPicture(this.faceOf(side, state)));
     return this.bring("a", async () => {
       const [picture] = await morph.at([share]), [small] = await morph.at([share], FRAME);
       const cat = await this.engine.findFaces(await toBlob(picture));
       if (cat.photo) await this.recut(cat, 0); // it is a face already
-      this.family = [...this.family, {state, share, pictures: [this.faceOf("a"), this.faceOf("b"), small].map(fromPicture)}];
+      if (turn === this.turns.a) this.family = [...this.family, {state, share, pictures: [...faces, fromPicture(small)]}];
       return {...cat, kind: "child", called: childName(titleOf(state.a, words), titleOf(state.b, words))};
     }, {b: this.engine.example(other)});
   }
@@ -381,7 +390,10 @@ export class Store extends EventTarget {
   back(index) {
     const {state, share} = this.family[index];
     this.family = this.family.slice(0, index);
-    this.turns.a++;
+    for (const side of /** @type {("a" | "b")[]} */ (["a", "b"])) { // what is on its way comes too late
+      this.turns[side]++;
+      Object.assign(this.sides[side], {busy: false, refusal: ""});
+    }
     this.slide(share);
     return this.change({...state});
   }

@@ -88,3 +88,33 @@ def test_the_child_becomes_a_parent_and_the_family_leads_back(open_page, full):
     expect(page.locator("kitten-cat[side=b] .about")).to_contain_text("Luna")
     assert page.evaluate(f"{STORE}.share") == 0.25 and card.locator("canvas").first.evaluate(picture) != child
     expect(page.locator("kitten-family button")).to_have_count(0)
+
+
+def test_a_named_example_keeps_its_name_when_its_photo_is_opened(open_page):
+    page = open_page()
+    shown(page)
+    call(page, "a", "Misu")
+    card = page.locator("kitten-cat[side=a]")
+    card.locator(".adjust").click()
+    expect(card.locator("dialog.cutting")).to_be_visible(timeout=30_000)
+    expect(card.locator(".about")).to_contain_text("Misu")
+    page.keyboard.press("Escape")
+    expect(card.locator(".about")).to_contain_text("Misu")
+
+
+def test_names_go_with_the_small_page_too(browser, app_url):
+    page = browser.new_page()
+    page.goto(f'{app_url}/embed?name-a=Misu"><b>')
+    expect(page.locator("kitten-cat[side=a] .about")).to_contain_text('Misu"><b>', timeout=60_000)
+    page.close()
+
+
+def test_a_film_is_saved_under_the_name_of_now(open_page):
+    page = open_page()
+    shown(page)
+    for name, file in (("", "naranja-luna-v6.gif"), ("Misu", "misu-luna-v6.gif")):
+        if name:
+            call(page, "a", name)
+        with page.expect_download(timeout=60_000) as download:
+            page.evaluate(f"import('/web/saving.js').then(module => module.save({STORE}, 'gif'))")
+        assert download.value.suggested_filename == file

@@ -113,7 +113,7 @@ def test_the_commands_take_any_model_of_a_folder(own_set, tmp_path, capsys):
     for words, name in (([], "mine"), (["--variant", "other"], "other")):
         run_mix(parse(["mix", *cats, "--checkpoints", str(own_set), "--out", str(tmp_path / "mix.png"), *words]))
         assert f"9 frames of {name}" in capsys.readouterr().out
-    with pytest.raises(CheckpointError, match="unknown variant 'else'.*v6, a-rather-long-name, mine, other"):
+    with pytest.raises(CheckpointError, match="unknown variant 'else'.*v6, v7, a-rather-long-name, mine, other"):
         run_mix(parse(["mix", *cats, "--checkpoints", str(own_set), "--variant", "else"]))
     assert list(load_models(own_set)) == BY_BETA[1:]
 

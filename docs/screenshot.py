@@ -13,9 +13,9 @@ DOCS = Path(__file__).parent
 def open_page(browser: Browser, width: int, height: int, locale: str, theme: str) -> Page:
     page = browser.new_page(viewport={"width": width, "height": height}, locale=locale)
     page.goto(f"{URL}/?__theme={theme}")
-    page.wait_for_selector("#morph canvas[data-ready]")
+    page.wait_for_selector("kitten-morph[data-full=on]", timeout=60_000)
     page.wait_for_selector("#first-look", state="detached")
-    page.locator("#mix canvas").nth(10).wait_for()
+    page.wait_for_timeout(5000)  # until it has breathed
     return page
 
 
@@ -23,8 +23,6 @@ with sync_playwright() as playwright:
     browser = playwright.chromium.launch(
         executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
     )
-    page = open_page(browser, 1280, 860, "en-US", "light")
-    page.screenshot(path=DOCS / "page.png")
-    phone = open_page(browser, 360, 1240, "es-ES", "dark")
-    phone.screenshot(path=DOCS / "phone.png")
+    for name, *how in (("page", 1280, 720, "en-US", "light"), ("phone", 390, 844, "es-ES", "dark")):
+        open_page(browser, *how).screenshot(path=DOCS / f"{name}.jpg", type="jpeg", quality=80)
     browser.close()

@@ -82,6 +82,13 @@ def fixed_seed() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def no_pause_after_streams(monkeypatch) -> None:
+    """`datasets` waits for five seconds after each pass over a stream."""
+    if "datasets" in sys.modules:
+        monkeypatch.setattr("datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN", 0.05)
+
+
 @pytest.fixture(scope="session")
 def cat_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cats")

@@ -9,6 +9,7 @@ import {squareTool} from "./square.js";
 const FACE = 512, TILE = 44, GAP = 4; // pixels of an example in the strip
 const PAUSE_MS = 250; // when the hand rests it is cut: each cut draws a mix
 const CAMERA = ["M3 7h4l2-3h6l2 3h4v13H3z", "M12 9a4 4 0 1 0 0 8a4 4 0 1 0 0-8"];
+const PENCIL = ["M4 20l1-5L16 4l4 4L9 19z", "M13 7l4 4"];
 const BOARD = ["M8 4H5v17h14V4h-3M8 2h8v4H8zM9 11h6M9 15h6"];
 
 /** @param {DataTransfer | null} data */
@@ -38,7 +39,7 @@ export class CatCard extends Part {
     parts.who = h("strong", {className: "who"}, cat);
     parts.kind = h("span", {className: "kind"});
     parts.note = h("span", {className: "note", role: "status"});
-    parts.rename = h("button", {type: "button", className: "rename", "aria-label": named("name_cat"), title: named("name_cat"), onclick: () => this.rename(true)}, "✎");
+    parts.rename = h("button", {type: "button", className: "rename", "aria-label": named("name_cat"), title: named("name_cat"), onclick: () => this.rename(true)}, drawing("0 0 24 24", PENCIL));
     parts.name = h("input", {className: "name", maxLength: 24, hidden: true, "aria-label": named("name_cat"), autocomplete: "off", enterKeyHint: "done",
       onblur: () => this.rename(false), onkeydown: (/** @type {KeyboardEvent} */ event) => {
         if (event.key === "Escape") parts.name.value = this.cat.called ?? "";

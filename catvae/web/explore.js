@@ -46,7 +46,7 @@ export class CatMap extends Part {
     parts.turn = h("p", {className: "turn-note", role: "status"});
     parts.inside = h("div", {className: "map"});
     parts.note = h("p", {className: "status", role: "status"});
-    parts.stage = newCanvas(STAGE, {className: "stage", role: "img"});
+    parts.stage = newCanvas(STAGE, {className: "stage", role: "img", "aria-label": words.morph});
     parts.slider = buildSlider(this, words.morph);
     parts.inside.addEventListener("click", (/** @type {any} */ event) => {
       const cat = event.target.closest("button")?.dataset.cat, side = this.turn;
@@ -153,7 +153,7 @@ export class CatDials extends Part {
       say(parts.note, words.dials_none);
       return parts.note;
     }
-    parts.stage = newCanvas(STAGE, {className: "stage", role: "img"});
+    parts.stage = newCanvas(STAGE, {className: "stage", role: "img", "aria-label": words.dials_of});
     parts.sides = ["a", "b"].map(side => h("button", {type: "button", "data-side": side, onclick: () => this.choose(side)}));
     parts.nearest = h("p", {className: "nearest"});
     parts.dials = told.names.map((/** @type {string} */ name, /** @type {number} */ i) =>

@@ -251,6 +251,7 @@ def test_one_slider_moves_all_models_on_the_way_that_is_chosen(open_page):
     expect(page.locator("#compare .way .share")).to_have_text("25 % B")  # other cats at the same place
 
     page.get_by_role("tab", name="Mix").click()
+    page.locator("#more summary").click()
     page.locator("#path label").nth(1).click()
     open_compare(page)
     now = expect_other_cells(page, [*before[:-1], ""])

@@ -159,6 +159,7 @@ def test_a_finger_on_the_child_slides_across_and_scrolls_down(browser, app_url):
 
     swipe(0, -200)
     page.wait_for_function("scrollY > 50", timeout=10_000)
+    page.wait_for_timeout(1000)  # it coasts
     assert page.evaluate(PLACE)[0] == 0.5
     page.evaluate("scrollTo(0, 0)")
     page.wait_for_function("scrollY === 0")

@@ -1,6 +1,6 @@
 // <kitten-cat side="a">: the card of one cat, with ways to bring a photo, the square on it, and the examples.
 
-import {describe, isPainted, kindOf, nameOf, titleOf} from "./cats.js";
+import {LONGEST, describe, isPainted, kindOf, nameOf, titleOf} from "./cats.js";
 import {drawing, fill, h, rove, say} from "./dom.js";
 import {newCanvas, paint} from "./draw.js";
 import {Part} from "./part.js";
@@ -40,7 +40,7 @@ export class CatCard extends Part {
     parts.kind = h("span", {className: "kind"});
     parts.note = h("span", {className: "note", role: "status"});
     parts.rename = h("button", {type: "button", className: "rename", "aria-label": named("name_cat"), title: named("name_cat"), onclick: () => this.rename(true)}, drawing("0 0 24 24", PENCIL));
-    parts.name = h("input", {className: "name", maxLength: 24, hidden: true, "aria-label": named("name_cat"), autocomplete: "off", enterKeyHint: "done",
+    parts.name = h("input", {className: "name", maxLength: LONGEST, hidden: true, "aria-label": named("name_cat"), autocomplete: "off", enterKeyHint: "done",
       onblur: () => this.rename(false), onkeydown: (/** @type {KeyboardEvent} */ event) => {
         if (event.key === "Escape") parts.name.value = this.cat.called ?? "";
         if (event.key !== "Escape" && event.key !== "Enter") return;

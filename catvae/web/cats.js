@@ -10,7 +10,7 @@ import {fill} from "./dom.js";
  *   photo?: Photo, number?: number, square?: Square, byHand?: boolean, latents?: Map<string, any>}} Cat
  * `called` is the name that a visitor gave it, `number` that of the face that was cut, 0 for the whole picture. */
 
-const LONGEST = 24; // letters of a name
+export const LONGEST = 24; // letters of a name
 
 /** Examples painted by one of our models are kittens by number. @param {string} name */
 export const isPainted = name => name.startsWith("kitten-");

@@ -1,7 +1,7 @@
 // <kitten-compare>: all models at once on the two cats, moved by the one slider, beside a plain cross-fade and the best
 // linear model at any β.
 
-import {asMixerError, betaOf, columns, h, latest, percentOf} from "./dom.js";
+import {betaOf, columns, h, latest, percentOf, sentenceOf} from "./dom.js";
 import {fade, newCanvas, paint} from "./draw.js";
 import {everyBeta} from "./every-beta.js";
 import {buildSlider} from "./morph.js";
@@ -115,9 +115,8 @@ export class Compare extends Part {
       this.redraw();
     } catch (error) {
       if (turn !== this.turn) return;
-      const {kind, message} = asMixerError(error);
       console.warn("kitten-mixer:", error);
-      parts.note.textContent = kind === "refused" ? message : kind === "busy" ? words.no_answer : words[`web_${kind}`];
+      parts.note.textContent = sentenceOf(error, words);
       this.wanted = this.ways = null; // not the cats before, which are not chosen now
     } finally {
       if (turn === this.turn) this.removeAttribute("aria-busy");

@@ -21,6 +21,12 @@ export function asMixerError(error) {
   return new MixerError("broken", text, error);
 }
 
+/** What a visitor is told of any error. @param {unknown} error @param {Record<string, string>} words */
+export function sentenceOf(error, words) {
+  const {kind, message} = asMixerError(error);
+  return kind === "refused" ? message : kind === "busy" ? words.no_answer : words[`web_${kind}`];
+}
+
 /** @param {string} tag @param {Record<string, any>} [properties] @param {...any} children @returns {any} */
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);

@@ -8,9 +8,6 @@ const LOWEST = 0.0025; // β at the ruler's left end; at its right end nothing i
 const STEP = 0.01; // of the ruler, a press of an arrow key
 const NEAR = 0.008; // of the ruler: a hand that is that near to a stop means it
 
-/** @type {Promise<any> | null} the model, one for all mixers of a page */
-let opened = null;
-
 /** @param {any} part whose `beta` it is */
 export function everyBeta(part) {
   const {words, store} = part, {variants} = store.manifest, {language} = store;
@@ -74,10 +71,8 @@ export function everyBeta(part) {
     async open() {
       if (linear || part.hasAttribute("compact") || !readsTrue()) return; // it reads faces
       try {
-        opened ??= import("./linear.js").then(({openLinear}) => openLinear(store.engine));
-        linear = await opened;
+        linear = await (await import("./linear.js")).openLinear(store.engine);
       } catch (error) {
-        opened = null; // the next one tries again
         return console.warn("kitten-mixer:", error);
       }
       [...ticks.children].forEach((tick, i) => tick.style.setProperty("--at", placeOf(betas[i])));

@@ -2,8 +2,8 @@
 
 import {titleOf} from "./cats.js";
 import {whenSeen} from "./compare.js";
-import {asMixerError, fill, h, latest, percentOf, say} from "./dom.js";
-import {newCanvas, paint} from "./draw.js";
+import {fill, h, latest, percentOf, say, sentenceOf} from "./dom.js";
+import {newCanvas, paint, toBlob} from "./draw.js";
 import {buildSlider} from "./morph.js";
 import {Part} from "./part.js";
 
@@ -27,9 +27,8 @@ export function nearestTo(places, from, key) {
 
 /** @param {CatMap | CatDials} part @param {unknown} error what a visitor is told of it */
 function tell({words, parts}, error) {
-  const {kind, message} = asMixerError(error);
   console.warn("kitten-mixer:", error);
-  say(parts.note, kind === "refused" ? message : kind === "busy" ? words.no_answer : words[`web_${kind}`]);
+  say(parts.note, sentenceOf(error, words));
 }
 
 export class CatMap extends Part {
@@ -244,7 +243,7 @@ export class CatDials extends Part {
     if (!this.picture) return;
     const face = newCanvas(64), {store} = this;
     paint(face, this.picture);
-    const file = await new Promise(resolve => face.toBlob(resolve));
+    const file = await toBlob(face);
     const kept = await store.bring(side, async () => ({...await store.engine.findFaces(file), kind: "newborn"}));
     if (kept && side === this.side) this.reset(); // the dials have done their part
     say(this.parts.note, kept ? fill(this.words.dials_kept, {cat: this.words[`cat_${side}`]}) : store.sides[side].refusal);

@@ -2,7 +2,6 @@
 
 import {titleOf} from "./cats.js";
 import {fill, h} from "./dom.js";
-import {fromPicture} from "./draw.js";
 import {Part} from "./part.js";
 
 export class Family extends Part {
@@ -21,7 +20,7 @@ export class Family extends Part {
     list.replaceChildren(...family.map(({state: {a, b}, share, pictures}, i) => {
       const percent = Math.round(100 * share), label = fill(words.family_back, {a: titleOf(a, words), b: titleOf(b, words), percent});
       return h("li", {}, h("button", {type: "button", "aria-label": label, title: label, onclick: () => store.back(i)},
-        pictures.map((picture, k) => [fromPicture(picture), h("span", {"aria-hidden": "true"}, ["+", "=", ""][k])])));
+        pictures.map((picture, k) => [picture, h("span", {"aria-hidden": "true"}, ["+", "=", ""][k])])));
     }));
     if (focused) /** @type {HTMLElement | null} */ (list.querySelector("li:last-child button"))?.focus();
   }

@@ -3,7 +3,7 @@
 // how many were copies, and their "axes", the mean face and the principal components.
 
 import {whenSeen} from "./compare.js";
-import {asMixerError, fill, h, say, shares} from "./dom.js";
+import {fill, h, say, sentenceOf, shares} from "./dom.js";
 import {fromPixels, newCanvas, paint} from "./draw.js";
 import {openLinear} from "./linear.js";
 import {Part} from "./part.js";
@@ -87,9 +87,8 @@ export class Lesson extends Part {
       say(parts.note, "");
     } catch (error) {
       if (turn !== this.turn) return;
-      const {kind, message} = asMixerError(error);
       console.warn("kitten-mixer:", error);
-      say(parts.note, kind === "refused" ? message : kind === "busy" ? words.no_answer : words[`web_${kind}`]);
+      say(parts.note, sentenceOf(error, words));
     }
   }
 

@@ -41,8 +41,18 @@ function transform(values, back = false) {
 
 const FILE = "components.safetensors.gz";
 
+/** @type {ReturnType<typeof readLinear> | null} one for all that show it */
+let opened = null;
+
 /** @param {any} engine that has the file */
-export async function openLinear(engine) {
+export function openLinear(engine) {
+  opened ??= readLinear(engine);
+  opened.catch(() => (opened = null)); // the next one tries again
+  return opened;
+}
+
+/** @param {any} engine */
+async function readLinear(engine) {
   const tensors = readTensors(await unpack(await engine.components(FILE), FILE), FILE);
   const [variances, odd, axes, high, middle] = ["variances", "odd", "low", "high", "mean"].map(name => tensors.get(name).values);
   const count = variances.length, long = high.length / HALF; // the first axes exceed a byte

@@ -3,7 +3,7 @@
 // "choice" (of cats, model, steps, path), "shown" (another mix), "share" (another place of it), "words", "status".
 
 import {childName, titleOf, toName} from "./cats.js";
-import {MixerError, asMixerError, fill, shares} from "./dom.js";
+import {MixerError, asMixerError, fill, sentenceOf, shares} from "./dom.js";
 import {FRAME, fromPicture, toBlob} from "./draw.js";
 import {facesOf, fullWay} from "./full.js";
 import {keep, recall} from "./keep.js";
@@ -299,8 +299,7 @@ export class Store extends EventTarget {
       if (turn === this.turns[side]) {
         const known = asMixerError(error), {kind} = known;
         if (kind !== "refused") console.warn("kitten-mixer:", known);
-        const text = kind === "refused" ? known.message : kind === "busy" ? this.words.no_answer : this.words[`web_${kind}`];
-        place.refusal = fill(text, {cat: side.toUpperCase()});
+        place.refusal = fill(sentenceOf(known, this.words), {cat: side.toUpperCase()});
       }
       return false;
     } finally {
@@ -403,9 +402,8 @@ export class Store extends EventTarget {
       const [a, b] = await this.engine.newborn(this.choice.model);
       await this.change({a, b});
     } catch (error) {
-      const {kind, message} = asMixerError(error);
       console.warn("kitten-mixer:", error);
-      this.report({text: kind === "busy" ? this.words.no_answer : kind === "refused" ? message : this.words[`web_${kind}`]});
+      this.report({text: sentenceOf(error, this.words)});
     }
   }
 

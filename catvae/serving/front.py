@@ -13,7 +13,7 @@ from typing import Any
 from catvae.files import PACKAGE
 from catvae.images import make_strip, to_bytes
 from catvae.latents import load_dials
-from catvae.model import CatVAE, VAEConfig, beta_of, is_variant
+from catvae.model import VARIANTS, CatVAE, VAEConfig, beta_of, is_variant
 from catvae.photos.decode import MAX_MEGABYTES
 from catvae.serving.links import (
     CATS,
@@ -71,6 +71,10 @@ def dialled(models: Mapping[str, CatVAE]) -> list[str]:
     return sorted(known, key=lambda name: models[name].painter is None)
 
 
+# whose latents the dials turn
+MADE_FOR = ["v6", *(name for name, variant in VARIANTS.items() if variant.over == "v6")]
+
+
 def dials_of(models: Mapping[str, CatVAE]) -> dict[str, Any]:
     """What there is to know of the dials: their names, their reach, the breeds that are told apart and how well, and
     by which models, the one that paints first."""
@@ -81,6 +85,7 @@ def dials_of(models: Mapping[str, CatVAE]) -> dict[str, Any]:
         "breeds": dials.breeds,
         "accuracy": dials.accuracy,
         "models": dialled(models),
+        "made_for": MADE_FOR,
     }
 
 

@@ -140,7 +140,7 @@ export class CatDials extends Part {
   redraw = latest(() => this.draw());
 
   get told() {
-    return this.store.engine.manifest.dials ?? {names: [], models: [], breeds: [], reach: 1, accuracy: 0};
+    return this.store.engine.manifest.dials ?? {names: [], models: [], made_for: [], breeds: [], reach: 1, accuracy: 0};
   }
 
   build() {
@@ -149,7 +149,7 @@ export class CatDials extends Part {
     this.places = told.names.map((/** @type {string} */ _, /** @type {number} */ i) => this.places[i] ?? 0);
     parts.note = h("p", {className: "status", role: "status"});
     if (!told.models.length) {
-      say(parts.note, words.dials_none);
+      say(parts.note, fill(words.dials_none, {models: new Intl.ListFormat(this.store.language).format(told.made_for)}));
       return parts.note;
     }
     parts.stage = newCanvas(STAGE, {className: "stage", role: "img", "aria-label": words.dials_of});

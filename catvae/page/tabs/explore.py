@@ -16,7 +16,7 @@ from catvae.model import CatVAE
 from catvae.page.components import Choice
 from catvae.page.theme import element, i18n, render, static
 from catvae.page.visitor import known_model, refuse
-from catvae.serving.front import REACH, dialled
+from catvae.serving.front import MADE_FOR, REACH, dialled
 from catvae.serving.links import CATS, cat_title, example_face
 from catvae.serving.weights import Weights
 
@@ -98,7 +98,7 @@ class Explorer:
         or no dial, and where no model has these latents."""
         painter, dials = self.painter, load_dials()
         if painter is None:
-            raise refuse(words, "dials_none")
+            raise refuse(words, "dials_none", models=", ".join(MADE_FOR))
         at = places_in(places, dials, words)
         mu = painter.to_mu(painter.encoder(to_tensor([face])))[0]
         way = torch.linspace(-REACH, REACH, DIAL_FRAMES)[:, None] * dials.directions[picked(dial, len(at), words)]

@@ -53,12 +53,13 @@ def launch_options(weights: Weights) -> dict[str, Any]:
 
 def launch(demo: gr.Blocks, weights: Weights) -> None:
     """Serve the page until it is stopped. Raises SettingError for a port that is none or is taken."""
-    port = find_port()
+    port, options = find_port(), launch_options(weights)
     LIGHT_ONES.restart()  # else the first visitor waits for it
-    Thread(target=first_look, args=(weights.current,), daemon=True).start()  # as for this
+    # As for this. No daemon: where the process ended within torch, it would be aborted.
+    Thread(target=first_look, args=(weights.current,)).start()
     sweep_in_background(also=lambda: weights.current.recent.forget())
     try:
-        demo.launch(server_port=port, **launch_options(weights))
+        demo.launch(server_port=port, **options)
     except OSError as error:
         if "port" not in str(error):
             raise

@@ -36,15 +36,20 @@ export function createWarp(canvas, {kind = "webgl2"} = {}) {
 // Planes are {values, size, planes}: so many squares of float32, one after the other.
 const planes = (size, count) => ({values: new Float32Array(size * size * count), size, planes: count});
 
-// The value of a plane at (x, y), 0 to 1 within it, bilinear; beyond the edge it is repeated or mirrored.
-function at({values, size}, plane, x, y, mirrored = false) {
+// The values of all planes at (x, y), 0 to 1 within them, bilinear, into `found`; beyond the edge they are repeated or
+// mirrored. Nothing is allocated here: it runs for each pixel.
+function look({values, size, planes: count}, x, y, found, mirrored = false) {
   const column = fold(x * size - 0.5, size, mirrored), row = fold(y * size - 0.5, size, mirrored);
-  const x0 = Math.floor(column), y0 = Math.floor(row), fx = column - x0, fy = row - y0;
-  const x1 = Math.min(size - 1, x0 + 1), y1 = Math.min(size - 1, y0 + 1), from = plane * size * size;
-  const top = values[from + y0 * size + x0] * (1 - fx) + values[from + y0 * size + x1] * fx;
-  const bottom = values[from + y1 * size + x0] * (1 - fx) + values[from + y1 * size + x1] * fx;
-  return top * (1 - fy) + bottom * fy;
+  const x0 = Math.floor(column), y0 = Math.floor(row), fx = column - x0, fy = row - y0, cells = size * size;
+  const right = x0 < size - 1 ? 1 : 0, below = y0 < size - 1 ? size : 0;
+  for (let plane = 0, i = y0 * size + x0; plane < count; plane++, i += cells) {
+    const top = values[i] * (1 - fx) + values[i + right] * fx;
+    found[plane] = top * (1 - fy) + (values[i + below] * (1 - fx) + values[i + below + right] * fx) * fy;
+  }
+  return found;
 }
+
+const spot = () => new Float64Array(4); // what `look` finds
 
 function fold(place, size, mirrored) {
   if (mirrored) {
@@ -63,13 +68,15 @@ const each = (size, action) => {
 // Displacements after a time along velocities, by scaling and squaring.
 export function flow(velocity, time) {
   let moved = planes(GRID, 2);
+  const there = spot();
   for (let i = 0; i < moved.values.length; i++) moved.values[i] = (velocity[i] * time) / 2 ** SQUARINGS;
   for (let turn = 0; turn < SQUARINGS; turn++) {
     const next = planes(GRID, 2), cells = GRID * GRID;
     each(GRID, (i, x, y) => {
       const u = moved.values[i], v = moved.values[cells + i];
-      next.values[i] = u + at(moved, 0, x + u, y + v);
-      next.values[cells + i] = v + at(moved, 1, x + u, y + v);
+      look(moved, x + u, y + v, there);
+      next.values[i] = u + there[0];
+      next.values[cells + i] = v + there[1];
     });
     moved = next;
   }
@@ -77,18 +84,18 @@ export function flow(velocity, time) {
 }
 
 function blur(image, sigma) {
-  const reach = Math.max(1, Math.round(3 * sigma)), kernel = [], {size} = image;
-  for (let i = -reach; i <= reach; i++) kernel.push(Math.exp(-0.5 * (i / sigma) ** 2));
-  const sum = kernel.reduce((a, b) => a + b), clamp = i => Math.min(size - 1, Math.max(0, i));
-  for (const [along, across] of [[1, size], [size, 1]]) {
-    const next = planes(size, image.planes);
-    for (let plane = 0; plane < image.planes; plane++) {
-      for (let line = 0; line < size; line++) {
-        const from = plane * size * size + line * across;
+  const reach = Math.max(1, Math.round(3 * sigma)), {size} = image, width = 2 * reach + 1, kernel = new Float64Array(width);
+  for (let i = 0; i < width; i++) kernel[i] = Math.exp(-0.5 * ((i - reach) / sigma) ** 2);
+  const sum = kernel.reduce((a, b) => a + b), line = new Float64Array(size + 2 * reach);
+  for (let pass = 0; pass < 2; pass++) {
+    const next = planes(size, image.planes), {values} = image, blurred = next.values;
+    for (let from = 0; from < values.length; from += size * size) {
+      for (let row = 0; row < size; row++) {
+        for (let i = 0; i < line.length; i++) line[i] = values[from + row * size + Math.min(size - 1, Math.max(0, i - reach))];
         for (let i = 0; i < size; i++) {
           let total = 0;
-          for (let k = -reach; k <= reach; k++) total += kernel[k + reach] * image.values[from + clamp(i + k) * along];
-          next.values[from + i * along] = total / sum;
+          for (let k = 0; k < width; k++) total += kernel[k] * line[i + k];
+          blurred[from + i * size + row] = total / sum; // rows become columns, and again rows
         }
       }
     }
@@ -152,13 +159,16 @@ function prepareCats({photos, velocity, landmarks}) {
 // How alike the fine bands of the two are where they meet half way, as a plane of 32×32.
 function likeness({full, base, velocity}) {
   const side = 4 * GRID, there = [flow(velocity, -0.5), flow(velocity, 0.5)], product = planes(side, 3), cells = side * side;
+  const moved = spot(), sharp = spot(), soft = spot(), fine = [0, 0];
   each(side, (i, x, y) => {
-    const [a, b] = there.map((moved, k) => {
-      const u = within(x + at(moved, 0, x, y)), v = within(y + at(moved, 1, x, y));
-      let fine = 0;
-      for (let c = 0; c < 3; c++) fine += (at(full[k], c, u, v) - at(base[k], c, u, v)) / 3;
-      return fine;
-    });
+    for (let k = 0; k < 2; k++) {
+      look(there[k], x, y, moved);
+      const u = within(x + moved[0]), v = within(y + moved[1]);
+      look(full[k], u, v, sharp);
+      look(base[k], u, v, soft);
+      fine[k] = (sharp[0] - soft[0] + sharp[1] - soft[1] + sharp[2] - soft[2]) / 3;
+    }
+    const [a, b] = fine;
     product.values[i] = a * a;
     product.values[cells + i] = b * b;
     product.values[2 * cells + i] = a * b;
@@ -173,19 +183,19 @@ function likeness({full, base, velocity}) {
 
 // At which share the eyes go over: later than half way where A's stand out more, else sooner.
 function dominance({full, landmarks}) {
-  const [a, b] = full.map((photo, k) => {
+  const found = spot(), [a, b] = full.map((photo, k) => {
     let total = 0;
     for (let eye = 0; eye < 2; eye++) {
-      for (let c = 0; c < 3; c++) {
-        let sum = 0, squares = 0;
-        each(16, (_, x, y) => {
-          const [u, v] = [x, y].map((place, axis) => within(landmarks[6 * k + 2 * eye + axis] + (place - 0.5) * 2 * RADII[0]));
-          const value = at(photo, c, u, v);
-          sum += value;
-          squares += value * value;
-        });
-        total += Math.sqrt(Math.max(0, (squares - (sum * sum) / 256) / 255));
-      }
+      const sums = [0, 0, 0], squares = [0, 0, 0];
+      each(16, (_, x, y) => {
+        const [u, v] = [x, y].map((place, axis) => within(landmarks[6 * k + 2 * eye + axis] + (place - 0.5) * 2 * RADII[0]));
+        look(photo, u, v, found);
+        for (let c = 0; c < 3; c++) {
+          sums[c] += found[c];
+          squares[c] += found[c] ** 2;
+        }
+      });
+      for (let c = 0; c < 3; c++) total += Math.sqrt(Math.max(0, (squares[c] - sums[c] ** 2 / 256) / 255));
     }
     return total;
   });
@@ -204,21 +214,24 @@ function frame(scene, t) {
     radius,
   }));
   const weight = Math.sin(Math.PI * t) ** 2, added = planes(LOW, 4), gain = planes(LOW, 1);
+  const movedA = spot(), movedB = spot(), a = spot(), b = spot(), alike = spot();
   each(LOW, (i, x, y) => {
     let away = 1, beside = 1;
-    points.forEach((point, k) => {
-      const far = (x - point.x) ** 2 + (y - point.y) ** 2;
-      away *= 1 - Math.exp(-((far / point.radius ** 2) ** 2));
+    for (let k = 0; k < 3; k++) {
+      const {x: left, y: top, radius} = points[k], far = (x - left) ** 2 + (y - top) ** 2;
+      away *= 1 - Math.exp(-((far / radius ** 2) ** 2));
       if (k < 2) beside *= 1 - Math.exp(-((far / IRIS ** 2) ** 2));
-    });
+    }
     const s = t + (over - t) * (1 - away);
-    gain.values[i] = 1 / Math.sqrt((1 - s) ** 2 + s * s + 2 * at(scene.likeness, 0, x, y) * s * (1 - s));
-    const [ua, va, ub, vb] = moved.flatMap(one => [within(x + at(one, 0, x, y)), within(y + at(one, 1, x, y))]);
+    gain.values[i] = 1 / Math.sqrt((1 - s) ** 2 + s * s + 2 * look(scene.likeness, x, y, alike)[0] * s * (1 - s));
+    look(moved[0], x, y, movedA);
+    look(moved[1], x, y, movedB);
+    look(scene.coarse[0], within(x + movedA[0]), within(y + movedA[1]), a);
+    look(scene.coarse[1], within(x + movedB[0]), within(y + movedB[1]), b);
     for (let c = 0; c < 3; c++) {
-      const a = at(scene.coarse[0], c, ua, va), b = at(scene.coarse[1], c, ub, vb), from = c * cells + i;
-      const model = before.values[from] + (after.values[from] - before.values[from]) * (place - number);
-      const mean = a + (b - a) * t;
-      added.values[from] = (mean + (model - mean) * weight - (a + (b - a) * s)) * beside;
+      const from = c * cells + i, model = before.values[from] + (after.values[from] - before.values[from]) * (place - number);
+      const mean = a[c] + (b[c] - a[c]) * t;
+      added.values[from] = (mean + (model - mean) * weight - (a[c] + (b[c] - a[c]) * s)) * beside;
     }
     added.values[3 * cells + i] = s;
   });
@@ -233,14 +246,19 @@ function onCanvas(context) {
     set() {},
     draw({scene: {full, base, size: whole}, moved, added, gain}, size) {
       const picture = new ImageData(size, size), photos = isSmall(size, whole) ? base : full;
+      const more = spot(), movedA = spot(), movedB = spot(), [fineA, fineB, restA, restB, gains] = Array.from({length: 5}, spot);
       each(size, (i, x, y) => {
-        const s = at(added, 3, x, y), g = at(gain, 0, x, y);
-        const ua = within(x + at(moved[0], 0, x, y)), va = within(y + at(moved[0], 1, x, y));
-        const ub = within(x + at(moved[1], 0, x, y)), vb = within(y + at(moved[1], 1, x, y));
+        const s = look(added, x, y, more)[3], g = look(gain, x, y, gains)[0];
+        look(moved[0], x, y, movedA);
+        look(moved[1], x, y, movedB);
+        const ua = within(x + movedA[0]), va = within(y + movedA[1]), ub = within(x + movedB[0]), vb = within(y + movedB[1]);
+        look(photos[0], ua, va, fineA, true);
+        look(photos[1], ub, vb, fineB, true);
+        look(base[0], ua, va, restA, true);
+        look(base[1], ub, vb, restB, true);
         for (let c = 0; c < 3; c++) {
-          const fine = at(photos[0], c, ua, va, true) * (1 - s) + at(photos[1], c, ub, vb, true) * s;
-          const rest = at(base[0], c, ua, va, true) * (1 - s) + at(base[1], c, ub, vb, true) * s;
-          picture.data[4 * i + c] = 255 * (g * fine + (1 - g) * rest + at(added, c, x, y));
+          const fine = fineA[c] * (1 - s) + fineB[c] * s, rest = restA[c] * (1 - s) + restB[c] * s;
+          picture.data[4 * i + c] = 255 * (g * fine + (1 - g) * rest + more[c]);
         }
         picture.data[4 * i + 3] = 255;
       });

@@ -14,7 +14,7 @@ import pytest
 import torch
 from filelock import FileLock
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub: no test talks to the internet
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -32,6 +32,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NODE = shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+WAIT = 90_000  # milliseconds for what comes at last: a busy machine needs many times what an idle one does
+expect.set_options(timeout=WAIT)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -186,27 +188,51 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def visitors(browser) -> dict[str, BrowserContext]:
+    """Browser profiles by locale, each for many tests: scripts are fetched and compiled once."""
+    return {}
+
+
 @pytest.fixture
-def open_page(browser, app_url) -> Iterator[Callable[..., Page]]:
-    """Opens the page and fails the test on errors in the browser's console, but for those whose status a test
-    puts into its `errors`: a browser tells of every answer that is none."""
-    contexts, errors, expected = [], [], []
+def open_page(browser, app_url, visitors) -> Iterator[Callable[..., Page]]:
+    """Opens the page, with nothing stored of a visit before, and fails the test on errors in the browser's console,
+    but for those whose status a test puts into its `errors`: a browser tells of every answer that is none."""
+    pages, errors, expected = [], [], []
 
     def open_page(width: int = 1280, height: int = 900, locale: str = "en-US", query: str = "", init: str = "") -> Page:
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, locale=locale))
-        page = contexts[-1].new_page()
+        if locale not in visitors:
+            visitors[locale] = browser.new_context(locale=locale)
+            visitors[locale].set_default_timeout(WAIT)
+        page = visitors[locale].new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
         page.errors = expected
         page.add_init_script(init)
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(app_url + query)
-        expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
+        expect(page.locator("#mix canvas")).to_have_count(11)
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        forget(page, app_url)
     assert [error for error in errors if not any(status in error for status in expected)] == []
+
+
+def forget(page: Page, url: str) -> None:
+    """Closes a page, and its other pages, with what they have stored; but for the browser's cache."""
+    context = page.context
+    for other in context.pages:
+        if other is not page:
+            other.close()
+    if not page.is_closed():
+        told = {"origin": url, "storageTypes": "cookies,local_storage,indexeddb,service_workers,cache_storage"}
+        page.goto("about:blank")  # what leaves a page is stored before it is forgotten
+        context.new_cdp_session(page).send("Storage.clearDataForOrigin", told)
+        page.close()
+    context.clear_permissions()
 
 
 @pytest.fixture(scope="session")

@@ -98,7 +98,7 @@ def parts_of(scene: Scene) -> dict[str, list]:
     """What `warp.js` draws from but for the model's strip, as JSON takes it: "photos", two addresses that need no file,
     "velocity", 2·32·32 numbers in sides, and "landmarks", 2·3·2 in shares of the frame."""
     return {
-        "photos": [data_uri(photo, "JPEG", quality=85, subsampling=0) for photo in to_pil(scene.photos)],
+        "photos": [data_uri(photo, "WEBP", quality=82, method=2) for photo in to_pil(scene.photos)],
         "velocity": [round(value, 5) for value in scene.velocity.flatten().tolist()],
         "landmarks": [round(value, 4) for value in scene.landmarks.flatten().tolist()],
     }

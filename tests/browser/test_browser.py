@@ -21,7 +21,7 @@ from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, align, cut_face, find_faces
 from catvae.serving.links import FIRST_A, FIRST_B, example_face
 from catvae.serving.texts import TEXTS
-from tests.conftest import SHARED
+from tests.conftest import SHARED, WAIT
 from tests.page.test_accessibility import STILL
 from tests.web_server import Site, serving
 
@@ -48,6 +48,7 @@ def visit(browser: Browser, site: Site):
 
     def visit(path: str = "/deep/mixer/", wait: bool = True, strict: bool = True, **options) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "locale": "en-US", **options})
+        context.set_default_timeout(WAIT)
         contexts.append(context)
         page = context.new_page()
         page.on("request", lambda r: None if r.url.startswith((site.url, "blob:", "data:")) else outside.append(r.url))
@@ -66,7 +67,7 @@ def visit(browser: Browser, site: Site):
 
 
 def expect_ready(page: Page, count: int = 1) -> None:
-    expect(page.locator("kitten-mixer[data-state=ready]")).to_have_count(count, timeout=30_000)
+    expect(page.locator("kitten-mixer[data-state=ready]")).to_have_count(count)
 
 
 def shown(page: Page) -> np.ndarray:
@@ -99,7 +100,6 @@ def wait_for_share(page: Page, share: float) -> None:
         " requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() =>"
         " resolve(Math.abs(mixer.share - share) < .001 && Math.abs(mixer.drawn - share) < .001)))) })",
         arg=share,
-        timeout=30_000,
     )
 
 
@@ -198,7 +198,7 @@ def test_all_models_and_the_cross_fade_follow_one_slider(visit):
     cells = page.locator(".rows canvas")
     expect(cells).to_have_count(3)
     page.get_by_role("slider", name="all models").fill("250")
-    expect(page.locator(".rows[data-shown='250']")).to_be_visible(timeout=30_000)
+    expect(page.locator(".rows[data-shown='250']")).to_be_visible()
     seen = seen_on(cells)
     a, b = (np.asarray(example_face(name), float) for name in ("kitten-05", "chelsea"))
     wanted = [decoded(name, "kitten-05", "chelsea", 0.25) for name in ("v6", "v3")] + [0.75 * a + 0.25 * b]
@@ -290,15 +290,13 @@ def test_two_photos_are_mixed_without_the_network(browser, web_exports, tmp_path
     page = context.new_page()
     with serving(web_exports["int8"]) as site:
         page.goto(site.url)
-        expect(page.locator("kitten-mixer[data-offline=v6]")).to_have_count(1, timeout=30_000)
+        expect(page.locator("kitten-mixer[data-offline=v6]")).to_have_count(1)
         page.evaluate("navigator.serviceWorker.ready.then(() => 1)")
     page.reload()
     expect_ready(page)
     for side, path in enumerate((a, b)):
         page.locator("input[type=file]").nth(side).set_input_files(path)
-        page.wait_for_function(
-            "side => document.querySelector('kitten-mixer').state[side].photo", arg="ab"[side], timeout=30_000
-        )
+        page.wait_for_function("side => document.querySelector('kitten-mixer').state[side].photo", arg="ab"[side])
     expect(page.locator("kitten-cat .about").get_by_text("Cat face found.")).to_have_count(2)
     wait_for_share(page, 0.5)
     faces = [cut_face(open_image(path)) for path in (a, b)]
@@ -328,7 +326,7 @@ def test_a_photo_that_cannot_be_used_is_a_sentence_and_loses_nothing(visit, tmp_
     page = visit("/deep/mixer/?lang=es&model=v3", strict=False)
     before = shown(page)
     page.locator("input[type=file]").first.set_input_files(tmp_path / name)
-    expect(page.get_by_role("alert").first).to_contain_text(TEXTS["es"][words].replace("{cat}", "A"), timeout=30_000)
+    expect(page.get_by_role("alert").first).to_contain_text(TEXTS["es"][words].replace("{cat}", "A"))
     assert (shown(page) == before).all()
     assert page.evaluate("document.querySelector('kitten-mixer').state.a.name") == FIRST_A
 
@@ -338,7 +336,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_one_before(visit, site):
     site.faults["v3/decoder.safetensors.gz"] = 404
     before = shown(page)
     page.get_by_role("radio", name="v3").click(force=True)  # not check(): it may be refused before the click ends
-    expect(page.locator("kitten-morph .status")).to_contain_text("cannot be reached", timeout=30_000)
+    expect(page.locator("kitten-morph .status")).to_contain_text("cannot be reached")
     expect(page.get_by_role("radio", name="v6")).to_be_checked()
     assert (shown(page) == before).all()
     site.faults.clear()
@@ -377,7 +375,7 @@ def test_what_cannot_run_is_a_sentence_and_a_picture(browser, site, file, fault,
     if file:
         site.faults[file] = fault
     page.goto(f"{site.url}/deep/mixer/")
-    expect(page.get_by_role("alert")).to_contain_text(TEXTS["es"][words], timeout=30_000)
+    expect(page.get_by_role("alert")).to_contain_text(TEXTS["es"][words])
     picture = page.locator("kitten-mixer > img")
     assert picture.evaluate("image => image.complete && image.naturalWidth > 0 && image.offsetWidth > 200")
     if file:  # and once it is put right
@@ -400,10 +398,10 @@ def test_without_its_script_or_its_picture_there_is_still_something_to_see(brows
         '<script type="module" src="deep/mixer/kitten-mixer.js"></script><kitten-mixer></kitten-mixer>'
     )
     page.goto(f"{site.url}/post.html")
-    expect(page.get_by_role("alert")).to_contain_text(TEXTS["en"]["web_missing"], timeout=30_000)
+    expect(page.get_by_role("alert")).to_contain_text(TEXTS["en"]["web_missing"])
     expect(page.locator("kitten-mixer svg")).to_be_visible()
     page.goto(f"{site.url}/deep/mixer/")  # which has a picture between its tags
-    expect(page.locator("kitten-mixer svg")).to_be_visible(timeout=30_000)
+    expect(page.locator("kitten-mixer svg")).to_be_visible()
     page.context.close()
 
 
@@ -419,13 +417,13 @@ def test_a_post_under_a_strict_policy_holds_two_mixers_and_a_frame(visit, site, 
     page = visit("/post.html", wait=False)
     for mixer in page.locator("kitten-mixer").all():
         mixer.scroll_into_view_if_needed()
-        expect(mixer).to_have_attribute("data-state", "ready", timeout=30_000)
+        expect(mixer).to_have_attribute("data-state", "ready")
     first, second = page.locator("kitten-mixer").all()
     expect(first.get_by_role("button", name="Reproducir", exact=True)).to_be_visible()
     expect(second.get_by_role("button", name="Play", exact=True)).to_be_visible()
     frame = page.frame_locator("iframe").locator("kitten-mixer")
     page.locator("iframe").scroll_into_view_if_needed()
-    expect(frame).to_have_attribute("data-state", "ready", timeout=30_000)
+    expect(frame).to_have_attribute("data-state", "ready")
     expect(frame.get_by_role("button", name="Reproducir", exact=True)).to_be_visible()
     expect(page.frame_locator("iframe").locator("header")).to_be_hidden()
     wasm = [path for path in site.asked if ".wasm.gz" in path]
@@ -452,7 +450,7 @@ def test_a_new_export_is_taken_over_and_the_old_files_are_forgotten(browser, web
     page = context.new_page()
     with serving(folder) as site:
         page.goto(f"{site.url}/?model=v3")
-        expect(page.locator("kitten-mixer[data-offline=v3]")).to_have_count(1, timeout=30_000)
+        expect(page.locator("kitten-mixer[data-offline=v3]")).to_have_count(1)
         manifest = json.loads((folder / "mixer.json").read_text())
         manifest["files"]["v3/decoder.onnx"]["hash"] = "another"
         (folder / "mixer.json").write_text(json.dumps(manifest))
@@ -522,7 +520,7 @@ def test_there_are_no_serious_barriers(visit, node_modules, theme):
     axe = (node_modules / "axe-core" / "axe.min.js").read_text()
     page = visit("/deep/mixer/?model=v3", color_scheme=theme)
     page.locator("input[type=file]").first.set_input_files(EXAMPLES / "chelsea.jpg")
-    expect(page.locator("kitten-cat .about").first).to_contain_text("Cat face found.", timeout=30_000)
+    expect(page.locator("kitten-cat .about").first).to_contain_text("Cat face found.")
     page.get_by_text("Share and embed").click()
     page.add_style_tag(content=STILL)
     page.evaluate(axe)

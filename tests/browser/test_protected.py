@@ -35,7 +35,7 @@ CanvasRenderingContext2D.prototype.getImageData = function (...where) {
 
 
 def expect_ready(page: Page, model: str = "") -> None:
-    expect(page.locator(f"kitten-mixer[data-state=ready]{model}")).to_have_count(1, timeout=60_000)
+    expect(page.locator(f"kitten-mixer[data-state=ready]{model}")).to_have_count(1)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def root(web_exports, tmp_path) -> Path:
 
 
 def controlled(page: Page) -> None:
-    page.wait_for_function("navigator.serviceWorker.controller", timeout=30_000)
+    page.wait_for_function("navigator.serviceWorker.controller")
 
 
 def test_the_worker_answers_for_its_own_page_alone(browser: Browser, root):
@@ -176,7 +176,7 @@ def test_a_browser_that_gives_noise_is_said_and_no_photo_is_blamed(browser: Brow
         page.goto(f"{site.url}/?model=v3")
         expect_ready(page)  # examples need no canvas that is read
         page.locator("input[type=file]").first.set_input_files(EXAMPLES / "chelsea.jpg")
-        expect(page.get_by_role("alert").first).to_have_text(TEXTS["en"]["web_noise"], timeout=30_000)
+        expect(page.get_by_role("alert").first).to_have_text(TEXTS["en"]["web_noise"])
         assert page.evaluate(f"{MIXER}.state.a.name") == "naranja"
         page.close()
 
@@ -204,7 +204,7 @@ def test_a_drag_changes_the_address_once(browser: Browser, web_exports):
         steps = page.get_by_role("slider", name="Steps")
         for value in [*range(2, 25), *range(23, 2, -1)]:
             steps.fill(str(value))
-        page.wait_for_function("location.search.includes('steps=3')", timeout=30_000)
+        page.wait_for_function("location.search.includes('steps=3')")
         assert page.evaluate("puts") - before < 10
         page.close()
 
@@ -230,11 +230,11 @@ def test_a_reload_keeps_the_photo_and_another_visit_does_not(browser: Browser, w
         expect_ready(page)
         page.locator("input[type=file]").first.set_input_files(EXAMPLES / "chelsea.jpg")
         about = page.locator("kitten-cat .about").first
-        expect(about).to_contain_text("Cat face found.", timeout=30_000)
+        expect(about).to_contain_text("Cat face found.")
         page.wait_for_function(f"!{MIXER}.state.a.name")
         page.wait_for_timeout(700)
         page.reload()
-        expect(about).to_contain_text("Cat face found.", timeout=30_000)
+        expect(about).to_contain_text("Cat face found.")
         page.wait_for_function(f"{MIXER}.state && !{MIXER}.state.a.name && {MIXER}.state.model === 'v3'")
         page.goto(f"{site.url}/?a=kitten-02")
         expect_ready(page)

@@ -92,7 +92,7 @@ def test_the_table_is_that_of_the_metrics_and_the_text_agrees():
 
 def explore(page: Page, tab: str = "Explore") -> None:
     page.get_by_role("tab", name=tab).click()
-    expect(page.locator("#map .cat-map button")).to_have_count(19, timeout=30_000)
+    expect(page.locator("#map .cat-map button")).to_have_count(19)
 
 
 def chosen(page: Page) -> dict[str, str]:
@@ -109,12 +109,12 @@ def test_clicking_two_cats_on_the_map_mixes_them(open_page):
     explore(page)
     assert chosen(page) == {"A": FIRST_A, "B": FIRST_B}
     page.locator("#map .cat-map button").nth(5).click()
-    expect(page.locator("#map .turn-note")).to_contain_text("cat B", timeout=30_000)
-    expect(page.locator("#map [data-cat=gris]")).to_have_attribute("data-letters", "A", timeout=30_000)
+    expect(page.locator("#map .turn-note")).to_contain_text("cat B")
+    expect(page.locator("#map [data-cat=gris]")).to_have_attribute("data-letters", "A")
 
     page.locator("#map .cat-map button").nth(9).focus()  # by keyboard alone
     page.keyboard.press("Enter")
-    expect(page.locator("#map [data-cat=iris]")).to_have_attribute("data-letters", "B", timeout=30_000)
+    expect(page.locator("#map [data-cat=iris]")).to_have_attribute("data-letters", "B")
     expect(page.locator("#map [data-cat=iris]")).to_be_focused()
     assert chosen(page) == {"A": "gris", "B": "iris"}
     stage, slider = page.locator("#map .stage"), page.locator("#map .slider")
@@ -135,15 +135,15 @@ def test_the_map_follows_the_model_and_a_visitors_cat(open_page):
     place = point.get_attribute("style")
     page.get_by_role("combobox", name="Model").last.click()
     page.get_by_role("option", name="v2").click()
-    expect(point).not_to_have_attribute("style", place, timeout=30_000)
+    expect(point).not_to_have_attribute("style", place)
     page.locator("kitten-cat input[type=file]").first.set_input_files(CATS["chelsea"])  # is known by its face
-    expect(page.locator("#map [data-cat=chelsea]")).to_have_attribute("data-letters", "A", timeout=30_000)
+    expect(page.locator("#map [data-cat=chelsea]")).to_have_attribute("data-letters", "A")
     page.get_by_role("tab", name="Mix").click()
     page.get_by_role("button", name="Adjust the square of Cat A").click()
     page.get_by_role("button", name="Whole picture").click()  # is no longer
     page.get_by_role("button", name="Done").click()
     page.get_by_role("tab", name="Explore").click()
-    expect(page.get_by_role("img", name="Your cat, Cat A")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("img", name="Your cat, Cat A")).to_be_visible()
     page.get_by_role("tab", name="Mix").click()
     expect(page.locator("#model input")).to_have_value(re.compile("v2"))
 
@@ -204,7 +204,7 @@ def test_the_map_is_one_tab_stop_and_arrows_go_to_the_nearest_cat_that_way(open_
     assert len(gone) >= 4
     cat = stops.get_attribute("data-cat")
     page.keyboard.press("Enter")
-    expect(page.locator(f"#map [data-cat={cat}]")).to_have_attribute("data-letters", re.compile("A"), timeout=30_000)
+    expect(page.locator(f"#map [data-cat={cat}]")).to_have_attribute("data-letters", re.compile("A"))
     expect(page.locator(f"#map [data-cat={cat}]")).to_be_focused()
     expect(stops).to_have_count(1)
 
@@ -251,7 +251,7 @@ def test_the_figures_of_the_lesson_are_of_the_cats_and_the_model_that_are_chosen
     page.get_by_role("tab", name="Understand").click()
     kept = page.locator("kitten-lesson[kind=kept] canvas")
     page.locator("kitten-lesson[kind=kept]").scroll_into_view_if_needed()
-    expect(kept).to_have_count(2 * (1 + 7), timeout=30_000)
+    expect(kept).to_have_count(2 * (1 + 7))
     assert len(set(kept.evaluate_all(CANVASES))) == 16
     ways = page.locator("kitten-lesson[kind=ways] canvas")
     page.locator("kitten-lesson[kind=ways]").scroll_into_view_if_needed()
@@ -259,7 +259,7 @@ def test_the_figures_of_the_lesson_are_of_the_cats_and_the_model_that_are_chosen
     expect(page.get_by_role("img", name="Cat A, v2").first).to_be_visible()
     axes = page.locator("kitten-lesson[kind=axes]")
     axes.scroll_into_view_if_needed()
-    expect(axes.locator("canvas")).to_have_count(2 * (1 + 7), timeout=30_000)
+    expect(axes.locator("canvas")).to_have_count(2 * (1 + 7))
     assert len(set(axes.locator("canvas").evaluate_all(CANVASES))) == 15  # the mean stands twice
     page.locator("kitten-lesson[kind=data]").scroll_into_view_if_needed()
     expect(page.locator("kitten-lesson[kind=data] li").last).to_contain_text("5,763 exact copies")
@@ -272,12 +272,12 @@ def test_the_figures_of_the_lesson_are_of_the_cats_and_the_model_that_are_chosen
     page.get_by_role("combobox", name="Model").last.click()
     page.get_by_role("option", name="v3").click()
     page.get_by_role("tab", name="Understand").click()
-    expect(network.locator("rect:is(.encoder, .decoder)")).to_have_count(6, timeout=30_000)
+    expect(network.locator("rect:is(.encoder, .decoder)")).to_have_count(6)
     expect(network.get_by_text("100", exact=True)).to_be_visible()
     before = kept.evaluate_all(CANVASES)
     page.get_by_role("tab", name="Explore").click()
     page.locator("#map [data-cat=gris]").click()
-    expect(page.locator("#map [data-cat=gris]")).to_have_attribute("data-letters", "A", timeout=30_000)
+    expect(page.locator("#map [data-cat=gris]")).to_have_attribute("data-letters", "A")
     page.get_by_role("tab", name="Understand").click()
     page.locator("kitten-lesson[kind=kept]").scroll_into_view_if_needed()
     figure = "document.querySelector('kitten-lesson[kind=kept]').shadowRoot"

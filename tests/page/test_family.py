@@ -14,9 +14,7 @@ LINK = "#share kitten-share textarea.link"
 
 
 def shown(page: Page) -> None:
-    page.wait_for_function(
-        f"{STORE}.status.kind === 'shown' && !{STORE}.next && {STORE}.fullness === 'on'", timeout=60_000
-    )
+    page.wait_for_function(f"{STORE}.status.kind === 'shown' && !{STORE}.next && {STORE}.fullness === 'on'")
 
 
 def call(page: Page, side: str, name: str) -> None:
@@ -72,7 +70,7 @@ def test_the_child_becomes_a_parent_and_the_family_leads_back(open_page, full):
     page.evaluate(f"{STORE}.slide(0.25)")
     page.get_by_role("button", name=WORDS["breed"]).click()
     card = page.locator("kitten-cat[side=a]")
-    expect(card.locator(".about")).to_contain_text(f"Narana, {WORDS['cats_child']}", timeout=60_000)
+    expect(card.locator(".about")).to_contain_text(f"Narana, {WORDS['cats_child']}")
     expect(page.locator("kitten-cat[side=b] .about")).not_to_contain_text("Luna")
     page.wait_for_function(f"{STORE}.status.kind === 'shown' && !{STORE}.next")
     if full:
@@ -84,7 +82,7 @@ def test_the_child_becomes_a_parent_and_the_family_leads_back(open_page, full):
     (way,) = page.locator("kitten-family button").all()
     assert way.get_attribute("aria-label") == WORDS["family_back"].format(a="Naranja", b="Luna", percent=25)
     way.click()
-    expect(card.locator(".about")).to_contain_text("Naranja", timeout=60_000)
+    expect(card.locator(".about")).to_contain_text("Naranja")
     expect(page.locator("kitten-cat[side=b] .about")).to_contain_text("Luna")
     assert page.evaluate(f"{STORE}.share") == 0.25 and card.locator("canvas").first.evaluate(picture) != child
     expect(page.locator("kitten-family button")).to_have_count(0)
@@ -96,7 +94,7 @@ def test_a_named_example_keeps_its_name_when_its_photo_is_opened(open_page):
     call(page, "a", "Misu")
     card = page.locator("kitten-cat[side=a]")
     card.locator(".adjust").click()
-    expect(card.locator("dialog.cutting")).to_be_visible(timeout=30_000)
+    expect(card.locator("dialog.cutting")).to_be_visible()
     expect(card.locator(".about")).to_contain_text("Misu")
     page.keyboard.press("Escape")
     expect(card.locator(".about")).to_contain_text("Misu")
@@ -105,7 +103,7 @@ def test_a_named_example_keeps_its_name_when_its_photo_is_opened(open_page):
 def test_names_go_with_the_small_page_too(browser, app_url):
     page = browser.new_page()
     page.goto(f'{app_url}/embed?name-a=Misu"><b>')
-    expect(page.locator("kitten-cat[side=a] .about")).to_contain_text('Misu"><b>', timeout=60_000)
+    expect(page.locator("kitten-cat[side=a] .about")).to_contain_text('Misu"><b>')
     page.close()
 
 
@@ -115,6 +113,6 @@ def test_a_film_is_saved_under_the_name_of_now(open_page):
     for name, file in (("", "naranja-luna-v6.gif"), ("Misu", "misu-luna-v6.gif")):
         if name:
             call(page, "a", name)
-        with page.expect_download(timeout=60_000) as download:
+        with page.expect_download() as download:
             page.evaluate(f"import('/web/saving.js').then(module => module.save({STORE}, 'gif'))")
         assert download.value.suggested_filename == file

@@ -28,7 +28,7 @@ def test_the_child_is_the_page_and_what_is_needed_is_seen_without_scrolling(
     open_page, width, height, side, seen, locale
 ):
     page = open_page(width, height, locale, init=SHIFT)
-    expect(page.locator("#morph kitten-morph[data-full=on]")).to_be_visible(timeout=30_000)
+    expect(page.locator("#morph kitten-morph[data-full=on]")).to_be_visible()
     child = page.locator("#morph canvas").bounding_box()
     assert child["width"] == child["height"] == side
     first = (*FIRST_SCREEN, "#mix [data-save=send]")[:seen]
@@ -69,7 +69,7 @@ def test_the_switch_changes_every_word_in_place_and_keeps_what_is_chosen(open_pa
     mine, loaded = face.evaluate(PICTURE), page.evaluate("performance.timeOrigin")
 
     page.get_by_role("link", name="ES").click()
-    expect(page.get_by_role("tab", name="Comparar β")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("tab", name="Comparar β")).to_be_visible()
     expect(page.get_by_role("button", name="Usar mi foto como Gato A")).to_be_visible()
     expect(page.locator("#model input")).to_have_value(re.compile("v2 · β = 2 · los más suaves"))
     expect(page.locator("#weights")).to_contain_text("Pesos")
@@ -82,9 +82,9 @@ def test_the_switch_changes_every_word_in_place_and_keeps_what_is_chosen(open_pa
     page.get_by_role("tab", name="Mezclar").click()
 
     page.reload()  # photos and all are still there
-    expect(page.get_by_role("tab", name="Comparar β")).to_be_visible(timeout=30_000)
-    expect(page.locator("#model input")).to_have_value(re.compile("v2 · β = 2 · los más suaves"), timeout=30_000)
-    expect(page.locator("kitten-cat .about").first).to_contain_text("No se encontró", timeout=30_000)
+    expect(page.get_by_role("tab", name="Comparar β")).to_be_visible()
+    expect(page.locator("#model input")).to_have_value(re.compile("v2 · β = 2 · los más suaves"))
+    expect(page.locator("kitten-cat .about").first).to_contain_text("No se encontró")
     assert face.evaluate(PICTURE) == mine
     assert page.get_by_role("link", name="ES").get_attribute("aria-current") == "true"
 
@@ -99,11 +99,11 @@ def test_where_storage_is_refused_links_and_languages_work(browser, app_url):
     page = browser.new_page(locale="en-US")  # Gradio tells of it in the console
     page.add_init_script(STORAGE_REFUSED)
     page.goto(f"{app_url}/?model=v2&a=chelsea&steps=4")
-    expect(page.locator("#mix canvas")).to_have_count(6, timeout=30_000)
+    expect(page.locator("#mix canvas")).to_have_count(6)
     expect(page.locator("#model input")).to_have_value(re.compile("^v2"))
     expect(page.locator("kitten-cat .about").first).to_contain_text("Chelsea")
     page.get_by_role("link", name="ES").click()
-    expect(page.get_by_role("tab", name="Comparar β")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("tab", name="Comparar β")).to_be_visible()
     expect(page.locator("kitten-cat .about").first).to_contain_text("Chelsea, un gato real")
     page.close()
 
@@ -116,14 +116,14 @@ def test_steps_that_cannot_be_are_said_over_the_mix_before(open_page):
     for wrong in ("9.5", "500"):
         steps.fill(wrong)
         steps.press("Enter")
-        expect(status).to_have_text("The number of steps must be a whole number from 2 to 24.", timeout=30_000)
+        expect(status).to_have_text("The number of steps must be a whole number from 2 to 24.")
         expect(page.locator("#mix [data-mix=refused]")).to_have_count(1)
     expect(page.locator("#mix .frames")).to_have_css("opacity", "0.3")
     assert frames(page) == before
 
     steps.fill("4")
     steps.press("Enter")
-    expect(page.locator("#mix canvas")).to_have_count(6, timeout=30_000)
+    expect(page.locator("#mix canvas")).to_have_count(6)
     expect(status).to_have_text("")
     expect(page.locator("#mix .frames")).to_have_css("opacity", "1")
 
@@ -132,7 +132,7 @@ def test_steps_that_cannot_be_are_said_over_the_mix_before(open_page):
 def test_what_gets_no_answer_is_asked_for_again(browser, app_url, status):
     page = browser.new_page(locale="en-US")  # whose console tells of the fault
     page.goto(app_url)
-    expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
+    expect(page.locator("#mix canvas")).to_have_count(11)
     before = frames(page)
     broken = [True]
 
@@ -141,7 +141,7 @@ def test_what_gets_no_answer_is_asked_for_again(browser, app_url, status):
 
     page.route("**/web/ask/morph*", answer)
     choose_model(page, "v2")
-    expect(page.locator("#morph [data-mix=failed] .status")).to_contain_text("No answer yet", timeout=30_000)
+    expect(page.locator("#morph [data-mix=failed] .status")).to_contain_text("No answer yet")
     assert frames(page) == before
     broken.clear()
     expect_other_frames(page, before)
@@ -158,7 +158,7 @@ def test_the_first_visit_is_light_and_loads_no_player(browser, app_url):
     network.on("Network.responseReceived", lambda e: asked.update({e["requestId"]: e["response"]["url"]}))
     network.on("Network.loadingFinished", lambda e: sizes.update({e["requestId"]: e["encodedDataLength"]}))
     page.goto(app_url)
-    expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
+    expect(page.locator("#mix canvas")).to_have_count(11)
     page.wait_for_timeout(2000)
     urls = [url for url in asked.values() if not url.startswith("data:")]
     assert len(urls) <= 110 and sum(sizes.values()) <= 900_000, (len(urls), sum(sizes.values()))
@@ -169,7 +169,7 @@ def test_the_first_visit_is_light_and_loads_no_player(browser, app_url):
 def test_what_is_chosen_is_marked_in_forced_colours(browser, app_url):
     page = browser.new_context(locale="en-US", forced_colors="active").new_page()
     page.goto(app_url)
-    expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
+    expect(page.locator("#mix canvas")).to_have_count(11)
     open_more(page)
     width = "element => parseFloat(getComputedStyle(element).outlineWidth)"
     for chosen in ("[role=tab][aria-selected=true]", "#path label:has(:checked)", "kitten-cat [aria-pressed=true]"):

@@ -21,7 +21,7 @@ def expect_other_frames(page: Page, before: list[str], seconds: float = 30) -> N
     while (now := frames(page)) == before or not now:
         assert time.monotonic() < end, "the mix stays"
         page.wait_for_timeout(50)
-    expect(page.locator("#morph kitten-morph[data-mix=shown]")).to_have_count(1, timeout=30_000)
+    expect(page.locator("#morph kitten-morph[data-mix=shown]")).to_have_count(1)
 
 
 def choose_cat(page: Page, name: str, letter: str = "A") -> None:
@@ -57,7 +57,7 @@ def test_the_mix_follows_model_steps_and_cats(open_page):
 
     page.get_by_role("spinbutton").fill("4")
     page.get_by_role("spinbutton").press("Enter")
-    expect(page.locator("#mix canvas")).to_have_count(6, timeout=30_000)
+    expect(page.locator("#mix canvas")).to_have_count(6)
 
     before = frames(page)
     choose_cat(page, "kitten-06")
@@ -73,7 +73,7 @@ def test_a_broken_photo_is_a_message_and_loses_nothing(open_page, tmp_path):
     before, place = frames(page), page.locator("#morph").bounding_box()
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
     page.locator("kitten-cat input[type=file]").first.set_input_files(tmp_path / "broken.jpg")
-    expect(page.get_by_text("No se puede leer la foto del gato A").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("No se puede leer la foto del gato A").first).to_be_visible()
     assert frames(page) == before and page.locator("#morph").bounding_box() == place  # nor does anything jump
 
 

@@ -41,8 +41,8 @@ def bring(page: Page, path: Path, letter: str = "A") -> Locator:
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name=f"Use my photo as Cat {letter}").click()
     chooser.value.set_files(path)
-    expect(card.locator(".waits")).to_have_count(0, timeout=30_000)
-    expect(page.locator("#morph kitten-morph[data-mix=shown]")).to_have_count(1, timeout=30_000)
+    expect(card.locator(".waits")).to_have_count(0)
+    expect(page.locator("#morph kitten-morph[data-mix=shown]")).to_have_count(1)
     return card
 
 
@@ -112,7 +112,7 @@ def test_examples_and_newborns_are_said_to_be_what_they_are(open_page):
         choose_cat(page, name)
         expect(card.locator(".about")).to_contain_text(said)
     page.get_by_role("button", name="Newborn kittens").click()
-    expect(card.locator(".about")).to_contain_text("newborn: painted by the model", timeout=30_000)
+    expect(card.locator(".about")).to_contain_text("newborn: painted by the model")
     expect(card.locator(".adjust")).to_be_hidden()
 
 
@@ -269,18 +269,18 @@ def test_photos_are_dropped_on_the_card_and_pasted(open_page, cat):
     )
     before = frames(page)
     card_of(page, "B").locator(".strip").dispatch_event("drop", {"dataTransfer": data})
-    expect(card_of(page, "B").locator(".about")).to_contain_text("Cat face found.", timeout=30_000)
+    expect(card_of(page, "B").locator(".about")).to_contain_text("Cat face found.")
     expect_other_frames(page, before)
     for letter in "BA":  # where the focus is
         choose_cat(page, "kitten-02", letter)
-        expect(card_of(page, letter).locator(".about")).to_contain_text("painted by a model", timeout=30_000)
+        expect(card_of(page, letter).locator(".about")).to_contain_text("painted by a model")
         page.get_by_role("button", name=f"Use my photo as Cat {letter}").focus()
         page.evaluate(
             "clipboardData => document.activeElement.dispatchEvent("
             "new ClipboardEvent('paste', {clipboardData, bubbles: true, composed: true}))",
             data,
         )
-        expect(card_of(page, letter).locator(".about")).to_contain_text("Cat face found.", timeout=30_000)
+        expect(card_of(page, letter).locator(".about")).to_contain_text("Cat face found.")
 
 
 def test_the_camera_takes_a_photo(browser, app_url):
@@ -292,7 +292,7 @@ def test_the_camera_takes_a_photo(browser, app_url):
     video = card_of(page, "B").locator(".webcam video")
     page.wait_for_function("video => video.videoWidth", arg=video.element_handle())
     page.get_by_role("button", name="Take the photo").click()
-    expect(card_of(page, "B").locator(".about")).to_contain_text("No cat face found", timeout=30_000)
+    expect(card_of(page, "B").locator(".about")).to_contain_text("No cat face found")
     assert video.evaluate("video => video.srcObject") is None  # its light is off
     other.close()
 
@@ -319,16 +319,16 @@ def test_a_photo_that_has_left_the_server_is_sent_once_more(open_page, app_url, 
 def test_a_server_that_does_not_answer_is_said_and_the_card_goes_on(browser, app_url, cat):
     page = browser.new_page(locale="en-US")
     page.goto(app_url)
-    expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
+    expect(page.locator("#mix canvas")).to_have_count(11)
     page.route("**/web/ask/faces*", lambda route: route.fulfill(status=429, json={"error": "busy"}))
     card = card_of(page)
     card.locator("input[type=file]").set_input_files(cat)
     refusal = card.locator(".seen .refusal")
-    expect(refusal).to_have_text(TEXTS["en"]["no_answer"], timeout=30_000)
+    expect(refusal).to_have_text(TEXTS["en"]["no_answer"])
     expect(card.locator(".waits")).to_have_count(0)
     page.unroute("**/web/ask/faces*")
     card.locator("input[type=file]").set_input_files(cat)
-    expect(card.locator(".about")).to_contain_text("Cat face found.", timeout=30_000)
+    expect(card.locator(".about")).to_contain_text("Cat face found.")
     expect(refusal).to_be_hidden()
     page.close()
 

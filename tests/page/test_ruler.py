@@ -81,9 +81,7 @@ def test_arrow_keys_move_along_it_and_the_dropdown_follows_and_leads(open_page):
     for name in ("v5", "v4"):
         page.keyboard.press("ArrowRight")
         expect(page.locator("#model input")).to_have_value(re.compile(f"^{name}"))
-        page.wait_for_function(
-            "name => document.querySelector('kitten-morph').store.state.model === name", arg=name, timeout=30_000
-        )
+        page.wait_for_function("name => document.querySelector('kitten-morph').store.state.model === name", arg=name)
     open_more(page)
     page.locator("#model input").click()
     page.get_by_role("option", name="v2").click()
@@ -107,7 +105,7 @@ def test_the_open_dropdown_covers_neither_child_nor_cats(open_page, width, heigh
 def test_models_of_other_names_stand_in_order_of_beta(browser, own_models_url):
     page = browser.new_page(viewport={"width": 390, "height": 844}, locale="en-US")
     page.goto(own_models_url)
-    expect(page.locator("kitten-ruler label b")).to_have_text(["wild", "a-cat-of-my-own", "tame"], timeout=30_000)
+    expect(page.locator("kitten-ruler label b")).to_have_text(["wild", "a-cat-of-my-own", "tame"])
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     choose_model(page, "tame")
     expect(page.locator("#model input")).to_have_value("tame")
@@ -125,8 +123,8 @@ def test_the_child_breathes_once_until_it_is_touched_and_keeps_its_share(browser
         page = browser.new_context(locale="en-US", reduced_motion=motion).new_page()
         page.add_init_script(SWAYS)
         page.goto(app_url)
-        expect(page.locator("#morph kitten-morph[data-full=on]")).to_be_visible(timeout=60_000)
-        page.wait_for_function("document.querySelector('kitten-morph').breath === 'over'", timeout=60_000)
+        expect(page.locator("#morph kitten-morph[data-full=on]")).to_be_visible()
+        page.wait_for_function("document.querySelector('kitten-morph').breath === 'over'")
         page.wait_for_timeout(200)
         assert page.evaluate(PLACE) == [0.5, 0.5, 0]
         sways = page.evaluate("[...sways].filter(sway => sway)")
@@ -134,7 +132,7 @@ def test_the_child_breathes_once_until_it_is_touched_and_keeps_its_share(browser
         page.context.close()
     page = browser.new_page(locale="en-US")
     page.goto(app_url)
-    page.wait_for_function("document.querySelector('kitten-morph')?.breath === 'on'", timeout=60_000)
+    page.wait_for_function("document.querySelector('kitten-morph')?.breath === 'on'")
     page.mouse.move(640, 650)
     page.mouse.down()
     page.wait_for_function("document.querySelector('kitten-morph').sway === 0", timeout=1000)
@@ -146,7 +144,7 @@ def test_a_finger_on_the_child_slides_across_and_scrolls_down(browser, app_url):
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = context.new_page()
     page.goto(app_url)
-    expect(page.locator("#morph kitten-morph[data-full=on]")).to_be_visible(timeout=60_000)
+    expect(page.locator("#morph kitten-morph[data-full=on]")).to_be_visible()
     fingers, box = context.new_cdp_session(page), page.locator("#morph canvas").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
@@ -158,7 +156,7 @@ def test_a_finger_on_the_child_slides_across_and_scrolls_down(browser, app_url):
         fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
     swipe(0, -200)
-    page.wait_for_function("scrollY > 50", timeout=10_000)
+    page.wait_for_function("scrollY > 50")
     page.wait_for_timeout(1000)  # it coasts
     assert page.evaluate(PLACE)[0] == 0.5
     page.evaluate("scrollTo(0, 0)")

@@ -81,7 +81,7 @@ def test_a_film_at_full_size_has_the_fur(app_url, kind, side):
 
 def test_the_page_draws_what_python_does_and_the_switch_shows_the_model_alone(open_page):
     page: Page = open_page()
-    expect(page.locator("kitten-morph")).to_have_attribute("data-full", "on", timeout=30_000)
+    expect(page.locator("kitten-morph")).to_have_attribute("data-full", "on")
     page.wait_for_function(f"{MORPH}.picture?.width > 64")
     width, data = page.evaluate(SHOWN)
     drawn = np.array(data, float).reshape(width, width, 4)[..., :3]
@@ -127,7 +127,7 @@ def test_where_the_photos_do_not_come_the_model_stands_and_it_is_said(open_page)
     page.errors.append("ERR_FAILED")
     page.route("**/ask/scene*", lambda route: route.abort())
     page.get_by_role("switch", name="Full size").click()
-    expect(page.locator("kitten-morph .status")).to_contain_text("fur did not arrive", timeout=30_000)
+    expect(page.locator("kitten-morph .status")).to_contain_text("fur did not arrive")
     assert page.evaluate(f"{MORPH}.picture.width") == 64
 
 

@@ -126,7 +126,7 @@ def test_files_are_of_the_mix_that_is_shown_though_cat_a_is_another(open_page, t
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     page.errors.append("422")
     page.locator("kitten-cat input[type=file]").first.set_input_files(tmp_path / "broken.jpg")
-    expect(page.get_by_text("The picture of cat A cannot be read").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("The picture of cat A cannot be read").first).to_be_visible()
     name, second = save(page, "WebP", tmp_path)
     assert name == "naranja-luna-v2.webp"
     second = second.convert("RGB").resize(first.size)
@@ -139,7 +139,7 @@ def test_the_share_sheet_gets_a_file_and_the_link(open_page, tmp_path, mime, nam
     page = open_page(390, 844, query="/?lang=es", init=SHARE_SHEET.replace("TYPE", mime))
     page.wait_for_selector("#morph canvas[data-ready]")
     page.get_by_role("button", name="Enviar el gatito de Naranja y Luna", exact=True).click()
-    page.wait_for_function("window.sent", timeout=30_000)
+    page.wait_for_function("window.sent")
     sent, size, text = page.evaluate("window.sent")
     assert sent == f"naranja-luna-{name}" and size > 10_000
     assert re.fullmatch(r"Mezclador de Gatitos: http://.*/\?a=naranja&b=luna&model=v6&steps=9&lang=es", text)
@@ -150,7 +150,7 @@ def test_the_share_sheet_gets_a_file_and_the_link(open_page, tmp_path, mime, nam
     expect_other_frames(page, before)
     page.evaluate("window.sent = null")
     page.get_by_role("button", name="Enviar el gatito", exact=True).click()
-    page.wait_for_function("window.sent", timeout=30_000)
+    page.wait_for_function("window.sent")
     sent, _, text = page.evaluate("window.sent")
     assert sent == f"cat-a-luna-{name}" and re.fullmatch(r"Mezclador de Gatitos: http://[^?]*/\?lang=es", text)
     expect(page.locator("#mix .note")).to_contain_text("Tus fotos viajan solo en la imagen")
@@ -168,7 +168,7 @@ def test_without_a_share_sheet_the_file_is_saved(open_page):
 def test_a_busy_server_is_asked_again(browser, app_url):
     page = browser.new_page()  # 429 is an error in its console
     page.goto(app_url)
-    page.wait_for_selector("#morph canvas[data-ready]", timeout=30_000)
+    page.wait_for_selector("#morph canvas[data-ready]")
     page.route("**/web/ask/film*", lambda route: route.fulfill(status=429, json={"error": "busy"}), times=1)
     open_more(page)
     with page.expect_response(lambda answer: answer.status == 429), page.expect_download() as download:

@@ -118,16 +118,16 @@ def test_the_link_reopens_what_the_page_shows(open_page):
     open_more(page)
     page.get_by_role("spinbutton").first.fill("4")
     page.get_by_role("spinbutton").first.press("Enter")
-    expect(link).to_have_value(re.compile(r"/\?a=chelsea&b=luna&model=v2&steps=4$"), timeout=30_000)
-    expect(page.locator("#mix canvas")).to_have_count(6, timeout=30_000)
+    expect(link).to_have_value(re.compile(r"/\?a=chelsea&b=luna&model=v2&steps=4$"))
+    expect(page.locator("#mix canvas")).to_have_count(6)
     before = frames(page)
     page.get_by_label("Arc").click()
     expect_other_frames(page, before)
-    expect(link).to_have_value(re.compile(r"&steps=4&path=slerp$"), timeout=30_000)
+    expect(link).to_have_value(re.compile(r"&steps=4&path=slerp$"))
     shown = frames(page)
 
     page.goto(link.input_value())
-    expect(page.locator("#mix canvas")).to_have_count(6, timeout=30_000)
+    expect(page.locator("#mix canvas")).to_have_count(6)
     for _ in range(100):
         if frames(page) == shown:
             break
@@ -147,7 +147,7 @@ def test_an_uploaded_photo_is_in_no_link(open_page, tmp_path):
     draw_cat(1).save(tmp_path / "kitten-01.png")  # named as an example
     page.locator("kitten-cat input[type=file]").first.set_input_files(tmp_path / "kitten-01.png")
     page.get_by_text("Compartir e insertar").click()
-    expect(page.locator("#share")).to_contain_text("tus fotos son privadas. Fuera del enlace: Gato A.", timeout=30_000)
+    expect(page.locator("#share")).to_contain_text("tus fotos son privadas. Fuera del enlace: Gato A.")
     expect(page.locator("#share textarea").first).to_have_value(re.compile(r"^http://[^?]*/\?lang=es$"))
     assert "kitten-01" not in page.locator("#share").inner_text()
 
@@ -184,7 +184,7 @@ def test_the_post_shows_the_small_page_in_its_language_and_theme(
     page.goto(f"{blog_url}/{file}?app={app_url}&theme={theme}")
     page.locator("iframe").first.scroll_into_view_if_needed()
     frame = page.frame_locator("iframe").first
-    expect(frame.locator(".frames canvas")).to_have_count(9, timeout=30_000)
+    expect(frame.locator(".frames canvas")).to_have_count(9)
     expect(frame.get_by_text(label).first).to_be_visible()
     assert frame.locator("html").evaluate("html => getComputedStyle(html).colorScheme") == theme
     size = "[innerWidth, innerHeight, document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
@@ -193,10 +193,10 @@ def test_the_post_shows_the_small_page_in_its_language_and_theme(
     frame.locator("kitten-cat[side=a] .more").click()
     frame.locator("kitten-cat[side=a] .shelf [data-cat=kitten-03]").click()
     link = re.compile(r"/\?a=kitten-03&b=luna&model=v6&steps=9&full=0&lang=")
-    expect(frame.get_by_role("link")).to_have_attribute("href", link, timeout=30_000)
+    expect(frame.get_by_role("link")).to_have_attribute("href", link)
 
     page.locator(".app").scroll_into_view_if_needed()
-    expect(page.locator("gradio-app #mix canvas")).to_have_count(11, timeout=30_000)
+    expect(page.locator("gradio-app #mix canvas")).to_have_count(11)
 
 
 def test_the_post_stands_without_the_app(browser, blog_url):

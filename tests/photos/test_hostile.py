@@ -123,7 +123,7 @@ def test_the_page_survives_them_all_and_goes_on_mixing(browser, folder, app):
     url, temp = app
     page = browser.new_page(locale="es-ES")
     page.goto(url)
-    expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
+    expect(page.locator("#mix canvas")).to_have_count(11)
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "/ask/faces" in request.url else None)
     for path in sorted(folder.iterdir()):

@@ -65,7 +65,7 @@ def test_links_and_snippets_and_the_small_page_keep_the_subpath(browser: Browser
     lost = []
     page.on("response", lambda answer: lost.append(answer.url) if answer.status >= 400 else None)
     page.goto(f"{proxied}/")
-    expect(page.locator("#mix canvas")).to_have_count(11, timeout=30_000)
+    expect(page.locator("#mix canvas")).to_have_count(11)
     page.locator("#share summary").click()
     link = page.locator("#share textarea").first
     expect(link).to_have_value(f"{proxied}/?a=naranja&b=luna&model=v6&steps=9")
@@ -73,7 +73,7 @@ def test_links_and_snippets_and_the_small_page_keep_the_subpath(browser: Browser
     assert f'<gradio-app src="{proxied}">' in page.locator("#share .app").input_value()
 
     page.goto(f"{proxied}/embed?model=v2")
-    expect(page.locator(".frames canvas").first).to_be_visible(timeout=30_000)
+    expect(page.locator(".frames canvas").first).to_be_visible()
     assert page.locator(".app").evaluate("link => link.href").startswith(f"{proxied}/?a=")
     assert f'property="og:image" content="{proxied}/preview.jpg?a=' in page.content()
     assert [url for url in lost if "favicon" not in url] == []

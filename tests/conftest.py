@@ -237,7 +237,8 @@ def forget(page: Page, url: str) -> None:
 
 @pytest.fixture(scope="session")
 def web_exports(tmp_path_factory) -> dict[str, Path]:
-    """The mixer exported for the browser, once for all processes of a test run: v6 and v3 as int8, v6 as fp16."""
+    """The mixer exported for the browser, once for all processes of a test run: v6 and v3 as int8, v6 and v7
+    as fp16."""
     pytest.importorskip("onnxruntime", reason="needs the extra web: pip install '.[web]'")
     pytest.importorskip("onnxscript", reason="needs the extra web: pip install '.[web]'")
     from catvae.browser.export import export_web  # not above: slow, and few tests need it
@@ -248,7 +249,7 @@ def web_exports(tmp_path_factory) -> dict[str, Path]:
     exports = {"int8": root / "int8", "fp16": root / "fp16"}
     with FileLock(f"{root}.lock"):
         try:
-            for weights, variants in (("int8", ["v6", "v3"]), ("fp16", ["v6"])):
+            for weights, variants in (("int8", ["v6", "v3"]), ("fp16", ["v6", "v7"])):
                 if not exports[weights].exists():
                     export_web(exports[weights], variants=variants, weights=weights)
         except MissingPackageError as error:

@@ -54,13 +54,15 @@ def launch_options(weights: Weights) -> dict[str, Any]:
 def launch(demo: gr.Blocks, weights: Weights) -> None:
     """Serve the page until it is stopped. Raises SettingError for a port that is none or is taken."""
     port, options = find_port(), launch_options(weights)
-    LIGHT_ONES.restart()  # else the first visitor waits for it
-    # As for this. No daemon: where the process ended within torch, it would be aborted.
-    Thread(target=first_look, args=(weights.current,)).start()
-    sweep_in_background(also=lambda: weights.current.recent.forget())
     try:
-        demo.launch(server_port=port, **options)
+        demo.launch(server_port=port, prevent_thread_lock=True, **options)
     except OSError as error:
         if "port" not in str(error):
             raise
         raise SettingError(f"port {port} is taken: stop what listens there, or set PORT to another one") from error
+    # What a first visitor would wait for. Not before: a busy machine would not answer Gradio, which asks for its own
+    # page, in three seconds. No daemon: where the process ended within torch, it would be aborted.
+    LIGHT_ONES.restart()
+    Thread(target=first_look, args=(weights.current,)).start()
+    sweep_in_background(also=lambda: weights.current.recent.forget())
+    demo.block_thread()

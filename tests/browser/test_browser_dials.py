@@ -25,7 +25,7 @@ TURN = """async ([cat, places, dial]) => {
 
 @torch.inference_mode()
 def test_the_page_turns_dials_as_the_app_does_and_draws_newborns(browser, web_exports):
-    dials, model = load_dials(), load_variant("v6")
+    dials, model = load_dials(), load_variant("v7")
     places, dial = [0.0] * len(dials.names), dials.names.index("Siamese")
     places[0] = 1.5
     with serving(web_exports["fp16"]) as site:
@@ -33,7 +33,7 @@ def test_the_page_turns_dials_as_the_app_does_and_draws_newborns(browser, web_ex
         page.goto(f"{site.url}/mixer.json")
         told = page.evaluate(TURN, ["chelsea", places, dial])
         page.close()
-    assert json.loads((web_exports["fp16"] / "mixer.json").read_text())["dials"]["models"] == ["v6"]
+    assert json.loads((web_exports["fp16"] / "mixer.json").read_text())["dials"]["models"] == ["v7", "v6"]
     mu = model.encode(to_tensor([example_face("chelsea")]))[0][0]
     z = mu + 1.5 * dials.directions[0] + REACH * dials.directions[dial]
     wanted = model.decode(z[None])[0].permute(1, 2, 0).numpy() * 255

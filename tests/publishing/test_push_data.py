@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from io import BytesIO
+from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
@@ -23,6 +24,18 @@ def run(hub, tmp_path, *arguments, **env) -> subprocess.CompletedProcess:
     """A process of its own: `datasets` reads where the Hub is when it is imported."""
     env = hub.env(tmp_path / "home", **{"token": hub.token, **env})
     return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=env, capture_output=True, text=True)
+
+
+@pytest.fixture
+def train_space(tmp_path) -> Path:
+    """train_space.py without the five seconds for which `datasets` waits after each pass over a stream."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        f"import runpy, sys, datasets\nsys.path.insert(0, {str(ROOT)!r})\n"
+        "datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0.05\n"
+        f"runpy.run_path({str(ROOT / 'train_space.py')!r}, run_name='__main__')\n"
+    )
+    return script
 
 
 def test_pushed_faces_are_distinct_and_split_and_load_again_as_they_were(hub, client, cat_folder, tmp_path):
@@ -57,9 +70,9 @@ def test_a_published_split_loses_training_faces_that_are_copies_of_validation(hu
     assert run(hub, tmp_path, "-c", load).stdout.strip() == "48 12"
 
 
-def test_streaming_trains_and_resumes_from_the_published_split(hub, client, cat_folder, tmp_path):
+def test_streaming_trains_and_resumes_from_the_published_split(hub, client, cat_folder, tmp_path, train_space):
     push_faces(load_faces(cat_folder), REPO)
-    train = ["train_space.py", "--data", REPO, "--streaming", "--variants", "v3", "--epochs", "2", "--batch-size", "8"]
+    train = [train_space, "--data", REPO, "--streaming", "--variants", "v3", "--epochs", "2", "--batch-size", "8"]
 
     latents = tmp_path / "whole" / "v3" / "latents.safetensors"
     latents.parent.mkdir(parents=True)
@@ -85,9 +98,9 @@ def test_streaming_trains_and_resumes_from_the_published_split(hub, client, cat_
     assert (tmp_path / "cut" / "v3" / "history.csv").read_text() == history
 
 
-def test_two_processes_train_from_one_stream(hub, client, cat_folder, tmp_path):
+def test_two_processes_train_from_one_stream(hub, client, cat_folder, tmp_path, train_space):
     push_faces(load_faces(cat_folder), REPO)
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "train_space.py"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", train_space]
     options = ["--data", REPO, "--streaming", "--variants", "v3", "--epochs", "3", "--batch-size", "9"]
     done = run(hub, tmp_path, *launcher, *options, "--out", tmp_path / "out", OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -129,7 +142,8 @@ def test_archives_and_folders_of_images_on_the_hub_are_read_and_streamed(hub, cl
     hub.seed("datasets/owner/zips", zips)
     hub.seed("datasets/owner/folders", folders)
     load = (
-        "import warnings; warnings.simplefilter('ignore')\n"
+        "import warnings, datasets; warnings.simplefilter('ignore')\n"
+        "datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0.05\n"
         "from catvae.training.data import load_faces, stream_faces\n"
         "faces, stream = load_faces({0!r}), stream_faces({0!r})\n"
         "print(len(faces.train), len(faces.validation), faces.report.broken, len(stream.validation))\n"

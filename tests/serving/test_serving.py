@@ -5,6 +5,7 @@ import json
 import shutil
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from gradio_client import Client, handle_file
@@ -13,6 +14,7 @@ from catvae import CatVAE
 from catvae.files import example_cats
 from catvae.model import VARIANTS, save_checkpoint
 from catvae.publishing.weights import Target, push_checkpoints
+from catvae.serving.weights import Weights
 from tests.conftest import running_app
 
 REPO = "owner/cats"
@@ -87,23 +89,55 @@ def test_the_app_follows_the_hub_and_survives_without_it(hub, small_set, tmp_pat
         {"status": 401},
         {"status": 403},
         {"status": 404},
-        {"status": 429, "headers": {"Retry-After": "60"}},
+        {"status": 429, "headers": {"Retry-After": "0"}},
         {"status": 500},
         {"status": 503},
         {"reset": True},
-        {"delay": 30},
         {"status": 200, "body": b"<html>maintenance</html>"},
     ],
     ids=str,
 )
-def test_whatever_the_hub_does_the_app_is_up_with_bundled_weights(hub, small_set, tmp_path, fault):
-    push(hub, small_set, tmp_path)
+def test_whatever_the_hub_does_it_is_said_and_bundled_weights_are_used(hub, client, small_set, tmp_path, fault, follow):
+    push_checkpoints(small_set, Target(REPO))
     hub.fault("(GET|HEAD) ", **fault)
+    weights, said = follow()
+    assert said().startswith("catvae: still running checkpoints: ")
+    assert weights.current.source == "checkpoints" and "Traceback" not in said()
+
+
+def test_a_hub_that_answers_nothing_keeps_no_visitor_waiting(hub, small_set, tmp_path):
+    push(hub, small_set, tmp_path)
+    hub.fault("(GET|HEAD) ", delay=30)
     with running_app(tmp_path, app_env(hub, tmp_path / "home")) as url:
         client = Client(url, verbose=False)
         assert "come with the app" in source(client)
         assert len(ask(client)) == 4
     assert "Traceback" not in (tmp_path / "app.log").read_text()
+
+
+@pytest.fixture
+def follow(monkeypatch, capsys):
+    """Follows the Hub in this process until it is said how it went; gives the weights and what was said."""
+
+    def follow():
+        hasty = SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None})
+        monkeypatch.setattr("huggingface_hub.utils._http.time", hasty)  # which waits between tries
+        monkeypatch.setenv("CATVAE_REPO", REPO)
+        monkeypatch.setenv("CATVAE_POLL_SECONDS", "1000")
+        weights, text = Weights(), ""
+
+        def said() -> str:
+            nonlocal text
+            deadline = time.monotonic() + 120
+            while "running" not in text:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+                text += capsys.readouterr().out
+            return text
+
+        return weights, said
+
+    return follow
 
 
 @pytest.mark.parametrize(
@@ -116,14 +150,9 @@ def test_whatever_the_hub_does_the_app_is_up_with_bundled_weights(hub, small_set
     ],
     ids=["flipped byte", "page instead of weights", "cut body", "file gone"],
 )
-def test_a_set_that_arrives_damaged_is_named_in_the_log_and_not_served(hub, small_set, tmp_path, match, fault, message):
-    push(hub, small_set, tmp_path)
+def test_a_set_that_arrives_damaged_is_named_and_not_served(hub, client, small_set, match, fault, message, follow):
+    push_checkpoints(small_set, Target(REPO))
     injected = hub.fault(match, **fault)
-    with running_app(tmp_path, app_env(hub, tmp_path / "home")) as url:
-        client = Client(url, verbose=False)
-        deadline = time.monotonic() + 120
-        while message not in (tmp_path / "app.log").read_text():
-            assert time.monotonic() < deadline, (tmp_path / "app.log").read_text()
-            time.sleep(0.2)
-        assert injected.hits and "come with the app" in source(client)
-        assert "Traceback" not in (tmp_path / "app.log").read_text()
+    weights, said = follow()
+    assert message in said() and "Traceback" not in said()
+    assert injected.hits and weights.current.source == "checkpoints"

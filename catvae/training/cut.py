@@ -26,6 +26,7 @@ from catvae.model import IMAGE_SIZE
 from catvae.photos.decode import open_image
 from catvae.photos.faces import align, find_faces
 from catvae.photos.networks import load_classifier, load_networks
+from catvae.training.progress import locked
 from catvae.training.sources import describe_kinds, list_files
 from catvae.training.start import ON_PHOTOS
 
@@ -126,8 +127,17 @@ def cut_folder(folder: Path, out: Path, how: str = "auto") -> CutReport:
     not bring back cuts that were deleted by hand; damaged ones are cut anew.
 
     Raises DataError for a folder without pictures, or an `out` that holds something else, CheckpointError
-    when the networks' weights are missing, SettingError when `out` cannot be written.
+    when the networks' weights are missing, SettingError when `out` cannot be written, TrainingError while
+    another call fills it.
     """
+    _read_record(folder, out, how)  # so that nothing is made where something else is
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with locked(out):
+        return _cut_folder(folder, out, how)
+
+
+def _cut_folder(folder: Path, out: Path, how: str) -> CutReport:
     own = out.resolve()  # which may lie in the folder
     images, others = (
         [path for path in paths if not path.resolve().is_relative_to(own)] for paths in list_files(folder)
@@ -147,7 +157,6 @@ def cut_folder(folder: Path, out: Path, how: str = "auto") -> CutReport:
 
     started = saved = time.monotonic()
     with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
         write_json(out / RECORD, record)
         try:
             for name, photo in _cut_all(todo, out, how):

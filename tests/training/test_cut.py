@@ -9,11 +9,12 @@ from PIL import Image
 
 import train_space
 from catvae import __main__ as command
-from catvae.errors import DataError
+from catvae.errors import DataError, TrainingError
 from catvae.photos.faces import find_faces
 from catvae.training import cut
 from catvae.training.cut import cut_folder, cut_source
 from catvae.training.data import load_faces
+from catvae.training.progress import locked
 from tests.conftest import ROOT, draw_cat
 
 PHONE = ROOT / "tests" / "phone.heic"  # a drawing, no cat
@@ -34,6 +35,12 @@ def photos(tmp_path) -> Path:
     (folder / "IMG_1.MOV").write_bytes(b"a film")
     (folder / "._cat.jpg").write_bytes(b"what a Mac leaves behind")
     return folder
+
+
+def test_two_calls_never_fill_one_folder(photos, tmp_path):
+    with locked(tmp_path / "faces"), pytest.raises(TrainingError, match="in use by another run"):
+        cut_folder(photos, tmp_path / "faces")
+    assert cut_folder(photos, tmp_path / "faces").faces
 
 
 def test_every_cat_is_cut_and_the_rest_is_listed(photos, tmp_path):

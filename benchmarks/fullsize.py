@@ -1,4 +1,6 @@
-"""How mixes at full size come out, on photos that nothing learned from: python -m benchmarks.fullsize
+"""How mixes at full size come out, on photos that nothing learned from.
+
+python -m benchmarks.fullsize
 
 A photo against itself, both bent by one smooth field (4×4 control points in the frame) in opposite ways and one of
 them toned anew: PSNR of the picture half way against the true one. Pairs of cats whose eyes and noses were marked by

@@ -1,5 +1,6 @@
-"""Many visitors at once: starts the app and lets them mix without a pause; prints latencies, busy answers, how long
-those who were told "busy" tried until they had their mix, and memory.
+"""Many visitors at once: starts the app, lets them mix without a pause, and prints latencies and memory.
+
+Some are told that the app is busy: it prints how many, and how long they tried until they had their mix.
 
 python -m benchmarks.load --visitors 100 --seconds 60
 python -m benchmarks.load --visitors 2 --hostile 3    # and three who send pictures that take seconds and gigabytes

@@ -1,5 +1,7 @@
-"""A plain training loop, as the published project does it: DataLoader over JPEG files, float32, Adam, the loss read
-after each step. `benchmarks.train` runs it as a process of its own, for our settings of threads and memory to miss it.
+"""A plain training loop, as in the published project: DataLoader over JPEG files, float32, Adam.
+
+It reads the loss after each step. `benchmarks.train` runs it as a process of its own, so that our settings of threads
+and memory do not reach it.
 
 python -m benchmarks.plain FOLDER --batch-size 128
 """

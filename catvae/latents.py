@@ -1,9 +1,9 @@
-"""Latent space: where the faces lie in it, to draw new ones from; a map of some cats; directions of cats.
+"""Latent space: a Gaussian to draw new faces from, a map of some cats, and directions that turn a cat.
 
-The prior is not that place: at small β the posteriors fill only a part of it (the "holes" of
-Rosca et al. 2018, https://arxiv.org/abs/1802.06847). All posteriors together are, and a Gaussian of
-independent latents is close enough to them: the KL term turns latents to axes without correlation
-(Rolinek et al. 2019, https://arxiv.org/abs/1812.06775).
+New faces are not drawn from the prior: at small β the posteriors fill only a part of it (the "holes" of
+Rosca et al. 2018, https://arxiv.org/abs/1802.06847). They are drawn from a Gaussian that is fitted to all
+posteriors together. Its latents are independent, which is close enough: the KL term turns latents to axes
+without correlation (Rolinek et al. 2019, https://arxiv.org/abs/1812.06775).
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,6 @@
-"""What is measured: PSNR and SSIM of image pairs, both with KL of a model, sharpness, the distance
-of two sets, and how sure a mean is."""
+"""Measures: PSNR and SSIM of pairs of images, both with KL for a model, sharpness, the Fréchet distance of
+two sets, and intervals of means.
+"""
 
 # what torch gives (split, tolist, fft) and safetensors has types that pyright knows in part
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false

@@ -1,10 +1,10 @@
-"""A painter on top of a VAE: what the decoder leaves soft, painted sharp, from its picture and the latent. Its weights
-may be stored alone, over those of the VAE in the folder beside.
+"""A painter behind a VAE: from the decoder's soft picture and the latent it paints a sharp one.
 
-It only adds to the picture, and begins with adding nothing. Details that it adds are invented: they
-are likely, not remembered. The shape follows EDSR (Lim et al. 2017, https://arxiv.org/abs/1707.02921),
-at half the side and less; the last doubling is bilinear, as shuffled or transposed pixels leave grids
-(Odena et al. 2016, https://doi.org/10.23915/distill.00003).
+It adds something to the picture, at first nothing. The details that it adds are invented: they are likely,
+not remembered. Its weights may be stored without those of the VAE, which are then in the folder beside.
+The layers follow EDSR (Lim et al. 2017, https://arxiv.org/abs/1707.02921), at half the side and less. The
+last doubling is bilinear, as shuffled or transposed pixels leave grids (Odena et al. 2016,
+https://doi.org/10.23915/distill.00003).
 """
 
 from hashlib import sha256

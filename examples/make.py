@@ -1,5 +1,4 @@
-"""Make the faces of the photos here, and the example kittens, `kitten-01.png` and so on: mixes of training faces
-by our own v6.
+"""Make the faces of the photos here, and the example kittens, which are mixes of training faces by our own v6.
 
     python -m examples.make --data SOURCE
 

@@ -1,4 +1,4 @@
-"""Faces cut from photos: what a card needs to draw squares, a square that was drawn, what programs ask for."""
+"""Faces cut from photos: by the squares that are found, by one that a visitor drew, or as /cut is asked."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Photos that visitors sent, for an hour, by a key that tells their content."""
+"""Photos that visitors sent, kept for an hour under a hash of their content."""
 
 import re
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""What a request tells of its visitor, and refusals in the visitor's words."""
+"""What a request says of its visitor, and refusals in the visitor's language."""
 
 import gradio as gr
 from PIL import Image

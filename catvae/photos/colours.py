@@ -1,7 +1,7 @@
-"""Colours that a file tells by numbers and not by a profile, as the profile that ImageCms takes.
+"""The colour space of a file that describes it by numbers and has no profile, as a profile for ImageCms.
 
-A PNG has the chunks cICP, gAMA and cHRM, AVIF and HEIF have nclx (ITU-T H.273). What they mean to a picture is what
-Chromium makes of it; what no browser knows is sRGB, as in a file that tells nothing.
+PNG has the chunks cICP, gAMA and cHRM for it, AVIF and HEIF have nclx (ITU-T H.273). They are read as Chromium reads
+them. A colour space that no browser knows counts as sRGB, as in a file that says nothing.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""Any file a visitor may bring to an upright sRGB picture, on guard against what a file may do."""
+"""Decode the picture files that visitors bring to upright sRGB, with limits against harmful files."""
 
 # pi_heif and Pillow's ImageCms have types that pyright knows in part, or none
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false

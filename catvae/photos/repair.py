@@ -1,4 +1,4 @@
-"""Files whose pixels are whole and whose surroundings are not, repaired as browsers take them.
+"""Repair files whose pixels are whole but whose other parts are damaged, so that they open as in browsers.
 
 Pillow refuses a PNG for a wrong checksum in a comment, and a JPEG without its last two bytes. Here
 what surrounds the pixels is left out where it is broken; pixels that are missing stay missing.

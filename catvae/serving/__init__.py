@@ -1,1 +1,1 @@
-"""What a server needs and Gradio is not: weights, links, limits, words."""
+"""What a server needs besides Gradio: weights, links, limits, texts."""

@@ -1,4 +1,4 @@
-"""So that one visitor cannot keep all others waiting: a rate per visitor, a bound on what one sends."""
+"""Limits, so that one visitor cannot keep all others waiting: on requests a second, and on the size of one."""
 
 import asyncio
 import json

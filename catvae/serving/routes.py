@@ -1,4 +1,4 @@
-"""Which addresses the app answers: a list, so that nothing is open that no one asked for."""
+"""The list of addresses that the app answers, so that no route of Gradio is open by accident."""
 
 from collections.abc import Sequence
 

@@ -2,9 +2,9 @@
 
     python -m catvae.training.landmarks --data SOURCE --photos ../shared/data/oxford-cats/photos
 
-Some photos were marked by hand, in pixels (`landmarks.csv`). Aligned faces and other photos have no marks: a first
-network learns from the places that eyes and nose have on average and from the marks, and what it says of the others,
-the median of several looks, displaced and mirrored, is what a second one learns from beside the marks.
+Some photos were marked by hand, in pixels (`landmarks.csv`). Aligned faces and other photos have no marks. So a first
+network learns from the marks, and from the places that eyes and nose have on average. It then marks the other faces:
+the median of several looks, displaced and mirrored. A second network learns from both kinds of marks.
 """
 
 import argparse

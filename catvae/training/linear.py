@@ -1,16 +1,15 @@
-"""What no network is needed for: the optimal linear VAE of the training faces, in closed form.
+"""The optimal linear VAE of the training faces, in closed form, and weights to start training from.
 
 With a linear decoder and Gaussian noise of variance σ² the optimum is principal component analysis
 (Lucas et al. 2019, "Don't Blame the ELBO!", https://arxiv.org/abs/1911.02469): a component of
 variance λ is used when λ > σ², shrunk by (λ - σ²) / λ, and says ½ ln(λ / σ²) nats. Near mid-grey
 binary cross-entropy is 2 · error², so that σ² = β / 4.
 
-And weights to begin training with: those under which the network acts as that VAE.
-A random network spends most of its training on what principal components know at once. A pair of
-units w and -w under a (leaky) ReLU of slope s loses nothing, relu(a) - relu(-a) = (1 + s) a, so a
-layer can carry half as many linear features as it has channels: principal components of the 2×2
-cells of a face, of the 2×2 cells of those, and so on. Channels that are left over stay random, and
-unread until trained.
+The weights to start from are those under which the network acts as that VAE. A network of random
+weights spends most of its training on what principal components give at once. A pair of units w and
+-w under a (leaky) ReLU of slope s loses nothing, relu(a) - relu(-a) = (1 + s) a, so a layer can carry
+half as many linear features as it has channels: principal components of the 2×2 cells of a face, of
+the 2×2 cells of those, and so on. Channels that are left over stay random, and unread until trained.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a run of training holds, and what it is known by."""
+"""The state of a training run, and the settings by which `--resume` recognises it."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any

@@ -148,6 +148,17 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+@contextmanager
+def loading(path: Path, trained_by: str = "") -> Iterator[None]:
+    """Around what reads weights of ours: whatever it raises becomes CheckpointError, with the module of
+    `catvae.training` that makes them anew."""
+    try:
+        yield
+    except Exception as error:  # safetensors raises its own error type, OSError and more
+        advice = f"; restore it with git, or train it with python -m catvae.training.{trained_by}" if trained_by else ""
+        raise CheckpointError(f"{path}: missing or broken ({error}){advice}") from error
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON object, replacing the file whole or not at all."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -18,8 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from catvae.errors import CheckpointError
-from catvae.files import PACKAGE, replacing
+from catvae.files import PACKAGE, loading, replacing
 from catvae.images import to_pil
 from catvae.model import CatVAE
 from catvae.photos.faces import catness
@@ -58,13 +57,11 @@ def save_latents(folder: Path, latents: dict[str, Tensor]) -> None:
 
 def load_latents(folder: Path) -> dict[str, Tensor]:
     """What `save_latents` wrote, in float32. Raises CheckpointError when it is missing or broken."""
-    try:
+    with loading(folder / LATENTS):
         latents = {name: value.float() for name, value in load_file(folder / LATENTS).items()}
         if latents["mean"].shape != latents["std"].shape:
             raise ValueError("mean and std do not fit")
         return latents
-    except Exception as error:  # safetensors raises its own error type, OSError and more
-        raise CheckpointError(f"{folder / LATENTS}: missing or broken ({error})") from error
 
 
 @dataclass(frozen=True)
@@ -178,7 +175,7 @@ def save_dials(path: Path, dials: Dials) -> None:
 @cache
 def load_dials(path: Path = DIALS) -> Dials:
     """What `save_dials` wrote, in float32. Raises CheckpointError when it is missing or broken."""
-    try:
+    with loading(path, "breeds"):
         with safe_open(path, "pt") as file:
             told = file.metadata()
             directions, weight, bias = (file.get_tensor(name).float() for name in ("directions", "weight", "bias"))
@@ -186,6 +183,3 @@ def load_dials(path: Path = DIALS) -> Dials:
         if len(directions) != len(names) or not len(weight) == len(bias) == len(breeds):
             raise ValueError("names and numbers do not fit")
         return Dials(names, directions, breeds, weight, bias, float(told["accuracy"]), told["over"])
-    except Exception as error:  # safetensors raises its own error type, OSError and more
-        advice = "restore it with git, or train it with python -m catvae.training.breeds"
-        raise CheckpointError(f"{path}: missing or broken ({error}); {advice}") from error

@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import torch
 import torch.distributed as dist
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from catvae.errors import TrainingError
+from catvae.files import loading
 
 RUNNING_AT_ONCE = 2  # requests, and models of one comparison: as many as a free Space has cores
 # of glibc's mallopt(3); under other C libraries nothing changes
@@ -74,6 +77,16 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 def to_memory_format(network: M, order: torch.memory_format = torch.channels_last) -> M:
     """A network with its weights in that order: in the last one CPUs and GPUs convolve a tenth faster, to the same."""
     return network.to(memory_format=order)  # pyright: ignore[reportCallIssue]  # torch's types lack it
+
+
+def load_network(network: M, path: Path, trained_by: str) -> M:
+    """The network with its weights from a file that `catvae.training` wrote, float32, ready to use.
+
+    Raises CheckpointError when the file is missing or broken.
+    """
+    with loading(path, trained_by):
+        network.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
+    return to_memory_format(network.eval().requires_grad_(False))
 
 
 def prepare_training() -> None:

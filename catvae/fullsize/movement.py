@@ -12,11 +12,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from catvae.errors import CheckpointError
-from catvae.machine import to_memory_format
+from catvae.machine import load_network
+from catvae.photos.landmarks import double
 
 MOVEMENT_WEIGHTS = Path(__file__).with_name("movement.safetensors")
 GRID = 32  # cells a side of a field
@@ -144,9 +143,9 @@ class Movement(nn.Module):
         other_fine, other_coarse = (torch.cat(x.chunk(2)[::-1]) for x in (fine, coarse))
         guess, sure = self.match(coarse.float(), other_coarse.float())
         met = self.meet(torch.cat([coarse, other_coarse, guess / LIMIT, sure], 1))
-        met = self.join(torch.cat([met, _double(self.wide(met))], 1))
-        found = self.leave(self.last(torch.cat([fine, other_fine, _double(met)], 1))).float()
-        there, back = (found + _double(guess) / LIMIT).chunk(2)
+        met = self.join(torch.cat([met, double(self.wide(met))], 1))
+        found = self.leave(self.last(torch.cat([fine, other_fine, double(met)], 1))).float()
+        there, back = (found + double(guess) / LIMIT).chunk(2)
         return LIMIT * ((there - back) / 2).tanh() * self.fade
 
     def trust(self, faces: Tensor, velocity: Tensor) -> Tensor:
@@ -178,15 +177,11 @@ class Movement(nn.Module):
         """Both faces (N, 3, 64, 64) where half the way brings them, light and contrast left out as far as may be."""
         seen, half = [], torch.full_like(velocity[:, 0, 0, 0], 0.5)
         for i, time in enumerate((-half, half)):
-            moved = _double(flow(velocity, time))
+            moved = double(flow(velocity, time))
             face = sample(faces[:, i], centres(moved.shape[-1], faces.device) + moved)
             away = face - face.mean((1, 2, 3), keepdim=True)
             seen.append(away / (away.square().mean((1, 2, 3), keepdim=True) + 1e-3).sqrt())
         return seen
-
-
-def _double(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def jacobian(velocity: Tensor, time: float = 1.0, size: int = 256) -> Tensor:
@@ -200,10 +195,4 @@ def jacobian(velocity: Tensor, time: float = 1.0, size: int = 256) -> Tensor:
 @lru_cache(maxsize=1)
 def load_movement() -> Movement:
     """The trained network. Raises CheckpointError when its weights are missing or broken."""
-    try:
-        network = Movement()
-        network.load_state_dict({name: tensor.float() for name, tensor in load_file(MOVEMENT_WEIGHTS).items()})
-    except Exception as error:  # safetensors raises its own error type, OSError and more
-        advice = "restore it with git, or train it with python -m catvae.training.movement"
-        raise CheckpointError(f"{MOVEMENT_WEIGHTS}: missing or broken ({error}); {advice}") from error
-    return to_memory_format(network.eval().requires_grad_(False))
+    return load_network(Movement(), MOVEMENT_WEIGHTS, "movement")

@@ -12,22 +12,15 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from catvae.errors import CheckpointError
-from catvae.machine import to_memory_format
+from catvae.machine import load_network
+from catvae.photos.networks import conv
 
 LANDMARKS_WEIGHTS = Path(__file__).with_name("landmarks.safetensors")
 VIEW = 1.5  # the network sees this much of the square, at 96 pixels
 SIDE = 96
 STANDARD = ((0.29, 0.41), (0.72, 0.41), (0.5, 0.72))  # left eye, right eye and nose of the training faces, of the frame
-
-
-def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-    )
 
 
 class Landmarks(nn.Module):
@@ -36,25 +29,26 @@ class Landmarks(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fine = nn.Sequential(_block(3, 16, 2), _block(16, 32, 2), _block(32, 32))  # 24×24
-        self.middle = nn.Sequential(_block(32, 48, 2), _block(48, 48))  # 12×12
-        self.coarse = nn.Sequential(_block(48, 64, 2), _block(64, 48))  # 6×6
-        self.join_middle = _block(96, 32)
-        self.join_fine = _block(64, 32)
+        self.fine = nn.Sequential(conv(3, 16, 2), conv(16, 32, 2), conv(32, 32))  # 24×24
+        self.middle = nn.Sequential(conv(32, 48, 2), conv(48, 48))  # 12×12
+        self.coarse = nn.Sequential(conv(48, 64, 2), conv(64, 48))  # 6×6
+        self.join_middle = conv(96, 32)
+        self.join_fine = conv(64, 32)
         self.maps = nn.Conv2d(32, 3, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         fine = self.fine(x * 4 - 2)
         middle = self.middle(fine)
         coarse = self.coarse(middle)
-        middle = self.join_middle(torch.cat([middle, _double(coarse)], 1))
-        maps = self.maps(self.join_fine(torch.cat([fine, _double(middle)], 1))).float()
+        middle = self.join_middle(torch.cat([middle, double(coarse)], 1))
+        maps = self.maps(self.join_fine(torch.cat([fine, double(middle)], 1))).float()
         share = maps.flatten(2).softmax(2).view_as(maps)
         ticks = ((torch.arange(maps.shape[-1], device=x.device) + 0.5) / maps.shape[-1] - 0.5) * VIEW + 0.5
         return torch.stack([(share.sum(2) * ticks).sum(2), (share.sum(3) * ticks).sum(2)], 2)
 
 
-def _double(x: Tensor) -> Tensor:
+def double(x: Tensor) -> Tensor:
+    """Features (N, C, H, W) at twice the side."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
@@ -96,11 +90,4 @@ def fit_squares(landmarks: Tensor) -> Tensor:
 
 @lru_cache(maxsize=1)
 def load_landmarks() -> Landmarks:
-    try:
-        network = Landmarks()
-        weights = {name: tensor.float() for name, tensor in load_file(LANDMARKS_WEIGHTS).items()}
-        network.load_state_dict(weights)
-    except Exception as error:  # safetensors raises its own error type, OSError and more
-        advice = "restore it with git, or train it with python -m catvae.training.landmarks"
-        raise CheckpointError(f"{LANDMARKS_WEIGHTS}: missing or broken ({error}); {advice}") from error
-    return to_memory_format(network.eval().requires_grad_(False))
+    return load_network(Landmarks(), LANDMARKS_WEIGHTS, "landmarks")

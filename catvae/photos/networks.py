@@ -13,14 +13,15 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from catvae.errors import CheckpointError
-from catvae.machine import to_memory_format
+from catvae.files import loading
+from catvae.machine import load_network, to_memory_format
 
 ALIGNER_WEIGHTS = Path(__file__).with_name("aligner.safetensors")
 CAT_HEAD = Path(__file__).with_name("cat_head.safetensors")
 
 
-def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """A convolution of 3×3, normalised, and what of it is above 0."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
     )
@@ -35,7 +36,7 @@ class Finder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            *[_conv(3, 16, 2), _conv(16, 32, 2), _conv(32, 64, 2), _conv(64, 64), _conv(64, 64), _conv(64, 64)],
+            *[conv(3, 16, 2), conv(16, 32, 2), conv(32, 64, 2), conv(64, 64), conv(64, 64), conv(64, 64)],
             nn.Conv2d(64, 6, 1),
         )
 
@@ -52,7 +53,7 @@ class Aligner(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            *[_conv(3, 24, 2), _conv(24, 48, 2), _conv(48, 64, 2), _conv(64, 96, 2), nn.Flatten()],
+            *[conv(3, 24, 2), conv(24, 48, 2), conv(48, 64, 2), conv(64, 96, 2), nn.Flatten()],
             *[nn.Linear(96 * 16, 128), nn.ReLU(inplace=True), nn.Linear(128, 5)],
         )
 
@@ -73,11 +74,7 @@ class AlignerAndCat(nn.Module):
 
     def __init__(self, aligner: Aligner) -> None:
         super().__init__()
-        self.aligner, self.cat = aligner, nn.Linear(96 * 16, 1)
-        try:
-            self.cat.load_state_dict(load_file(CAT_HEAD))
-        except Exception as error:  # safetensors raises its own error type, OSError and more
-            raise CheckpointError(f"{CAT_HEAD}: missing or broken ({error}); restore it with git") from error
+        self.aligner, self.cat = aligner, load_network(nn.Linear(96 * 16, 1), CAT_HEAD, "cat_head")
         self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -87,7 +84,7 @@ class AlignerAndCat(nn.Module):
 
 @lru_cache(maxsize=1)
 def load_networks() -> tuple[Finder, Aligner]:
-    try:
+    with loading(ALIGNER_WEIGHTS, "aligner"):
         weights = {name: tensor.float() for name, tensor in load_file(ALIGNER_WEIGHTS).items()}
         networks = Finder(), Aligner()
         for prefix, network in zip(("finder.", "aligner."), networks, strict=True):
@@ -100,10 +97,7 @@ def load_networks() -> tuple[Finder, Aligner]:
                     assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
                     block[0], block[1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
             to_memory_format(network)
-    except Exception as error:  # safetensors raises its own error type, OSError and more
-        advice = "restore it with git, or train it with python -m catvae.training.aligner"
-        raise CheckpointError(f"{ALIGNER_WEIGHTS}: missing or broken ({error}); {advice}") from error
-    return networks
+        return networks
 
 
 @lru_cache(maxsize=1)

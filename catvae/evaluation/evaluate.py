@@ -6,6 +6,7 @@ and for new kittens, beside the linear optimum of `catvae.training.linear` and b
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,18 +14,6 @@ from tqdm import tqdm
 
 from catvae.errors import SettingError
 from catvae.evaluation.perceptual import embed, features, load_vgg, vgg_features
-from catvae.evaluation.rows import (
-    FREQUENCIES,
-    Figures,
-    Interval,
-    PainterFigures,
-    PathFigures,
-    QuickReport,
-    QuickRow,
-    Report,
-    Row,
-    SampleFigures,
-)
 from catvae.evaluation.unseen import require_unseen
 from catvae.files import read_json
 from catvae.latents import LATENTS, fit_latents, load_latents, sample_latents
@@ -38,9 +27,12 @@ TEMPERATURE = 0.85  # of new kittens in the figures, whatever the page draws at
 SET = 500  # images, at most, on either side of a Fréchet distance
 LOOKED_AT = 250  # of them under LPIPS
 PAIRS, FRAMES = 50, 9  # paths
+FREQUENCIES = ("row", "column", "quarter")  # of the spectrum, as `catvae.metrics.spectrum` gives them
+Interval = list[float]  # a value and the ends of its 95 % interval, to four decimals
+Row = dict[str, Any]  # figures of one model, each an `Interval`, and what is known of it
 
 
-def evaluate_variants(faces: Faces, split: str, checkpoints: Path | None = None) -> QuickReport:
+def evaluate_variants(faces: Faces, split: str, checkpoints: Path | None = None) -> dict[str, Any]:
     """Figures of every model in the folder on a split ("train", "validation" or "all"), the smallest β first.
 
     Raises DataError for an unknown split, or a validation face that any of them has learned from, and
@@ -49,7 +41,7 @@ def evaluate_variants(faces: Faces, split: str, checkpoints: Path | None = None)
     images = faces.split(split)
     if split == "validation":
         require_unseen(find_models(checkpoints), images)
-    rows: dict[str, QuickRow] = {}
+    rows = {}
     for name, model in load_models(checkpoints).items():
         scores = evaluate_model(model, images)
         rows[name] = {"beta": beta_of(name, model), "latent_dim": model.config.latent_dim, **scores}
@@ -90,7 +82,7 @@ def make_reference(faces: Faces) -> Reference:
     return Reference(validation, points, training_points, features(train[:count]), vgg_features(train[:count]))
 
 
-def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Path] | None = None) -> Report:
+def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Path] | None = None) -> dict[str, Any]:
     """The report of `evaluate_variants` on validation faces, and much more. No linear row have models without a β,
     and those with a painter, as it would be that of what they paint on.
 
@@ -115,9 +107,7 @@ def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Pat
     require_unseen(folders | {folder.name: folder for folder in also}, faces.validation)
     reference = make_reference(faces)
     components = principal_components(faces.split("train"), max(m.config.latent_dim for m in models.values()))
-    variants: dict[str, Row] = {}
-    linear: dict[str, Row] = {}
-    others: dict[str, Row] = {}
+    variants, linear, others = {}, {}, {}
     with tqdm(total=1 + 2 * len(models) + len(also), desc="measuring", unit="row") as progress:
         floor, _ = model_figures(Pixels(), reference)
         progress.update()
@@ -147,7 +137,7 @@ def evaluate_fully(faces: Faces, checkpoints: Path | None = None, also: list[Pat
         "variants": variants,
         "linear": linear,
         "also": others,
-        "faces": {**floor},
+        "faces": floor,
         "linear_curve": [_rounded(point) for point in linear_curve(components, reference.faces)],
     }
 
@@ -171,16 +161,10 @@ def checkpoint_row(folder: Path, faces: Faces, reference: Reference) -> tuple[Ro
     prior = torch.randn(SET, model.config.latent_dim, generator=torch.Generator().manual_seed(1))
     scores = evaluate_model(model, faces.validation)
     figures, per_face = model_figures(model, reference)
-    row: Row = {
+    row = {
         "beta": read_json(folder / "config.json").get("beta"),
         "latent_dim": model.config.latent_dim,
-        "psnr": figures["psnr"],
-        "ssim": figures["ssim"],
-        "kl": figures["kl"],
-        "bce": scores["bce"],
-        "active_units": scores["active_units"],
-        "parameters": scores["parameters"],
-        "images": scores["images"],
+        **scores,
         **figures,
         **sample_figures(model, fitted, prior, reference),
         **painter_figures(model, reference),
@@ -189,14 +173,15 @@ def checkpoint_row(folder: Path, faces: Faces, reference: Reference) -> tuple[Ro
 
 
 @torch.inference_mode()
-def model_figures(model: Model, reference: Reference, frames: int = FRAMES) -> tuple[Figures, PerFace]:
-    """Figures of reconstructions from posterior means, and of mixes with so many `frames`."""
+def model_figures(model: Model, reference: Reference, frames: int = FRAMES) -> tuple[Row, PerFace]:
+    """Figures of reconstructions from posterior means, and of mixes with so many `frames`: their sharpness over that of
+    real faces, as their power is at each of `FREQUENCIES`."""
     x, count, looked_at = reference.faces, len(reference.training_features), len(reference.points)
     mu, logvar = model.encode(x)
     y, mixed = model.decode(mu), model.decode((mu + mu.roll(-1, 0)) / 2)
     points = embed(y[:looked_at])
     per_face = PerFace(psnr(x, y), (points - reference.points).square().sum(1))
-    figures: Figures = {
+    figures = {
         "psnr": _interval(per_face.psnr),
         "lpips": _interval(per_face.lpips),
         "ssim": _interval(ssim(x, y)),
@@ -215,7 +200,7 @@ def model_figures(model: Model, reference: Reference, frames: int = FRAMES) -> t
     return figures, per_face
 
 
-def path_figures(model: Model, mu: Tensor, reference: Reference, frames: int = FRAMES) -> PathFigures:
+def path_figures(model: Model, mu: Tensor, reference: Reference, frames: int = FRAMES) -> Row:
     """Figures of the straight paths between the first faces, the first with the second and so on.
 
     Steps are √LPIPS, a Euclidean distance: the sum of all steps over the distance between the ends
@@ -238,12 +223,12 @@ def path_figures(model: Model, mu: Tensor, reference: Reference, frames: int = F
         ]
         rows.append(torch.stack(of_pair))
     lpips, nearest, detail, path, spread = map(_interval, torch.stack(rows, dim=1))
-    figures: PathFigures = {"lpips_midpoints": lpips, "nearest_midpoints": nearest, "sharpness_midpoints": detail}
+    figures = {"lpips_midpoints": lpips, "nearest_midpoints": nearest, "sharpness_midpoints": detail}
     return {**figures, "path": path, "spread": spread} if frames > 3 else figures
 
 
 @torch.inference_mode()
-def sample_figures(model: CatVAE, fitted: Tensor, prior: Tensor, reference: Reference) -> SampleFigures:
+def sample_figures(model: CatVAE, fitted: Tensor, prior: Tensor, reference: Reference) -> Row:
     """Figures of new kittens from two sets of latents (N, D), N at least as large as the reference's set."""
     count, looked_at = len(reference.training_features), len(reference.points)
     of_fit, of_prior = model.decode(fitted[:count]), model.decode(prior[:count])
@@ -258,7 +243,7 @@ def sample_figures(model: CatVAE, fitted: Tensor, prior: Tensor, reference: Refe
 
 
 @torch.inference_mode()
-def painter_figures(model: CatVAE, reference: Reference) -> PainterFigures:
+def painter_figures(model: CatVAE, reference: Reference) -> Row:
     """LPIPS of each painting to what its own decoder made, which it began with, and on average to what the
     decoder made of the other cats; the share of paintings that are nearest to their own. Nothing without a painter."""
     if model.painter is None:

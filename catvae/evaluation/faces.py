@@ -4,7 +4,7 @@ import math
 import time
 from pathlib import Path
 from statistics import fmean, median
-from typing import NotRequired, TypedDict
+from typing import Any
 
 import torch
 from jinja2 import Template
@@ -23,39 +23,14 @@ PAGE = Path(__file__).with_name("faces.html")
 THUMBNAIL = 220
 
 
-class Photo(TypedDict):
-    """What was found in one photo; what is not required is of its best face."""
-
-    file: str
-    faces: int
-    ms: float  # to find them and to cut the best
-    score: NotRequired[float]
-    box: NotRequired[tuple[float, float, float, float]]
-    rotation: NotRequired[float]
-    elbo_per_pixel: NotRequired[float]
-
-
-class FacesReport(TypedDict):
-    """The figures of a folder; `elbo_per_pixel` is a mean, negative, in nats, `ms_per_photo` a median."""
-
-    folder: str
-    variant: str
-    photos: int
-    unreadable: int
-    share_found: float
-    elbo_per_pixel: float | None
-    validation_elbo_per_pixel: float | None
-    ms_per_photo: float | None
-
-
 def evaluate_faces(
     folder: Path, out: Path, *, variant: str = "v6", checkpoints: Path | None = None, validation: Tensor | None = None
-) -> FacesReport:
+) -> dict[str, Any]:
     """Find and cut the best face of every picture under `folder`; write `out` (.html) and the same
-    name as .json, and return the figures.
+    name as .json, and return the figures, where `ms_per_photo` is a median.
 
     Each picture is shown with its box, the cut face and that face as `variant` reconstructs it, with
-    its negative ELBO in nats per pixel (`elbo_per_pixel`). `validation`, uint8 faces
+    its negative ELBO in nats per pixel (`elbo_per_pixel`; of the folder their mean). `validation`, uint8 faces
     (N, 3, 64, 64), gives the mean to compare with. Files that are no pictures are listed.
 
     Raises DataError for a folder without pictures, CheckpointError for weights that cannot be loaded
@@ -66,8 +41,7 @@ def evaluate_faces(
     model = load_variant(variant, checkpoints)
     if (beta := beta_of(variant, model)) is None:
         raise CheckpointError(f"{variant}: its config.json tells no beta, so it has no ELBO; name another variant")
-    rows: list[Photo | dict[str, str]] = []
-    shown: list[tuple[Photo, list[str]]] = []
+    rows, shown = [], []
     for file in files:
         name = str(file.relative_to(folder))
         try:
@@ -80,7 +54,7 @@ def evaluate_faces(
         shown.append((photo, [data_uri(picture, "JPEG", quality=85) for picture in pictures]))
 
     elbos = [photo["elbo_per_pixel"] for photo, _ in shown if "elbo_per_pixel" in photo]
-    report: FacesReport = {
+    report = {
         "folder": folder.name,
         "variant": variant,
         "photos": len(shown),
@@ -98,12 +72,13 @@ def evaluate_faces(
     return report
 
 
-def look_at(picture: Image.Image, name: str, model: CatVAE, beta: float) -> tuple[Photo, list[Image.Image]]:
-    """What is found in a photo of that name; its thumbnail, its best face and that face's reconstruction."""
+def look_at(picture: Image.Image, name: str, model: CatVAE, beta: float) -> tuple[dict[str, Any], list[Image.Image]]:
+    """What is found in a photo of that name, "ms" to find the faces and to cut the best; its thumbnail, its best face
+    and that face's reconstruction."""
     start = time.perf_counter()
     found = find_faces(picture)
     cut = align(picture, found[0]) if found else None
-    photo: Photo = {"file": name, "faces": len(found), "ms": 1000 * (time.perf_counter() - start)}
+    photo: dict[str, Any] = {"file": name, "faces": len(found), "ms": 1000 * (time.perf_counter() - start)}
     thumbnail = draw_faces(picture, found)
     if cut is None:
         return photo, [thumbnail]

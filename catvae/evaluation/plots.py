@@ -3,6 +3,7 @@
 import csv
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +14,6 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from catvae.errors import CheckpointError
-from catvae.evaluation.rows import Report
 from catvae.model import find_models
 
 INK, GREY, GRID, BLUE, RED = "#222222", "#767676", "#e4e4e4", "#2563a8", "#c2410c"
@@ -22,7 +22,7 @@ LABEL_OFFSETS = [(0, 1), (0, -1), (1, 0), (-1, 0), (1, -1), (-1, 1), (1, 1), (-1
 Label = tuple[str, tuple[float, float], str]  # text, its point, colour
 
 
-def make_plots(report: Report, checkpoints: Path | None = None) -> dict[str, Image.Image]:
+def make_plots(report: dict[str, Any], checkpoints: Path | None = None) -> dict[str, Image.Image]:
     """The plots of a report of `evaluate_fully`, by name. Training is read from `history.csv` beside the weights.
 
     Raises CheckpointError for a history that cannot be read.
@@ -53,7 +53,7 @@ def read_history(path: Path) -> list[dict[str, float]]:
         raise CheckpointError(f"{path}: no history of a training ({error}); delete it to go without") from error
 
 
-def rate_distortion(report: Report) -> Image.Image:
+def rate_distortion(report: dict[str, Any]) -> Image.Image:
     """KL against PSNR of every model, with the linear optimum over all β as a line."""
     labels: list[Label] = []
     for name, row in (report["variants"] | report["also"]).items():

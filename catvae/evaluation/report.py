@@ -7,14 +7,13 @@ from typing import Any
 from jinja2 import Template
 
 from catvae.errors import SettingError, describe
-from catvae.evaluation.rows import QuickReport, Report
 from catvae.files import replacing, write_json, writing
 
 DOCUMENT = Path(__file__).with_name("report.md")
 OF_NO_MODEL = {"psnr", "ssim", "kl", "lpips", "sharpness", "power"}  # trivial where nothing is lost
 
 
-def format_table(report: QuickReport) -> str:
+def format_table(report: dict[str, Any]) -> str:
     """The report of `evaluate_variants` as a Markdown table."""
     lines = [
         "| | β | PSNR (dB) | SSIM | KL (nats) | active units | parameters |",
@@ -88,19 +87,19 @@ TABLES = {
 }
 
 
-def format_summary(report: Report) -> str:
+def format_summary(report: dict[str, Any]) -> str:
     """The main figures of the report of `evaluate_fully`, without intervals, as a Markdown table."""
     return _table(report, SUMMARY, intervals=False)
 
 
-def format_report(report: Report) -> str:
+def format_report(report: dict[str, Any]) -> str:
     """The report of `evaluate_fully` as a Markdown document."""
     tables = "\n\n".join(f"## {title}\n\n{_table(report, columns)}" for title, columns in TABLES.items())
     template = Template(DOCUMENT.read_text(encoding="utf-8"), keep_trailing_newline=True)
     return template.render(report, summary=format_summary(report), tables=tables)
 
 
-def _table(report: Report, columns: dict[str, tuple[str, int | None]], intervals: bool = True) -> str:
+def _table(report: dict[str, Any], columns: dict[str, tuple[str, int | None]], intervals: bool = True) -> str:
     named: dict[str, Mapping[str, Any]] = {
         **report["variants"],
         **{f"{name}, linear": row for name, row in report["linear"].items()},
@@ -129,7 +128,7 @@ def _cell(value: float | list[float] | None, digits: int | None, interval: bool)
     return f"{middle:.{digits}f}" + (f" ± {(high - low) / 2:.{digits}f}" if interval else "")
 
 
-def write_report(report: Report, out: Path) -> None:
+def write_report(report: dict[str, Any], out: Path) -> None:
     """`evaluation.json` and `evaluation.md` in the folder `out`."""
     write_json(out / "evaluation.json", report)
     (out / "evaluation.md").write_text(format_report(report), encoding="utf-8")

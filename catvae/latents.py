@@ -168,8 +168,7 @@ def save_dials(path: Path, dials: Dials) -> None:
     tensors = {name: getattr(dials, name).half().contiguous() for name in ("directions", "weight", "bias")}
     told = {"names": " ".join(dials.names), "breeds": " ".join(dials.breeds), "over": dials.over}
     told |= {"accuracy": f"{dials.accuracy:.3f}", "license": "CC-BY-SA-4.0"}
-    with replacing(path) as partial:
-        save_file(tensors, partial, metadata=told)
+    save_file(tensors, path, metadata=told)
 
 
 @cache

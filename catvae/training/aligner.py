@@ -9,6 +9,7 @@ from faces, of shuffled pieces of them and of random shapes.
 
 import argparse
 import math
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -293,7 +294,7 @@ def run(args: argparse.Namespace) -> dict[str, Tensor]:
 
 
 def main() -> None:
-    command.run("aligner", __doc__, ALIGNER_WEIGHTS, add_arguments, run, license="MIT")
+    command.run("aligner", __doc__, ALIGNER_WEIGHTS, add_arguments, run, partial(command.save_weights, license="MIT"))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ et al. 2017, https://arxiv.org/abs/1706.04599).
 
 import argparse
 import csv
-import sys
 from pathlib import Path
 
 import torch
@@ -24,12 +23,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from catvae.errors import ImageError, UserError
-from catvae.files import EXAMPLES, writing
+from catvae.files import EXAMPLES
 from catvae.images import to_tensor
 from catvae.latents import DIALS, Dials, fingerprint, save_dials
 from catvae.model import CatVAE, load_variant
 from catvae.photos.decode import open_image
 from catvae.photos.faces import EYES, align, find_faces
+from catvae.training import command
 from catvae.training.sources import list_files
 
 FOLDS, ROUNDS = 5, 3  # of cross-validation, each round shares the photos out anew
@@ -147,37 +147,30 @@ def describe(logits: Tensor, targets: Tensor, names: list[str]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m catvae.training.breeds", description=(__doc__ or "").splitlines()[0]
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--photos", type=Path, required=True, help="a folder of photos, named as Siamese_12.jpg")
     parser.add_argument("--variant", default="v6", help="whose latents")
-    parser.add_argument("--out", type=Path, default=Path(DIALS.name))
-    args = parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> Dials:
     torch.manual_seed(0)
-    try:
-        with writing(args.out):  # known before it is trained
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-        model = load_variant(args.variant)
-        z, faces, breeds = look_at(args.photos, model)
-        names = sorted(set(breeds))
-        targets = torch.tensor([names.index(breed) for breed in breeds])
-        logits = torch.cat([cross_validate(z, targets) for _ in range(ROUNDS)])
-        held_out = targets.repeat(ROUNDS)
-        temperature = calibrate(logits, held_out)
-        print(describe(logits / temperature, held_out, names))
-        weight, bias = fit_readout(z, targets)
-        accuracy = (logits.argmax(1) == held_out).float().mean().item()
-        dials, directions = find_directions(z.mean(1), faces, breeds)
-        learned = Dials(
-            dials, directions, tuple(names), weight / temperature, bias / temperature, accuracy, fingerprint(model)
-        )
-        with writing(args.out):
-            save_dials(args.out, learned)
-    except UserError as error:
-        sys.exit(f"breeds: {error}")
-    print(f"written to {args.out}; to use it, put it to {DIALS}")
+    model = load_variant(args.variant)
+    z, faces, breeds = look_at(args.photos, model)
+    names = sorted(set(breeds))
+    targets = torch.tensor([names.index(breed) for breed in breeds])
+    logits = torch.cat([cross_validate(z, targets) for _ in range(ROUNDS)])
+    held_out = targets.repeat(ROUNDS)
+    temperature = calibrate(logits, held_out)
+    print(describe(logits / temperature, held_out, names))
+    weight, bias = fit_readout(z, targets)
+    accuracy = (logits.argmax(1) == held_out).float().mean().item()
+    dials, directions = find_directions(z.mean(1), faces, breeds)
+    weight, bias = weight / temperature, bias / temperature
+    return Dials(dials, directions, tuple(names), weight, bias, accuracy, fingerprint(model))
+
+
+def main() -> None:
+    command.run("breeds", __doc__, DIALS, add_arguments, run, save_dials)
 
 
 if __name__ == "__main__":

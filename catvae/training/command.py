@@ -1,8 +1,9 @@
-"""What the commands that train the networks for photos have in common: arguments, errors, the file they write."""
+"""What the commands that train the other networks have in common: arguments, errors, the file they write."""
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -11,6 +12,11 @@ from catvae.errors import command_line
 from catvae.files import replacing, writing
 
 PHOTO_LICENSE = "CC-BY-SA-4.0"  # of the photos of the Oxford-IIIT Pet dataset, and of what learned from them
+T = TypeVar("T")
+
+
+def save_weights(path: Path, tensors: dict[str, Tensor], license: str = PHOTO_LICENSE) -> None:
+    save_file(tensors, path, metadata={"format": "pt", "license": license})
 
 
 def run(
@@ -18,13 +24,13 @@ def run(
     description: str | None,
     weights: Path,
     add_arguments: Callable[[argparse.ArgumentParser], None],
-    train: Callable[[argparse.Namespace], dict[str, Tensor]],
+    train: Callable[[argparse.Namespace], T],
+    save: Callable[[Path, T], object] = save_weights,
     *,
-    license: str = PHOTO_LICENSE,
     stopped: str = "stopped; nothing was written",
 ) -> None:
-    """The command `python -m catvae.training.NAME`: it writes what `train` gives to --out, by default a file of the
-    name of the `weights` in use."""
+    """The command `python -m catvae.training.NAME`: it has `save` write what `train` gives to --out, by default a file
+    of the name of the `weights` in use."""
     parser = argparse.ArgumentParser(
         prog=f"python -m catvae.training.{name}", description=(description or "").partition("\n")[0]
     )
@@ -34,9 +40,9 @@ def run(
     with command_line(name, stopped):
         with writing(args.out):  # known before it is trained
             args.out.parent.mkdir(parents=True, exist_ok=True)
-        tensors = train(args)
+        trained = train(args)
         with writing(args.out), replacing(args.out) as partial:
-            save_file(tensors, partial, metadata={"format": "pt", "license": license})
+            save(partial, trained)
         print(f"written to {args.out}; to use it, put it to {weights}")
 
 

@@ -9,7 +9,6 @@ antisymmetric: of the columns' frequencies it has the even or the odd ones alone
 
 import argparse
 import gzip
-import sys
 from pathlib import Path
 
 import torch
@@ -17,10 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from catvae.errors import CheckpointError, UserError
-from catvae.files import PACKAGE, replacing, writing
+from catvae.errors import CheckpointError
+from catvae.files import PACKAGE
 from catvae.metrics import psnr
 from catvae.model import IMAGE_SIZE
+from catvae.training import command
 from catvae.training.data import PUBLISHED_DATASET, load_faces
 from catvae.training.linear import Components, LinearVAE, principal_components
 
@@ -101,27 +101,24 @@ def most_lost(exact: Components, packed: Components, faces: Tensor) -> tuple[flo
     return max((quality(exact, beta) - quality(packed, beta), beta) for beta in BETAS)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m catvae.training.components", description=(__doc__ or "").splitlines()[0]
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default=PUBLISHED_DATASET, help="as for train_space.py")
-    parser.add_argument("--out", type=Path, default=Path(COMPONENTS.name))
-    args = parser.parse_args()
-    try:
-        faces = load_faces(args.data)
-        print(faces.report)
-        exact = principal_components(faces.split("train"), COUNT)
-        content = pack(exact)
-        lost, beta = most_lost(exact, unpack(content), faces.validation)
-        print(f"{len(exact.variances)} components, {len(content)} bytes; at most {lost:.2f} dB lost, at β = {beta:.3g}")
-        if lost > MOST_LOST:
-            raise CheckpointError(f"the packed components lose more than {MOST_LOST} dB: take a smaller step")
-        with writing(args.out), replacing(args.out) as partial:
-            partial.write_bytes(content)
-    except UserError as error:
-        sys.exit(f"components: {error}")
-    print(f"written to {args.out}")
+
+
+def run(args: argparse.Namespace) -> bytes:
+    faces = load_faces(args.data)
+    print(faces.report)
+    exact = principal_components(faces.split("train"), COUNT)
+    content = pack(exact)
+    lost, beta = most_lost(exact, unpack(content), faces.validation)
+    print(f"{len(exact.variances)} components, {len(content)} bytes; at most {lost:.2f} dB lost, at β = {beta:.3g}")
+    if lost > MOST_LOST:
+        raise CheckpointError(f"the packed components lose more than {MOST_LOST} dB: take a smaller step")
+    return content
+
+
+def main() -> None:
+    command.run("components", __doc__, COMPONENTS, add_arguments, run, Path.write_bytes)
 
 
 if __name__ == "__main__":

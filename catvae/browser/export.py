@@ -26,7 +26,7 @@ from catvae.machine import to_memory_format
 from catvae.mixing import interpolate
 from catvae.model import IMAGE_SIZE, CatVAE, by_beta, find_models, load_variant
 from catvae.photos.decode import open_image
-from catvae.photos.faces import find_faces
+from catvae.photos.faces import find_faces, to_shares
 from catvae.photos.networks import AlignerAndCat, load_networks
 from catvae.serving.front import SPRITE, STYLES, WEB, manifest_of, photo_of, sprite, style, words_module
 from catvae.serving.links import CATS, FIRST_A, FIRST_B, example_face, is_painted
@@ -207,15 +207,12 @@ def _export_photos(folder: Path, seen: Tensor) -> float:
 
 
 def example_squares() -> dict[str, dict[str, float]]:
-    """Where the faces of the example cats are in their photos: "x" and "y" of the middle in shares of width and height,
-    "side" in shares of the width, "turn" in degrees clockwise."""
+    """Where the faces of the example cats are in their photos."""
     squares = {}
     for name, path in CATS.items():
         photo = open_image(path)
         if not is_painted(name) and (found := find_faces(photo)):
-            left, top, right, bottom = found[0].box
-            x, y = (left + right) / 2 / photo.width, (top + bottom) / 2 / photo.height
-            squares[name] = {"x": x, "y": y, "side": (right - left) / photo.width, "turn": found[0].rotation}
+            squares[name] = to_shares(found[0], photo)
     return squares
 
 

@@ -9,18 +9,9 @@ from catvae.errors import DataError
 from catvae.training.split import face_numbers, load_trained_on
 
 
-def count_seen(folders: Mapping[str, Path], images: Tensor) -> dict[str, int]:
-    """How many of the uint8 faces (N, 3, 64, 64) each of the weights, by name, is known to have learned from, if any.
-
-    Raises CheckpointError for a record that is broken.
-    """
-    counts = look_up(folders, images)
-    return {name: count for name, (count, _) in counts.items() if count}
-
-
 def look_up(folders: Mapping[str, Path], images: Tensor) -> dict[str, tuple[int, str]]:
     """For each of the weights, by name, how many of the uint8 faces (N, 3, 64, 64) are on its record, and what it has
-    learned from without a list of faces, or ""; `load_trained_on` and its errors."""
+    learned from without a list of faces, or "". Raises CheckpointError for a record that is broken."""
     numbers, found = set(face_numbers(images)), {}
     for name, folder in folders.items():
         known, unknown = load_trained_on(folder)
@@ -41,7 +32,7 @@ def describe_seen(folders: Mapping[str, Path], images: Tensor) -> str:
 
 def require_unseen(folders: Mapping[str, Path], images: Tensor) -> None:
     """Raises DataError when any of the weights, by name, is known to have learned from any of the validation faces."""
-    if seen := count_seen(folders, images):
+    if seen := {name: count for name, (count, _) in look_up(folders, images).items() if count}:
         names, count = ", ".join(seen), max(seen.values())
         raise DataError(
             f"{names} learned from {count} of these {len(images)} validation faces, so that the figures would say too "

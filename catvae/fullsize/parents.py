@@ -14,7 +14,7 @@ from catvae.fullsize.composition import MARGIN, Scene, prepare
 from catvae.fullsize.movement import load_movement
 from catvae.images import data_uri, is_cut, to_pil, to_tensor
 from catvae.model import IMAGE_SIZE, CatVAE
-from catvae.photos.faces import Face, adjust, align, find_faces, whole_picture
+from catvae.photos.faces import Face, adjust, align, best_face
 from catvae.photos.landmarks import SIDE, VIEW, find_landmarks, fit_squares
 
 SIZES = range(IMAGE_SIZE, 513, 8)  # pixels a side; the margin is whole pixels
@@ -47,9 +47,7 @@ def parent_of(picture: Image.Image, size: int = 256, face: Face | None = None) -
     for a size that cannot be, CheckpointError for missing weights.
     """
     size = check_size(size)
-    if face is None:
-        found = [] if is_cut(picture) else find_faces(picture)
-        face = found[0] if found else whole_picture(picture)
+    face = face or best_face(picture)
     is_face = is_cut(picture) or face.score > 0
     left, _, right, _ = face.box
     photo = align(picture, face, size, MARGIN) if right - left > SMALL else None

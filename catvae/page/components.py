@@ -12,10 +12,8 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
-from PIL import Image
 
 from catvae.files import EXAMPLES
-from catvae.images import data_uri
 from catvae.page.addresses import files_by_address
 
 Picture = str | bytes | None
@@ -25,8 +23,7 @@ class PhotoInput(gr.Image):
     """A picture that is handed on undecoded: `open_image` is on guard, Gradio's own decoding is not.
 
     Only files that were uploaded to this app or made by it, and the examples, are handed on: a client
-    may name any path. Pictures that this app makes go to the browser inside their address: they lie in no
-    file, so that a page that stays open keeps its faces.
+    may name any path.
     """
 
     is_template = True
@@ -38,10 +35,6 @@ class PhotoInput(gr.Image):
         if payload.url and payload.url.startswith("data:"):
             return bytes_within(payload.url)
         return own_file(payload.path)
-
-    def postprocess(self, value: Any) -> Any:
-        """The picture within its address, or where the file lies."""
-        return ImageData(url=data_uri(value)) if isinstance(value, Image.Image) else super().postprocess(value)
 
 
 def bytes_within(address: str) -> bytes:

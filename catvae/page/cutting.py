@@ -7,7 +7,7 @@ from PIL import Image
 
 from catvae.page.components import Picture
 from catvae.page.visitor import read, refuse
-from catvae.photos.faces import Face, adjust, align, find_faces, whole_picture
+from catvae.photos.faces import Face, adjust, align, find_faces, to_shares, whole_picture
 
 SURE_SCORE = 0.5
 MAX_NUMBER = 100  # of a face; counting goes round
@@ -24,18 +24,6 @@ def on_photo(image: Image.Image) -> tuple[dict[str, Any], Image.Image, Face]:
     faces = [{**to_shares(face, image), "sure": face.score >= SURE_SCORE} for face in found]
     told = {"faces": faces, "whole": to_shares(whole, image), "number": 1 if found else 0}
     return told, copy, found[0] if found else whole
-
-
-def to_shares(face: Face, image: Image.Image) -> dict[str, float]:
-    """A square as the card draws it: "x" and "y" of its centre in shares of the photo's width and height, "side"
-    in shares of its width, "turn" in degrees clockwise."""
-    left, top, right, bottom = face.box
-    return {
-        "x": (left + right) / 2 / image.width,
-        "y": (top + bottom) / 2 / image.height,
-        "side": (right - left) / image.width,
-        "turn": face.rotation,
-    }
 
 
 def cut_at(letter: str, photo: Picture, square: Any, words: dict[str, str]) -> Image.Image:

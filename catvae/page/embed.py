@@ -4,6 +4,7 @@ Where the mixer of the browser was exported to a folder, the page shows that, an
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from markupsafe import Markup
@@ -32,9 +33,11 @@ def embed_routes(weights: Weights, folder: Path | None) -> list[BaseRoute]:
     What a parameter leaves open is as on a fresh main page, language and theme as the browser says.
     """
     page = Embed(weights, read_json(folder / MANIFEST) if folder else None)
-    routes: list[BaseRoute] = [Route("/embed", page.show), Route("/embed/", no_slash)]
+    # the page's address has no slash at its end: what it names beside itself would not be found; the mixer's folder has
+    # one, below a proxy's subpath too
+    routes: list[BaseRoute] = [Route("/embed", page.show), Route("/embed/", partial(redirect, "../embed"))]
     if folder:
-        routes += [Route("/mixer", slash), Route("/mixer/{path:path}", files_of(folder))]
+        routes += [Route("/mixer", partial(redirect, "mixer/")), Route("/mixer/{path:path}", files_of(folder))]
     return routes
 
 
@@ -52,14 +55,9 @@ def find_mixer() -> Path | None:
     return None
 
 
-def no_slash(request: Request) -> Response:
-    """The page's address has no slash at its end: what it names beside itself would not be found."""
-    return RedirectResponse(f"../embed?{request.url.query}")
-
-
-def slash(request: Request) -> Response:
-    """The mixer's folder has one, below a proxy's subpath too."""
-    return RedirectResponse(f"mixer/?{request.url.query}")
+def redirect(to: str, request: Request) -> Response:
+    """To another address, with the same question."""
+    return RedirectResponse(f"{to}?{request.url.query}")
 
 
 @dataclass(frozen=True)

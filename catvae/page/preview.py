@@ -17,8 +17,8 @@ from catvae.page.first_look import first_look
 from catvae.page.morph import draw_way
 from catvae.page.scenes import draw_full
 from catvae.page.theme import render, static
-from catvae.page.visitor import address_of, language_for
-from catvae.serving.links import DEFAULT_STEPS, State, app_link, cat_title, example_face, read_state
+from catvae.page.visitor import language_for
+from catvae.serving.links import DEFAULT_STEPS, State, app_address, app_link, cat_title, example_face, read_state
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import Weights, WeightSet
 
@@ -62,7 +62,8 @@ def draw_preview(current: WeightSet, state: State) -> bytes:
 def preview_tags(request: Request, current: WeightSet, page: str = "") -> str:
     """Title, description and picture of the mix that the address of a page names, for the page's head."""
     words = TEXTS[language_for(request)]
-    state, address = read_state(request.query_params, current.models), address_of(request)
+    state = read_state(request.query_params, current.models)
+    address = app_address(str(request.base_url), request.headers, request.scope.get("root_path", ""))
     named = {
         "a": cat_title(state.a, words),
         "b": cat_title(state.b, words),

@@ -7,12 +7,11 @@ from typing import Any
 from PIL import Image
 
 from catvae.fullsize.parents import SIZES, Parent, parent_of, parts_of, scene_of
-from catvae.images import is_cut
 from catvae.mixing import mix_photos
 from catvae.model import find_painter
 from catvae.page.morph import MIXING
 from catvae.photos.decode import open_image
-from catvae.photos.faces import Face, find_faces, whole_picture
+from catvae.photos.faces import Face, best_face
 from catvae.serving.links import CATS
 from catvae.serving.weights import WeightSet
 
@@ -24,8 +23,7 @@ Picture = tuple[Image.Image, Face]  # a photo and the square of the face in it
 def example(name: str) -> Picture:
     """The photo of an example cat, or its picture of 64×64, and its face."""
     picture = open_image(CATS[name])
-    found = [] if is_cut(picture) else find_faces(picture)
-    return picture, found[0] if found else whole_picture(picture)
+    return picture, best_face(picture)
 
 
 @lru_cache(maxsize=64)

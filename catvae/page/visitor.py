@@ -2,7 +2,6 @@
 
 import gradio as gr
 from PIL import Image
-from starlette.requests import Request
 
 from catvae.errors import ImageError, SettingError
 from catvae.fullsize.parents import SIZES, check_size
@@ -11,26 +10,15 @@ from catvae.model import CatVAE
 from catvae.page.components import Picture
 from catvae.photos.faces import cut_face
 from catvae.serving.decoders import open_photo
-from catvae.serving.links import MAX_STEPS, MIN_STEPS, app_address, example_face, example_name
+from catvae.serving.links import MAX_STEPS, MIN_STEPS, example_face, example_name
 from catvae.serving.texts import TEXTS, language_of
 from catvae.serving.weights import WeightSet
 
 
-def chosen_language(request: gr.Request) -> str | None:
-    """The language that `?lang=` of the address names; None where it names none of ours."""
-    asked = dict(request.query_params).get("lang")
-    return asked if asked in TEXTS else None
-
-
 def language_for(request: gr.Request) -> str:
     """The visitor's language: as `?lang=` of the address says, else as the browser does."""
-    return chosen_language(request) or language_of(request.headers)
-
-
-def address_of(request: gr.Request | Request) -> str:
-    """Where this visitor reaches the app."""
-    asked = request.request if isinstance(request, gr.Request) else request
-    return app_address(str(asked.base_url), asked.headers, asked.scope.get("root_path", ""))
+    asked = dict(request.query_params).get("lang")
+    return asked if asked in TEXTS else language_of(request.headers)
 
 
 def words_of(request: gr.Request) -> dict[str, str]:

@@ -163,9 +163,7 @@ def cut_face(image: Image.Image) -> Image.Image:
 
     Pictures of 64×64 pass unchanged.
     """
-    if is_cut(image):
-        return to_face(image)
-    found = find_faces(image)
+    found = [] if is_cut(image) else find_faces(image)
     return align(image, found[0]) if found else to_face(image)
 
 
@@ -184,6 +182,20 @@ def whole_picture(image: Image.Image) -> Face:
     """The centre square of a picture as if it were a face, with score 0."""
     half, x, y = min(image.size) / 2, image.width / 2, image.height / 2
     return Face((x - half, y - half, x + half, y + half), 0.0)
+
+
+def to_shares(face: Face, image: Image.Image) -> dict[str, float]:
+    """A square as pages have it: "x" and "y" of its centre in shares of the photo's width and height, "side" in shares
+    of its width, "turn" in degrees clockwise."""
+    left, top, right, bottom = face.box
+    x, y = (left + right) / 2 / image.width, (top + bottom) / 2 / image.height
+    return {"x": x, "y": y, "side": (right - left) / image.width, "turn": face.rotation}
+
+
+def best_face(image: Image.Image) -> Face:
+    """The best face of a picture; all of one of 64×64, and the centre square where no cat face is found."""
+    found = [] if is_cut(image) else find_faces(image)
+    return found[0] if found else whole_picture(image)
 
 
 def _to_pixels(image: Image.Image) -> Tensor:

@@ -54,7 +54,7 @@ def load_faces(
 
     pixels = np.stack(faces)
     numbers = face_numbers(pixels)
-    distinct = _first_of_each(numbers)
+    distinct = sorted(np.unique(numbers, return_index=True)[1].tolist())  # the first of each
     copies: dict[int, list[int]] = {}  # of each distinct face that stays
     for index, group in zip(distinct, near_copy_groups(pixels[distinct]), strict=True):
         copies.setdefault(group, []).append(index)
@@ -181,13 +181,6 @@ def near_copy_groups(pixels: np.ndarray, chunk: int = 1024) -> list[int]:
             a, b = sorted((root(start + int(i)), root(int(j))))
             parent[b] = a
     return [root(i) for i in range(len(pixels))]
-
-
-def _first_of_each(labels: list) -> list[int]:
-    first: dict = {}
-    for index, label in enumerate(labels):
-        first.setdefault(label, index)
-    return list(first.values())
 
 
 def _to_tensor(pixels: np.ndarray) -> Tensor:

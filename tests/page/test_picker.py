@@ -12,9 +12,9 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Locator, Page, expect
 
 from catvae.files import EXAMPLES
-from catvae.page.cutting import cut_at, on_photo, to_shares
+from catvae.page.cutting import cut_at, on_photo
 from catvae.photos.decode import open_image
-from catvae.photos.faces import Face, align, find_faces, whole_picture
+from catvae.photos.faces import Face, align, find_faces, to_shares, whole_picture
 from catvae.serving.links import CATS
 from catvae.serving.texts import TEXTS
 from tests.conftest import CHROMIUM, FLAGS, ROOT, draw_cat

@@ -30,8 +30,7 @@ function write(pen, text, x, y, size, weight = 400, widest = WIDTH - 120, colour
 /** @param {import("./state.js").State} state @param {CanvasImageSource[]} faces of A and B @param {CanvasImageSource} kitten @param {number} percent of cat B
  * @param {Record<string, string>} words @param {string} model what it is called @param {string} address */
 export function drawCard({a, b}, faces, kitten, percent, words, model, address) {
-  const canvas = newCanvas(WIDTH), middle = WIDTH / 2;
-  canvas.height = HEIGHT;
+  const canvas = newCanvas(WIDTH, {height: HEIGHT}), middle = WIDTH / 2;
   const pen = penOf(canvas), paper = pen.createLinearGradient(0, 0, 0, HEIGHT);
   paper.addColorStop(0, "#fff7ed");
   paper.addColorStop(1, "#fed7aa");

@@ -16,7 +16,6 @@ const BOARD = ["M8 4H5v17h14V4h-3M8 2h8v4H8zM9 11h6M9 15h6"];
 const imageOf = data => [...(data?.files ?? [])].find(file => file.type.startsWith("image/") || !file.type) ?? data?.files?.[0];
 
 export class CatCard extends Part {
-  /** @type {any} */ parts = {};
   pause = 0;
   /** @type {import("./cats.js").Cat | null} whose name is being written */ named = null;
   /** @type {import("./cats.js").Cat | null} what a cancelled dialogue brings back */ undone = null;
@@ -202,8 +201,7 @@ export class CatCard extends Part {
     const {words, parts, store, side} = this;
     parts.video = h("video", {autoplay: true, muted: true, playsInline: true});
     parts.webcam = this.dialog("webcam", named("camera_as"), [parts.video, parts.refusals[2], h("button", {type: "button", className: "take main", onclick: () => {
-      const canvas = newCanvas(1);
-      [canvas.width, canvas.height] = [parts.video.videoWidth, parts.video.videoHeight];
+      const canvas = newCanvas(parts.video.videoWidth, {height: parts.video.videoHeight});
       if (!canvas.width) return;
       paint(canvas, parts.video);
       canvas.toBlob(blob => blob && store.photo(side, new File([blob], "webcam.jpg", {type: "image/jpeg"})), "image/jpeg", 0.95);
@@ -256,8 +254,7 @@ export class CatCard extends Part {
 
   listen() {
     const signal = this.gone?.signal;
-    this.on("choice", () => this.render());
-    for (const kind of ["status", "shown"]) this.on(kind, () => this.render());
+    for (const kind of ["choice", "status", "shown"]) this.on(kind, () => this.render());
     // pasted where the pointer or the focus is; elsewhere it is cat A's
     document.addEventListener("paste", event => {
       const image = imageOf(event.clipboardData), [target] = event.composedPath();

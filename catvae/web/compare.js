@@ -24,7 +24,6 @@ export function whenSeen(part, act, left = () => {}) {
 }
 
 export class Compare extends Part {
-  /** @type {any} */ parts = {};
   /** @type {Map<string, any> | null} */ ways = null;
   /** @type {{asked: string, a: any, b: any} | null} */ wanted = null;
   turn = 0;

@@ -39,22 +39,20 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-
-/** A drawing of lines. @param {string} box @param {string[]} lines @param {Record<string, any>} [attributes] */
-export function drawing(box, lines, attributes = {}) {
-  const svg = document.createElementNS(SVG, "svg");
-  for (const [key, value] of Object.entries({
-    viewBox: box, "aria-hidden": true, fill: "none", stroke: "currentColor", "stroke-width": 1.8,
-    "stroke-linecap": "round", "stroke-linejoin": "round", ...attributes,
-  })) svg.setAttribute(key, String(value)); // it must look right without the style sheet too
-  for (const line of lines) {
-    const path = document.createElementNS(SVG, "path");
-    path.setAttribute("d", line);
-    svg.append(path);
-  }
-  return svg;
+/** @param {string} tag @param {Record<string, any>} attributes @param {...any} children */
+export function svg(tag, attributes, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
+  element.append(...children);
+  return element;
 }
+
+/** A drawing of lines. It must look right without the style sheet too.
+ * @param {string} box @param {string[]} lines @param {Record<string, any>} [attributes] */
+export const drawing = (box, lines, attributes = {}) => svg("svg", {
+  viewBox: box, "aria-hidden": true, fill: "none", stroke: "currentColor", "stroke-width": 1.8,
+  "stroke-linecap": "round", "stroke-linejoin": "round", ...attributes,
+}, ...lines.map(d => svg("path", {d})));
 
 /** A cat of lines, for where no picture file can be had. */
 export const drawnCat = () => drawing("0 0 64 48", [

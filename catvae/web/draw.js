@@ -4,7 +4,7 @@ export const SIDE = 64;
 
 /** @typedef {HTMLCanvasElement | ImageBitmap} Picture */
 
-/** @param {number} side @param {Record<string, any>} [properties] @returns {HTMLCanvasElement} */
+/** A square, unless its properties have another height. @param {number} side @param {Record<string, any>} [properties] @returns {HTMLCanvasElement} */
 export function newCanvas(side, properties = {}) {
   const canvas = Object.assign(document.createElement("canvas"), {width: side, height: side});
   for (const [key, value] of Object.entries(properties)) {
@@ -32,9 +32,15 @@ export function paint(canvas, picture) {
 
 /** Pixels as a picture. @param {ImageData} pixels @returns {HTMLCanvasElement} */
 export function fromPixels(pixels) {
-  const canvas = newCanvas(pixels.width);
-  canvas.height = pixels.height;
+  const canvas = newCanvas(pixels.width, {height: pixels.height});
   penOf(canvas).putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+/** A file as a picture. @param {Blob} blob */
+export async function fromBlob(blob) {
+  const bitmap = await createImageBitmap(blob), canvas = newCanvas(bitmap.width, {height: bitmap.height});
+  penOf(canvas).drawImage(bitmap, 0, 0);
   return canvas;
 }
 

@@ -10,8 +10,6 @@ const ARROW = ["M12 4v11m-5-5 5 5 5-5M5 20h14"];
 const PER_ROW = {wide: 13, middle: 9, narrow: 6}; // at most, by the width of the gallery
 
 export class Gallery extends Part {
-  /** @type {any} */ parts = {};
-
   build() {
     this.parts.frames = h("div", {className: "frames", role: "group", "aria-label": this.words.result});
     this.parts.news = h("p", {className: "unseen", role: "status"});

@@ -5,10 +5,8 @@ import "./kitten-mixer.js";
 import "./explore.js";
 import "./lesson.js";
 import {base} from "./dom.js";
-import {languageFor, storeOf} from "./state.js";
+import {WISHES, languageFor, storeOf} from "./state.js";
 import words, {engine as ENGINE} from "./words.js";
-
-const WISHES = ["a", "b", "model", "steps", "path", "full", "name-a", "name-b"];
 
 /** @param {HTMLElement} element the bridge @param {any} props @param {(kind: string, data?: any) => void} trigger
  * @param {(key: string, act: () => void) => void} watch */

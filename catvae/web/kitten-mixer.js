@@ -2,7 +2,7 @@
 
 import {CatCard} from "./cat-card.js";
 import {Compare} from "./compare.js";
-import {asMixerError, base, drawnCat, h, openStyles, say} from "./dom.js";
+import {asMixerError, base, drawnCat, h, openStyles, say, sentenceOf} from "./dom.js";
 import {Family} from "./family.js";
 import {Gallery} from "./gallery.js";
 import {Morph} from "./morph.js";
@@ -10,12 +10,10 @@ import {Ruler} from "./ruler.js";
 import {addressOf} from "./saving.js";
 import {Save, Send} from "./send.js";
 import {Share} from "./share.js";
-import {languageFor, storeOf} from "./state.js";
+import {WISHES, languageFor, storeOf} from "./state.js";
 import {engine as ENGINE} from "./words.js";
 
-const WISHES = ["a", "b", "model", "steps", "path", "full", "name-a", "name-b"];
 const SMALL = 256; // pixels a side of what a small frame shows
-let ids = 0;
 
 class KittenMixer extends HTMLElement {
   static observedAttributes = [...WISHES, "lang", "compare"];
@@ -24,7 +22,6 @@ class KittenMixer extends HTMLElement {
   /** @type {any} */ parts = {};
   /** @type {IntersectionObserver | null} */ seen = null;
   begun = false;
-  id_ = `mixer-${++ids}`;
 
   constructor() {
     super();
@@ -152,22 +149,15 @@ class KittenMixer extends HTMLElement {
     /** @type {ShadowRoot} */ (this.shadowRoot).replaceChildren(this.view);
   }
 
-  /** Radio buttons that look like chips. @param {any} set @param {string} name @param {[string, any[]][]} options
-   * @param {string} legend @param {string} chosen @param {(value: string) => void} act */
-  chips(set, name, options, legend, chosen, act) {
-    if (set.dataset.words !== legend) {
-      set.dataset.words = legend;
-      set.replaceChildren(h("legend", {}, legend), ...options.map(([value, content]) =>
-        h("label", {}, h("input", {type: "radio", name: `${this.id_}-${name}`, value, onchange: () => act(value)}), content)));
-    }
-    for (const radio of set.querySelectorAll("input")) radio.checked = radio.value === chosen;
-  }
-
   render() {
     const {store, parts} = this, {words, choice} = store, {variants} = store.manifest, comparing = this.hasAttribute("compare");
     if (!choice) return;
-    const paths = ["lerp", "slerp"].map(path => /** @type {[string, any[]]} */ ([path, [h("span", {}, words[`path_${path}`])]]));
-    this.chips(parts.paths, "path", paths, words.path, choice.path, path => store.change({path}));
+    if (parts.paths.dataset.words !== words.path) {
+      parts.paths.dataset.words = words.path;
+      parts.paths.replaceChildren(h("legend", {}, words.path), ...["lerp", "slerp"].map(path =>
+        h("label", {}, h("input", {type: "radio", name: "path", value: path, onchange: () => store.change({path})}), h("span", {}, words[`path_${path}`]))));
+    }
+    for (const radio of parts.paths.querySelectorAll("input")) radio.checked = radio.value === choice.path;
     say(parts.all, words.web_all);
     say(parts.more, words.more);
     say(parts.private, words.web_private);
@@ -210,9 +200,8 @@ class KittenMixer extends HTMLElement {
     };
     slot.addEventListener("slotchange", () => watch(slot.assignedElements()));
     watch([...slot.children]);
-    const text = known.kind === "busy" ? words.no_answer : words[`web_${known.kind}`];
     /** @type {ShadowRoot} */ (this.shadowRoot).replaceChildren(h("div", {className: "failed", role: "alert", title: known.message}, slot,
-      h("p", {}, text), h("button", {type: "button", onclick: () => this.start()}, words.web_again)));
+      h("p", {}, sentenceOf(known, words)), h("button", {type: "button", onclick: () => this.start()}, words.web_again)));
     this.dataset.state = known.kind;
   }
 }

@@ -3,7 +3,7 @@
 // how many were copies, and their "axes", the mean face and the principal components.
 
 import {whenSeen} from "./compare.js";
-import {fill, h, say, sentenceOf, shares} from "./dom.js";
+import {fill, h, say, sentenceOf, shares, svg} from "./dom.js";
 import {fromPixels, newCanvas, paint} from "./draw.js";
 import {openLinear} from "./linear.js";
 import {Part} from "./part.js";
@@ -11,7 +11,6 @@ import {Part} from "./part.js";
 const TILE = 128, WAY = 8, LEFT_SIDE = 34;
 const AXES = 7, FAR = 2.5; // how many principal components, and how many standard deviations they are shown at
 const PAINTED = ["v2", "v6", "v7"]; // what the text is about
-const SVG = "http://www.w3.org/2000/svg";
 
 /** @type {WeakMap<any, {asked: any[], coming: Promise<any>}>} by store: all figures show one answer */
 const answers = new WeakMap();
@@ -24,14 +23,6 @@ function waysOf(store) {
   answers.set(store, {asked, coming});
   coming.catch(() => answers.delete(store)); // it is asked for again
   return coming;
-}
-
-/** @param {string} tag @param {Record<string, any>} attributes @param {...any} children */
-function svg(tag, attributes, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-  element.append(...children);
-  return element;
 }
 
 /** The layers of a network: side and channels of what goes through, and the latents between both halves.
@@ -47,7 +38,6 @@ export function layersOf({channels, latents, painted}) {
 }
 
 export class Lesson extends Part {
-  /** @type {any} */ parts = {};
   turn = 0;
 
   get kind() {
@@ -117,8 +107,7 @@ export class Lesson extends Part {
   async ways(ways, names) {
     const {words} = this, rows = [];
     for (const name of names) {
-      const strip = newCanvas(WAY * TILE, {role: "img", className: "strip-of", "aria-label": `${name}: ${words.morph}`}), pen = strip.getContext("2d");
-      strip.height = TILE;
+      const strip = newCanvas(WAY * TILE, {height: TILE, role: "img", className: "strip-of", "aria-label": `${name}: ${words.morph}`}), pen = strip.getContext("2d");
       (await ways.get(name).at(shares(WAY))).forEach((/** @type {any} */ picture, /** @type {number} */ i) => pen?.drawImage(picture, i * TILE, 0, TILE, TILE));
       rows.push(h("div", {className: "way-of"}, h("small", {"aria-hidden": "true"}, name), strip));
     }

@@ -45,7 +45,6 @@ function dragOn(canvas, storeOf) {
 
 export class Morph extends Part {
   canvas = newCanvas(STAGE, {className: "stage", role: "img"}); // outlives a change of language
-  /** @type {any} */ parts = {};
   inSight = false;
   redraw = latest(() => this.draw());
   sway = 0; // beside the share: what breathes is not slid

@@ -7,6 +7,7 @@ import {storeOf} from "./state.js";
 export class Part extends HTMLElement {
   /** @type {AbortController | null} */ gone = null;
   store = storeOf(document);
+  /** @type {any} elements by what they are for */ parts = {};
 
   /** @returns {ShadowRoot} */
   get root() {

@@ -7,8 +7,6 @@ import {Part} from "./part.js";
 const KEPT = [[1000, "keeps_markings"], [400, "keeps_fur"], [150, "keeps_face"], [80, "keeps_look"], [0, "keeps_pose"]];
 
 export class Ruler extends Part {
-  /** @type {any} */ parts = {};
-
   build() {
     const {words, store, parts} = this, {variants} = store.manifest;
     const stops = Object.entries(variants).map(([name, {beta, painted}]) => h("label", {title: store.titleOf(name)},

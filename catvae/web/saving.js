@@ -2,7 +2,7 @@
 
 import {drawCard} from "./card.js";
 import {fileName} from "./cats.js";
-import {MixerError, asMixerError, fill, shares} from "./dom.js";
+import {MixerError, asMixerError, fill, sentenceOf, shares} from "./dom.js";
 import {newCanvas, penOf} from "./draw.js";
 
 /** @typedef {import("./state.js").Store} Store */
@@ -26,9 +26,7 @@ export function addressOf(store) {
 
 /** @param {CanvasImageSource[]} pictures @param {number} side */
 function enlarge(pictures, side) {
-  const canvas = newCanvas(side);
-  canvas.width = side * pictures.length;
-  const pen = penOf(canvas);
+  const canvas = newCanvas(side * pictures.length, {height: side}), pen = penOf(canvas);
   pictures.forEach((picture, i) => pen.drawImage(picture, i * side, 0, side, side));
   return canvas;
 }
@@ -111,7 +109,7 @@ export async function save(store, kind, index) {
   } catch (error) {
     const known = asMixerError(error);
     console.warn("kitten-mixer:", known);
-    store.note(known.kind === "busy" ? store.words.send_failed : known.kind === "refused" ? known.message : store.words[`web_${known.kind}`]);
+    store.note(known.kind === "busy" ? store.words.send_failed : sentenceOf(known, store.words));
   } finally {
     store.making = null;
     store.tell("making");

@@ -1,7 +1,7 @@
 // <kitten-send>: the two main buttons, and those that bring other cats. <kitten-save>: what is shown, as files.
 
 import {calledOf} from "./cats.js";
-import {asMixerError, fill, h, say} from "./dom.js";
+import {fill, h, say, sentenceOf} from "./dom.js";
 import {Part} from "./part.js";
 import {PNG_SIDES, save} from "./saving.js";
 
@@ -9,8 +9,6 @@ const STILLS = ["card", "png"];
 
 /** Buttons that make files: one thing at a time, which says so. */
 class Maker extends Part {
-  /** @type {any} */ parts = {};
-
   /** @param {string} kind @param {string} label @param {string} [className] */
   button(kind, label, className = "") {
     return h("button", {type: "button", className, "data-save": kind, "data-label": label, onclick: async (/** @type {any} */ {currentTarget: button}) => {
@@ -81,7 +79,7 @@ export class Save extends Maker {
     } catch (error) {
       box.checked = store.engine.name === "local";
       box.disabled = false;
-      store.note(this.words[`web_${asMixerError(error).kind}`] ?? this.words.no_answer);
+      store.note(sentenceOf(error, this.words));
     }
   }
 }

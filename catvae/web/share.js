@@ -8,7 +8,7 @@ const escaped = (/** @type {string} */ text) => text.replaceAll("&", "&amp;").re
 
 /** @param {import("./state.js").Store} store */
 function iframe(store) {
-  const url = new URL("embed", store.home), {title} = {title: store.words.card_title};
+  const url = new URL("embed", store.home), title = store.words.card_title;
   for (const [key, value] of Object.entries({...store.link(), lang: store.chosen ? store.language : ""})) {
     if (value && value !== "lerp") url.searchParams.set(key, value);
   }
@@ -28,8 +28,6 @@ function component(store) {
 }
 
 export class Share extends Part {
-  /** @type {any} */ parts = {};
-
   build() {
     const {words, parts, store} = this;
     /** @type {[string, string, (store: any) => string][]} */

@@ -9,6 +9,7 @@ import {facesOf, fullWay} from "./full.js";
 import {keep, recall} from "./keep.js";
 import languages from "./words.js";
 
+export const WISHES = ["a", "b", "model", "steps", "path", "full", "name-a", "name-b"]; // that attributes and addresses tell
 const SWEEP_MS = 2500; // from A to B while it plays
 const SLOW_MS = 500; // dimmed only then: what is dimmed is painted anew
 const MAX_WAIT = 15_000; // milliseconds until it is asked for again, at most
@@ -101,15 +102,19 @@ export class Store extends EventTarget {
   /** Starts with an engine: "local" or "remote". @param {any} engine @param {Record<string, string>} wish
    * as attributes or an address have it @param {{home: string, keeps?: boolean}} options */
   async open(engine, wish, {home, keeps = false}) {
-    Object.assign(this, {engine, home, keeps});
-    engine.onBytes = (/** @type {number} */ done, /** @type {number} */ total) => this.loading(done, total);
-    let state = this.read(wish);
+    Object.assign(this, {home, keeps});
+    this.use(engine);
     const kept = keeps ? await recall() : null;
-    if (kept) state = this.read(kept.choice);
-    this.next = state;
+    this.next = this.read(kept?.choice ?? wish);
     this.isReady(this);
     this.tell("choice");
     await this.change(kept ? await this.restore(kept.cats) : {});
+  }
+
+  /** @param {any} engine */
+  use(engine) {
+    this.engine = engine;
+    engine.onBytes = (/** @type {number} */ done, /** @type {number} */ total) => this.loading(done, total);
   }
 
   /** What attributes or an address ask for; what they leave open or get wrong is as on a fresh page.
@@ -156,8 +161,8 @@ export class Store extends EventTarget {
       wish[side] = {...cat, kind, called};
     }
     if (!Object.hasOwn(engine.manifest.variants, choice.model)) wish.model = engine.manifest.first.model;
-    engine.onBytes = (/** @type {number} */ done, /** @type {number} */ total) => this.loading(done, total);
-    Object.assign(this, {engine, morph: null, family: []}); // whose cats are the other engine's
+    this.use(engine);
+    Object.assign(this, {morph: null, family: []}); // whose cats are the other engine's
     this.tell("words"); // what there is to choose may be another
     await this.change(wish);
   }
@@ -308,10 +313,15 @@ export class Store extends EventTarget {
     }
   }
 
-  /** @param {"a" | "b"} side @param {string} name */
-  choose(side, name) {
+  /** What is on its way comes too late. @param {"a" | "b"} side */
+  settle(side) {
     this.turns[side]++;
     Object.assign(this.sides[side], {busy: false, refusal: ""});
+  }
+
+  /** @param {"a" | "b"} side @param {string} name */
+  choose(side, name) {
+    this.settle(side);
     return this.change({[side]: this.engine.example(name)});
   }
 
@@ -389,10 +399,8 @@ export class Store extends EventTarget {
   back(index) {
     const {state, share} = this.family[index];
     this.family = this.family.slice(0, index);
-    for (const side of /** @type {("a" | "b")[]} */ (["a", "b"])) { // what is on its way comes too late
-      this.turns[side]++;
-      Object.assign(this.sides[side], {busy: false, refusal: ""});
-    }
+    this.settle("a");
+    this.settle("b");
     this.slide(share);
     return this.change({...state});
   }

@@ -2,7 +2,7 @@
 
 import {isPainted} from "../cats.js";
 import {MixerError, base, shares} from "../dom.js";
-import {SIDE, fromPixels, newCanvas, paint, penOf, pieceOf} from "../draw.js";
+import {SIDE, fromBlob, fromPixels, newCanvas, paint, penOf, pieceOf} from "../draw.js";
 import {NETWORKS, SURE, align, catness, findFaces, wholePicture} from "./faces.js";
 import {openFile, openManifest, readTensors} from "./files.js";
 import {findCodec, framesOf, makeFilm} from "./film.js";
@@ -13,14 +13,6 @@ import {NETWORKS as FULL_SIZE, makeScene} from "./scene.js";
 const SHOWN = 1024; // pixels of the longer side of the copy that is drawn
 const TEMPERATURE = 0.5, DRAWN = 12; // of newborns: times the standard deviation, and how many for each, as catvae/latents.py has it
 const ALIGNER = NETWORKS[1];
-
-/** @param {Uint8Array} bytes */
-async function drawn(bytes) {
-  const bitmap = await createImageBitmap(new Blob([/** @type {any} */ (bytes)])), canvas = newCanvas(bitmap.width);
-  canvas.height = bitmap.height;
-  penOf(canvas).drawImage(bitmap, 0, 0);
-  return canvas;
-}
 
 /** A square in pixels as the page has it. @param {any} square @param {{width: number, height: number}} photo */
 const toShares = ({x, y, side, angle, score}, {width, height}) => ({
@@ -38,7 +30,7 @@ const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * 
 /** @param {() => Record<string, string>} wordsOf */
 export async function openEngine(wordsOf) {
   const manifest = await openManifest();
-  const sprite = await drawn(await openFile("cats.webp")), codec = await findCodec();
+  const sprite = await fromBlob(new Blob([/** @type {any} */ (await openFile("cats.webp"))])), codec = await findCodec();
 
   /** Runs `act`; tells how much of what it needs has come. @param {string[]} names of networks @param {() => Promise<any>} act */
   async function waitFor(names, act) {
@@ -120,8 +112,8 @@ export async function openEngine(wordsOf) {
       });
       if (photo.width === SIDE && photo.height === SIDE) return cutCat("cut", toRgba(photo));
       const found = await waitFor(NETWORKS, () => findFaces(photo)), whole = wholePicture(photo);
-      const scale = Math.min(1, SHOWN / Math.max(photo.width, photo.height)), picture = newCanvas(1);
-      [picture.width, picture.height] = [photo.width, photo.height].map(side => Math.max(1, Math.round(side * scale)));
+      const scale = Math.min(1, SHOWN / Math.max(photo.width, photo.height));
+      const [width, height] = [photo.width, photo.height].map(side => Math.max(1, Math.round(side * scale))), picture = newCanvas(width, {height});
       paint(picture, fromPixels(toRgba(photo)));
       const faces = found.map((/** @type {any} */ face) => toShares(face, photo)), number = faces.length ? 1 : 0;
       const cat = cutCat("own", /** @type {ImageData} */ (align(photo, found[0] ?? whole)));

@@ -1,7 +1,7 @@
 // Pictures as bytes (three planes, like Pillow's) and as floats, resampled as Pillow and torch do.
 
 import {MixerError} from "../dom.js";
-import {penOf, readsTrue} from "../draw.js";
+import {newCanvas, penOf, readsTrue} from "../draw.js";
 
 const MAX_MEGABYTES = 15, MAX_MEGAPIXELS = 40, MAX_ASPECT = 20, WORKING_SIDE = 2048;
 const GREY = "rgb(128, 128, 128)";
@@ -26,10 +26,7 @@ export async function openPhoto(file) {
   const factor = Math.max(1, Math.floor(Math.max(width, height) / WORKING_SIDE));
   const result = image(Math.ceil(width / factor), Math.ceil(height / factor));
   const rows = factor * Math.max(1, Math.floor(2 ** 20 / (width * factor))); // in strips: no copy of a whole large photo
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = Math.min(rows, height);
-  const pen = penOf(canvas, {willReadFrequently: true});
+  const pen = penOf(newCanvas(width, {height: Math.min(rows, height)}), {willReadFrequently: true});
   for (let top = 0; top < height; top += rows) {
     const count = Math.min(rows, height - top);
     pen.fillStyle = GREY;

@@ -2,7 +2,7 @@
 
 import {isPainted} from "../cats.js";
 import {MixerError, base} from "../dom.js";
-import {fade, newCanvas, penOf, pieceOf} from "../draw.js";
+import {fade, fromBlob, penOf, pieceOf} from "../draw.js";
 
 const NEIGHBOURS = 17; // frames that come; between two of them the page fades, within 54 dB of the true picture
 
@@ -25,14 +25,6 @@ function blobOf(data, type) {
   return new Blob([Uint8Array.from(atob(data), letter => letter.charCodeAt(0))], {type});
 }
 
-/** @param {Blob} blob */
-async function drawn(blob) {
-  const bitmap = await createImageBitmap(blob), canvas = newCanvas(bitmap.width);
-  canvas.height = bitmap.height;
-  penOf(canvas).drawImage(bitmap, 0, 0);
-  return canvas;
-}
-
 /** A cat as the app knows it. @param {import("../cats.js").Cat & {sent?: string}} cat */
 const named = cat => (cat.name ? {cat: cat.name} : {face: cat.sent});
 
@@ -41,7 +33,7 @@ const whole = cat => (cat.name || !cat.photo ? named(cat) : {key: cat.photo.key,
 
 /** @param {string} address that needs no file */
 async function pixelsOf(address) {
-  const picture = await drawn(await (await fetch(address)).blob());
+  const picture = await fromBlob(await (await fetch(address)).blob());
   return penOf(picture).getImageData(0, 0, picture.width, picture.height);
 }
 
@@ -59,15 +51,15 @@ function way(strip, count) {
 /** @param {() => Record<string, string>} _wordsOf @param {() => string} languageOf */
 export async function openEngine(_wordsOf, languageOf) {
   const [manifest, sprite] = await Promise.all([
-    ask("mixer.json").then(answer => answer.json()), ask("cats.webp").then(answer => answer.blob()).then(drawn),
+    ask("mixer.json").then(answer => answer.json()), ask("cats.webp").then(answer => answer.blob()).then(fromBlob),
   ]);
   const lang = () => `lang=${languageOf()}`;
 
   /** @param {any} told @param {Blob} [file] @returns {Promise<import("../cats.js").Cat>} */
   async function catOf({kind, face, photo, key, faces, whole, number}, file) {
-    const picture = await drawn(blobOf(face, "image/png")), cat = {kind, name: null, face: picture, sent: face};
+    const picture = await fromBlob(blobOf(face, "image/png")), cat = {kind, name: null, face: picture, sent: face};
     if (!photo || !file) return cat;
-    const shown = await drawn(blobOf(photo, "image/jpeg"));
+    const shown = await fromBlob(blobOf(photo, "image/jpeg"));
     return {...cat, number, square: number ? faces[number - 1] : whole, photo: {picture: shown, faces, whole, file, key}};
   }
 
@@ -104,7 +96,7 @@ export async function openEngine(_wordsOf, languageOf) {
     async cut(photo, square) {
       const answer = await kept([photo], () => ask(`ask/cut?${lang()}`, JSON.stringify({key: photo.key, square})));
       const {face} = await answer.json();
-      return {face: await drawn(blobOf(face, "image/png")), sent: face};
+      return {face: await fromBlob(blobOf(face, "image/png")), sent: face};
     },
 
     /** @param {any} a @param {any} b @param {string} model @param {string} path */

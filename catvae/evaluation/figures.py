@@ -18,30 +18,23 @@ INK = "#7b746f"  # of names, on white and on dark pages: 4.6 and 3.8 to 1
 
 
 def make_figures(models: dict[str, CatVAE]) -> dict[str, Image.Image]:
-    """The comparison figures on the example kittens, by name; rows go from the smallest β to the largest."""
+    """The comparison figures on the example kittens, by name; rows go from the smallest β to the largest, and frames
+    from one cat to another."""
     models = {name: models[name] for name in by_beta(models, models)}
     kittens = example_kittens()
     if not kittens:
         return {}
     figures = {
-        "reconstruction": reconstruction_figure(models, kittens[:8]),
-        "interpolation": interpolation_figure(models, kittens[0], kittens[3]),
+        "reconstruction": _reconstructions(models, [to_face(open_image(kitten)) for kitten in kittens[:8]]),
+        "interpolation": _grid({name: mix(model, kittens[0], kittens[3], 8) for name, model in models.items()}),
     }
     if painted := [name for name, model in models.items() if model.painter]:
         over = [VARIANTS[name].over for name in painted if name in VARIANTS]
         shown = dict.fromkeys(["v2", *over, *painted])  # the softest, what is painted over, and the paintings
-        figures["painting"] = painting_figure({name: models[name] for name in shown if name in models})
+        cats = [open_image(photo.with_suffix(".png")) for photo in example_photos()]  # real ones
+        # larger: details that are painted are small
+        figures["painting"] = _reconstructions({name: models[name] for name in shown if name in models}, cats, LARGE)
     return figures
-
-
-def reconstruction_figure(models: dict[str, CatVAE], pictures: list[Path]) -> Image.Image:
-    """Row one the originals, then one row of reconstructions per model."""
-    return _grid(_reconstructions(models, [to_face(open_image(picture)) for picture in pictures]))
-
-
-def painting_figure(models: dict[str, CatVAE]) -> Image.Image:
-    """As `reconstruction_figure`, of real cats and larger: details that are painted are small."""
-    return _grid(_reconstructions(models, [open_image(photo.with_suffix(".png")) for photo in example_photos()]), LARGE)
 
 
 def save_figures(figures: dict[str, Image.Image], out: Path) -> None:
@@ -53,14 +46,11 @@ def save_figures(figures: dict[str, Image.Image], out: Path) -> None:
 
 
 @torch.inference_mode()
-def _reconstructions(models: dict[str, CatVAE], faces: list[Image.Image]) -> dict[str, list[Image.Image]]:
+def _reconstructions(models: dict[str, CatVAE], faces: list[Image.Image], cell: int = CELL) -> Image.Image:
+    """Row one the originals, then one row of reconstructions per model."""
     x = to_tensor(faces)
-    return {"cats": faces} | {name: to_pil(model.decode(model.encode(x)[0])) for name, model in models.items()}
-
-
-def interpolation_figure(models: dict[str, CatVAE], a: Path, b: Path, steps: int = 8) -> Image.Image:
-    """One row of frames from cat `a` to cat `b` per model."""
-    return _grid({name: mix(model, a, b, steps) for name, model in models.items()})
+    rows = {name: to_pil(model.decode(model.encode(x)[0])) for name, model in models.items()}
+    return _grid({"cats": faces} | rows, cell)
 
 
 def _grid(rows: dict[str, list[Image.Image]], cell: int = CELL) -> Image.Image:

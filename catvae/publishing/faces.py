@@ -14,9 +14,7 @@ from catvae.training.faces import Faces
 SHARD = 20_000  # faces; about 160 MB
 
 
-def push_faces(
-    faces: Faces, repo_id: str, *, license: str = "unknown", private: bool = False, token: str | None = None
-) -> str:
+def push_faces(faces: Faces, repo_id: str, *, license: str = "unknown", private: bool = False) -> str:
     """Push the splits "train" and "validation" as Parquet with PNG bytes, and a card, in one commit.
 
     Loading that repo gives the same pixels in the same order, so training from it gives the same
@@ -33,7 +31,7 @@ def push_faces(
         splits.append({"name": name, "num_bytes": size, "num_examples": len(faces.split(name))})
     files["README.md"] = str(make_dataset_card(repo_id, faces.report, splits, license)).encode()
 
-    api = HfApi(token=token)
+    api = HfApi()
 
     def commit() -> None:
         with hub_calls(f"push to {repo_id} failed"):

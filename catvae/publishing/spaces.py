@@ -56,17 +56,16 @@ def publish_space(
     model_repo: str | None = None,
     private: bool = False,
     with_token: bool = False,
-    token: str | None = None,
 ) -> Published:
     """Create or update a Gradio Space with the app and the bundled weights, on `hardware` as the Hub names it.
 
     What it installs is locked for that hardware. With `model_repo` the Space builds with those
     weights in its cache and follows that repo; else it looks for its owner's model repo "catvae".
-    `with_token` puts the token into the Space's secrets, for a private `model_repo`. Files that are
+    `with_token` puts the token logged in with into the Space's secrets, for a private `model_repo`. Files that are
     no longer needed are deleted, unchanged ones make no commit. Raises HubError.
     """
     check_repo(repo_id)
-    api, model = HfApi(token=token), None
+    api, model = HfApi(), None
     address = f"{api.endpoint}/spaces/{repo_id}"
     if model_repo:
         check_repo(model_repo)
@@ -75,7 +74,7 @@ def publish_space(
     files = collect_files(hardware)
     files["README.md"] = str(make_space_card(repo_id, hardware, model, api.endpoint)).encode()
     variables = {"CATVAE_REPO": model_repo} if model_repo else {}
-    secrets = {"HF_TOKEN": find_token(token)} if with_token else {}
+    secrets = {"HF_TOKEN": find_token()} if with_token else {}
 
     def update() -> None:
         create_space(api, repo_id, files, hardware, private, CHOICES.format(hardware=hardware, repo=repo_id))
@@ -92,7 +91,7 @@ def publish_space(
     return Published(address)
 
 
-def publish_trainer(repo_id: str, arguments: list[str], *, hardware: str, token: str | None = None) -> str:
+def publish_trainer(repo_id: str, arguments: list[str], *, hardware: str) -> str:
     """Create or update a private Space that trains once on rented hardware; returns its address.
 
     It runs train_space.py with `arguments`, shows the log, and pauses itself at the end, whatever
@@ -104,12 +103,12 @@ def publish_trainer(repo_id: str, arguments: list[str], *, hardware: str, token:
     if not (pushed := find_push(arguments)):
         raise HubError("the training Space loses its disk at the end: add --push-to-hub OWNER/NAME")
     check_repo(pushed)
-    token, files = find_token(token), collect_files(hardware)
+    token, files = find_token(), collect_files(hardware)
     card = RepoCard.load(ROOT / "README.md")
     card.data.title, card.data.app_file = "Kitten Mixer training", "train_space.py"
     card.text = f"\n# Kitten Mixer training\n\n`train_space.py {shlex.join(arguments)}` runs here once.\n"
     files["README.md"] = str(card).encode()
-    api = HfApi(token=token)
+    api = HfApi()
 
     def update() -> None:
         instead = JOB_INSTEAD.format(hardware=hardware, arguments=shlex.join(arguments))
@@ -153,9 +152,9 @@ def set_values(api: HfApi, repo_id: str, variables: dict[str, str], secrets: dic
             api.add_space_secret(repo_id, key, value)
 
 
-def find_token(token: str | None) -> str:
-    """The token given or logged in with. Raises HubError without one."""
-    if not (token := token or get_token()):
+def find_token() -> str:
+    """The token logged in with. Raises HubError without one."""
+    if not (token := get_token()):
         raise HubError("the Space needs a token; set HF_TOKEN or run: hf auth login")
     return token
 

@@ -22,7 +22,7 @@ or, where a page allows no scripts of others (without "compact" and 860px high, 
 style="width: 100%; height: 420px; border: 0"></iframe>"""
 
 
-def publish_web(folder: Path, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
+def publish_web(folder: Path, repo_id: str, *, private: bool = False) -> str:
     """Create or update a static Space with what `export_web` wrote to `folder`; returns its address.
 
     Files that are no longer needed are deleted, unchanged ones make no commit. Raises HubError.
@@ -36,7 +36,7 @@ def publish_web(folder: Path, repo_id: str, *, private: bool = False, token: str
     address = space_address(repo_id, "static.hf.space")  # whoever previews a link wants the picture's whole address
     page = (folder / "index.html").read_text("utf-8")
     files["index.html"] = page.replace('content="preview.jpg"', f'content="{address}/preview.jpg"').encode()
-    api = HfApi(token=find_token(token))
+    api = HfApi(token=find_token())
 
     def update() -> None:
         with hub_calls(f"publishing {repo_id} failed"):

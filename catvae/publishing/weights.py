@@ -46,7 +46,6 @@ class Target:
     revision: str | None = None
     tag: str | None = None
     force: bool = False
-    token: str | None = None
 
     def __post_init__(self) -> None:
         check_repo(self.repo)
@@ -72,7 +71,7 @@ def push_checkpoints(folder: Path, to: Target, pauses: tuple[float, ...] | None 
             f"{folder} {reason}: train them to their end, push what there is with --force, or to a --revision"
         )
     files = collect_files(to.repo, present, metrics)
-    api = HfApi(token=to.token)
+    api = HfApi()
 
     def commit() -> str:
         with hub_calls(f"push to {to.repo} failed"):
@@ -81,7 +80,7 @@ def push_checkpoints(folder: Path, to: Target, pauses: tuple[float, ...] | None 
             if to.revision and refs and to.revision not in [ref.name for ref in refs.branches]:
                 api.create_branch(to.repo, branch=to.revision)  # exist_ok takes a busy Hub for one that has it
             head = api.model_info(to.repo, revision=to.revision, timeout=30).sha
-            there = published_metrics(to.repo, head, to.token) if to.guarded else {}
+            there = published_metrics(to.repo, head) if to.guarded else {}
             if to.tag and refs and to.tag in [ref.name for ref in refs.tags]:
                 raise HubError(f"{to.repo} has the tag {to.tag} already: take another")
             if to.guarded and (reason := why_refused(set(present), metrics, there)):
@@ -146,7 +145,7 @@ def check_push(to: Target, folder: Path, trained: Iterable[str] = ()) -> str:
     `folder`. Returns why `main` will refuse the set whatever they become, in words: then
     `push_trained` puts it on another branch. Raises HubError without a token that may write there.
     """
-    api = HfApi(token=to.token)
+    api = HfApi()
     with hub_calls(f"cannot push to {to.repo}"):
         user = api.whoami()
         try:
@@ -160,7 +159,7 @@ def check_push(to: Target, folder: Path, trained: Iterable[str] = ()) -> str:
     kept = {name: path for name, path in weights_in(folder).items() if name not in trained}
     metrics = {name: read_figures(path / "metrics.json") for name, path in kept.items()}
     with hub_calls(f"cannot look at {to.repo}"):
-        there = published_metrics(to.repo, api.model_info(to.repo, timeout=30).sha, to.token)
+        there = published_metrics(to.repo, api.model_info(to.repo, timeout=30).sha)
     there = {name: figures for name, figures in there.items() if name not in trained}
     return why_refused({*kept, *trained}, metrics, there)
 
@@ -218,14 +217,14 @@ def collect_files(repo_id: str, present: dict[str, Path], metrics: dict[str, dic
     return files
 
 
-def published_metrics(repo_id: str, head: str | None, token: str | None) -> dict[str, dict]:
+def published_metrics(repo_id: str, head: str | None) -> dict[str, dict]:
     """What is recorded of each model at a commit of a repo, {} for one without figures. The client's errors pass."""
     found, names = {}, list(FIRST_SET)
     with suppress(RemoteEntryNotFoundError):  # repos of older versions hold no list
-        names = listed_models(hf_hub_download(repo_id, "config.json", revision=head, token=token)) or names
+        names = listed_models(hf_hub_download(repo_id, "config.json", revision=head)) or names
     for name in names:
         with suppress(RemoteEntryNotFoundError):
-            path = hf_hub_download(repo_id, f"{name}/metrics.json", revision=head, token=token)
+            path = hf_hub_download(repo_id, f"{name}/metrics.json", revision=head)
             found[name] = {}
             with suppress(CheckpointError):
                 found[name] = read_figures(Path(path))

@@ -24,7 +24,7 @@ from torch import Tensor
 from catvae import load_variant, open_image
 from catvae.files import ROOT
 from catvae.fullsize.composition import MARGIN
-from catvae.fullsize.movement import centres, flow, jacobian, landmark_velocity, sample
+from catvae.fullsize.movement import centres, flow, landmark_velocity, sample
 from catvae.fullsize.parents import Parent, parent_of, scene_of
 from catvae.images import to_pil, to_tensor
 from catvae.metrics import psnr, sharpness
@@ -39,6 +39,14 @@ MARKS = Path(__file__).with_name("landmarks.csv")
 SIZE = 256
 BEND = 0.02  # sides; how far a control point moves on either side, its standard deviation: 6 % at most, about
 AROUND = 0.25  # sides, of the photo around a frame that is bent
+
+
+def jacobian(velocity: Tensor, time: float = 1.0, size: int = 256) -> Tensor:
+    """How much the flow over a time stretches areas, at size² places of each field: (N, size - 1, size - 1)."""
+    moved = flow(velocity, torch.full_like(velocity[:, 0, 0, 0], time))
+    places = centres(size, moved.device) + F.interpolate(moved, size=(size, size), mode="bilinear", align_corners=False)
+    across, down = places.diff(dim=3)[:, :, :-1] * size, places.diff(dim=2)[:, :, :, :-1] * size
+    return across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]
 
 
 def face_at(picture: Image.Image, marks: Tensor) -> tuple[Face, Tensor] | None:

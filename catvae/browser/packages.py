@@ -78,13 +78,10 @@ def copy_packages(out: Path) -> None:
         shutil.copyfile(Path(onnxruntime.__path__[0], name), out / "onnxruntime-web" / name)
 
 
-def cache_folder() -> Path:
-    """Where npm's packages are kept between exports."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "catvae" / "npm"
-
-
 def _find(package: Package) -> Path:
-    path = cache_folder() / f"{package.name}-{package.version}.tgz"
+    """Where its archive lies, kept between exports."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    path = caches / "catvae" / "npm" / f"{package.name}-{package.version}.tgz"
     if path.exists() and _integrity(path) == package.integrity:
         return path
     wanted = f"{package.name}@{package.version}"

@@ -184,14 +184,6 @@ class Movement(nn.Module):
         return seen
 
 
-def jacobian(velocity: Tensor, time: float = 1.0, size: int = 256) -> Tensor:
-    """How much the flow over a time stretches areas, at size² places of each field: (N, size - 1, size - 1)."""
-    moved = flow(velocity, torch.full_like(velocity[:, 0, 0, 0], time))
-    places = centres(size, moved.device) + F.interpolate(moved, size=(size, size), mode="bilinear", align_corners=False)
-    across, down = places.diff(dim=3)[:, :, :-1] * size, places.diff(dim=2)[:, :, :, :-1] * size
-    return across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]
-
-
 @lru_cache(maxsize=1)
 def load_movement() -> Movement:
     """The trained network. Raises CheckpointError when its weights are missing or broken."""

@@ -4,6 +4,7 @@ What is seen of the mix are elements of `catvae/web`, which ask the app by thems
 Gradio's own components follow them, and they follow these.
 """
 
+from dataclasses import dataclass
 from html import escape
 
 import gradio as gr
@@ -115,11 +116,11 @@ def bridge_to(controls: tuple[gr.Dropdown, gr.Slider, gr.Radio]) -> gr.HTML:
     return bridge
 
 
+@dataclass(frozen=True)
 class Speaker:
     """What Gradio says in the language that a visitor chose; most of it follows by itself."""
 
-    def __init__(self, weights: Weights) -> None:
-        self.weights = weights
+    weights: Weights
 
     def speak(self, event: gr.EventData) -> list:
         """The names of the tabs, and which weights run."""

@@ -64,7 +64,11 @@ def push_checkpoints(folder: Path, to: Target, pauses: tuple[float, ...] | None 
     Unchanged files make no commit. A Hub that is busy or out of reach is asked again as `persist` does, from what is
     there by then. Raises PushRefused and HubError, and CheckpointError for damaged weights; nothing local changes.
     """
-    present = present_variants(folder)
+    if not (present := weights_in(folder)):
+        raise HubError(
+            f"{folder} lacks {', '.join(FIRST_SET)}, and holds no other measured model: train them first, and what is "
+            "unfinished to its end with --resume"
+        )
     metrics = {name: read_figures(path / "metrics.json") for name, path in present.items()}
     if to.guarded and (reason := why_refused(set(present), metrics, {})):
         raise PushRefused(
@@ -127,15 +131,11 @@ def push_trained(folder: Path, to: Target, pauses: tuple[float, ...] = PATIENT) 
             commit = push_checkpoints(folder, to, pauses)
         return f"{refusal}pushed to {to.repo}, branch {to.revision or 'main'}, at {commit}"
     except HubError as error:
-        raise HubError(f"{error}\n{retry_hint(folder, to)}") from error
-
-
-def retry_hint(folder: Path, to: Target) -> str:
-    """The command that pushes trained weights by hand."""
-    words = ["python", "-m", "catvae", "push", str(folder), to.repo]
-    words += ["--revision", to.revision] if to.revision else []
-    words += ["--force"] if to.force else []
-    return f"The weights are safe in {folder}. To try again: {shlex.join(words)}"
+        words = ["python", "-m", "catvae", "push", str(folder), to.repo]
+        words += ["--revision", to.revision] if to.revision else []
+        words += ["--force"] if to.force else []
+        hint = f"The weights are safe in {folder}. To try again: {shlex.join(words)}"
+        raise HubError(f"{error}\n{hint}") from error
 
 
 def check_push(to: Target, folder: Path, trained: Iterable[str] = ()) -> str:
@@ -162,16 +162,6 @@ def check_push(to: Target, folder: Path, trained: Iterable[str] = ()) -> str:
         there = published_metrics(to.repo, api.model_info(to.repo, timeout=30).sha)
     there = {name: figures for name, figures in there.items() if name not in trained}
     return why_refused({*kept, *trained}, metrics, there)
-
-
-def present_variants(folder: Path) -> dict[str, Path]:
-    """What `weights_in` finds. Raises HubError when that is nothing."""
-    if not (present := weights_in(folder)):
-        raise HubError(
-            f"{folder} lacks {', '.join(FIRST_SET)}, and holds no other measured model: train them first, and what is "
-            "unfinished to its end with --resume"
-        )
-    return present
 
 
 def weights_in(folder: Path) -> dict[str, Path]:

@@ -159,18 +159,15 @@ def begin(folder: Path, state: dict[str, Any]) -> None:
 
 
 def save_progress(folder: Path, state: dict[str, Any]) -> None:
-    """Write `history.csv`, one row per epoch, and all that is needed to go on, each whole or not at all."""
-    write_history(folder, state["history"])
-    with replacing(folder / STATE) as partial:
-        torch.save(state, partial)
-
-
-def write_history(folder: Path, history: list[dict]) -> None:
-    """Write `history.csv`, a row for each time that was measured, replacing the file whole."""
+    """Write `history.csv`, a row for each time that was measured, and all that is needed to go on, each whole or not at
+    all."""
+    history = state["history"]
     with replacing(folder / "history.csv") as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(history[0]))
         writer.writeheader()
         writer.writerows(history)
+    with replacing(folder / STATE) as partial:
+        torch.save(state, partial)
 
 
 @by_first

@@ -140,22 +140,21 @@ export function latest(act) {
   };
 }
 
-/** @type {Promise<CSSStyleSheet> | null} */
-let sheet = null;
-
-/** A constructed sheet, one for all parts, which so come at once: unlike <style>, a strict policy allows it. */
-export function openStyles() {
-  sheet ??= loadStyles().catch(error => {
-    sheet = null; // it is asked for again
+/** What `make` gives to the first who asks is for all; where it fails, the next one tries again.
+ * @template T @param {(...args: any[]) => Promise<T>} make @returns {(...args: any[]) => Promise<T>} */
+export function once(make) {
+  /** @type {Promise<T> | null} */ let made = null;
+  return (...args) => (made ??= make(...args).catch(error => {
+    made = null;
     throw error;
-  });
-  return sheet;
+  }));
 }
 
-async function loadStyles() {
+/** A constructed sheet, one for all parts, which so come at once: unlike <style>, a strict policy allows it. */
+export const openStyles = once(async () => {
   const response = await fetch(new URL("mixer.css", base)).catch(() => null);
   if (!response?.ok) throw new MixerError("missing", "mixer.css cannot be had");
   const styles = new CSSStyleSheet();
   styles.replaceSync(await response.text());
   return styles;
-}
+});

@@ -2,6 +2,7 @@
 // variance λ is used where λ > β / 4 (catvae/training/linear.py). Faces and axes lie here as cosine transforms over
 // channels, rows and columns, which is what the file holds (catvae/training/components.py).
 
+import {once} from "./dom.js";
 import {SIDE, penOf} from "./draw.js";
 import {readTensors, unpack} from "./engine/files.js";
 import {between} from "./engine/models.js";
@@ -41,17 +42,9 @@ function transform(values, back = false) {
 
 const FILE = "components.safetensors.gz";
 
-/** @type {ReturnType<typeof readLinear> | null} one for all that show it */
-let opened = null;
+export const openLinear = once(readLinear); // one for all that show it
 
 /** @param {any} engine that has the file */
-export function openLinear(engine) {
-  opened ??= readLinear(engine);
-  opened.catch(() => (opened = null)); // the next one tries again
-  return opened;
-}
-
-/** @param {any} engine */
 async function readLinear(engine) {
   const tensors = readTensors(await unpack(await engine.components(FILE), FILE), FILE);
   const [variances, odd, axes, high, middle] = ["variances", "odd", "low", "high", "mean"].map(name => tensors.get(name).values);

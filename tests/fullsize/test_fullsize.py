@@ -10,13 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.fullsize import jacobian
 from catvae import load_variant, mix, open_image
 from catvae.__main__ import main
 from catvae.errors import CheckpointError, SettingError
 from catvae.files import EXAMPLES
 from catvae.fullsize import movement
 from catvae.fullsize.composition import MARGIN, compose, prepare, resize
-from catvae.fullsize.movement import Movement, centres, flow, jacobian, landmark_velocity, load_movement, sample
+from catvae.fullsize.movement import Movement, centres, flow, landmark_velocity, load_movement, sample
 from catvae.fullsize.parents import parent_of, parts_of, scene_of
 from catvae.images import to_pil, to_tensor
 from catvae.metrics import psnr, sharpness

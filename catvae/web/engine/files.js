@@ -1,6 +1,6 @@
 // Files of the folder this module lies in: fetched once, unpacked, checked, kept for the next visit.
 
-import {MixerError, base} from "../dom.js";
+import {MixerError, base, once} from "../dom.js";
 
 const STORE = `kitten-mixer ${base.href}`, SHARED = "kitten-mixer"; // earlier exports of a site shared one
 
@@ -10,14 +10,6 @@ async function openStore() {
   } catch {
     return null; // not a secure address, or storage is off: the browser's own cache has to do
   }
-}
-
-function once(make) {
-  let made = null;
-  return () => (made ??= make().catch(error => {
-    made = null; // the next one tries again
-    throw error;
-  }));
 }
 
 async function ask(url, options) {

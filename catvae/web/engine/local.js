@@ -165,9 +165,8 @@ export async function openEngine(wordsOf) {
 
     /** As the remote engine's. @param {any} cat @param {number[]} places @param {number} dial */
     async dials(cat, places, dial) {
-      const {names, breeds, reach, models: [model]} = manifest.dials, networks = await networksOf(model);
-      const needed = [networks.decoder, networks.painter, cat.name ? null : networks.encoder].filter(name => name != null);
-      return waitFor(needed, async () => {
+      const {names, breeds, reach, models: [model]} = manifest.dials;
+      return waitFor(await needed(cat, cat, [model]), async () => {
         const tensors = readTensors(await openFile("dials.safetensors"), "dials.safetensors"), mu = await latentOf(cat, model), {length} = mu;
         const [directions, weight, bias] = ["directions", "weight", "bias"].map(name => /** @type {any} */ (tensors.get(name)).values);
         const row = (/** @type {Float32Array} */ values, /** @type {number} */ i) => values.subarray(i * length, (i + 1) * length);

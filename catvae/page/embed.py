@@ -3,7 +3,6 @@
 Where the mixer of the browser was exported to a folder, the page shows that, and no mix is asked of the app.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -32,10 +31,32 @@ def embed_routes(weights: Weights, folder: Path | None) -> list[BaseRoute]:
 
     What a parameter leaves open is as on a fresh main page, language and theme as the browser says.
     """
-    page = Embed(weights, read_json(folder / MANIFEST) if folder else None)
+    mixer = read_json(folder / MANIFEST) if folder else None
+
+    def show(request: Request) -> Response:
+        """The page, with the exported mixer where that has the cats and the model that the address names."""
+        current, language = weights.current, language_for(request)
+        words, state = TEXTS[language], read_state(request.query_params, current.models)
+        theme = request.query_params.get("theme")
+        exported = mixer and state.model in mixer["variants"] and {state.a, state.b} <= set(mixer["cats"])
+        page = render(
+            "embed.html",
+            tags=Markup(preview_tags(request, current, "embed")),
+            folder="mixer" if exported else "web",
+            ahead=() if exported else AHEAD,
+            state=state,
+            names=request.query_params,
+            language=language,
+            theme=theme if theme in ("light", "dark") else None,
+            link=app_link(".", state, lang=language),
+            picture=app_link(".", state, PICTURE),
+            words=words,
+        )
+        return HTMLResponse(page, headers={"vary": "accept-language"})
+
     # the page's address has no slash at its end: what it names beside itself would not be found; the mixer's folder has
     # one, below a proxy's subpath too
-    routes: list[BaseRoute] = [Route("/embed", page.show), Route("/embed/", partial(redirect, "../embed"))]
+    routes: list[BaseRoute] = [Route("/embed", show), Route("/embed/", partial(redirect, "../embed"))]
     if folder:
         routes += [Route("/mixer", partial(redirect, "mixer/")), Route("/mixer/{path:path}", files_of(folder))]
     return routes
@@ -58,32 +79,3 @@ def find_mixer() -> Path | None:
 def redirect(to: str, request: Request) -> Response:
     """To another address, with the same question."""
     return RedirectResponse(f"{to}?{request.url.query}")
-
-
-@dataclass(frozen=True)
-class Embed:
-    """The small page, on the weights in use; `mixer` is the manifest of the exported one."""
-
-    weights: Weights
-    mixer: dict | None
-
-    def show(self, request: Request) -> Response:
-        """The page, with the exported mixer where that has the cats and the model that the address names."""
-        current, language = self.weights.current, language_for(request)
-        words, state = TEXTS[language], read_state(request.query_params, current.models)
-        theme, mixer = request.query_params.get("theme"), self.mixer
-        exported = mixer and state.model in mixer["variants"] and {state.a, state.b} <= set(mixer["cats"])
-        page = render(
-            "embed.html",
-            tags=Markup(preview_tags(request, current, "embed")),
-            folder="mixer" if exported else "web",
-            ahead=() if exported else AHEAD,
-            state=state,
-            names=request.query_params,
-            language=language,
-            theme=theme if theme in ("light", "dark") else None,
-            link=app_link(".", state, lang=language),
-            picture=app_link(".", state, PICTURE),
-            words=words,
-        )
-        return HTMLResponse(page, headers={"vary": "accept-language"})

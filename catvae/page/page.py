@@ -16,7 +16,6 @@ from catvae.model import is_variant
 from catvae.page.api import add_endpoints
 from catvae.page.components import Choice, Options, Page, Range
 from catvae.page.header import header_view
-from catvae.page.tabs.compare import compare_tab
 from catvae.page.tabs.explore import explore_tab
 from catvae.page.tabs.understand import understand_tab
 from catvae.page.theme import element, i18n, static
@@ -50,7 +49,7 @@ def build(weights: Weights) -> gr.Blocks:
                     controls = mix_controls(weights)
                     element("<kitten-save></kitten-save>", elem_id="save")
             with tabs["compare"]:
-                compare_tab()
+                element("<kitten-compare></kitten-compare>", elem_id="compare")
             with tabs["explore"]:
                 explore_tab(controls[0])
             with tabs["understand"]:

@@ -75,16 +75,14 @@ def random_view(pixels: Tensor, landmarks: Tensor, strength: float = 1.0) -> tup
 
 def add_surroundings(faces: Tensor) -> Tensor:
     """Aligned uint8 faces (N, 3, 64, 64) with fur and a background around: uint8 (N, 3, 144, 144), the kept view."""
-    return torch.cat([_add_surroundings(batch.float() / 255).mul(255).byte() for batch in faces.split(256)])
-
-
-def _add_surroundings(faces: Tensor) -> Tensor:
-    n, size = len(faces), 144
-    square = torch.tensor([size / 2, size / 2, size / KEPT_VIEW, 0.0]).expand(n, 4)
-    backgrounds = F.interpolate(
-        make_backgrounds(faces, n, CANVAS), size=(size, size), mode="bilinear", align_corners=False
-    )
-    return paste(backgrounds, faces, square)
+    size, kept = 144, []
+    square = torch.tensor([size / 2, size / 2, size / KEPT_VIEW, 0.0])
+    for batch in faces.split(256):
+        some, n = batch.float() / 255, len(batch)
+        backgrounds = make_backgrounds(some, n, CANVAS)
+        backgrounds = F.interpolate(backgrounds, size=(size, size), mode="bilinear", align_corners=False)
+        kept.append(paste(backgrounds, some, square.expand(n, 4)).mul(255).byte())
+    return torch.cat(kept)
 
 
 def train(model: Landmarks, sources: list[tuple[Views, int]], steps: int, seed: int = 0) -> Landmarks:

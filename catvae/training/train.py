@@ -28,7 +28,7 @@ from catvae.machine import (
     to_memory_format,
     world_size,
 )
-from catvae.metrics import Scores, evaluate_model
+from catvae.metrics import evaluate_model
 from catvae.model import CatVAE, Variant, beta_elbo, save_checkpoint, weights_folder
 from catvae.training.faces import Faces, augment
 from catvae.training.optim import average, flat_gradients, lr_factor, make_optimizers
@@ -166,7 +166,7 @@ def save_epoch(
     return run.history
 
 
-def evaluate_epoch(run: Run, epoch: int, losses: dict[str, float], validation: Tensor) -> Scores:
+def evaluate_epoch(run: Run, epoch: int, losses: dict[str, float], validation: Tensor) -> dict[str, float]:
     """Add a row to the history: mean losses in training, and what the moving average does on validation faces."""
     scores = evaluate_model(run.average, validation)
     val_loss = mean_losses(run.average, validation, run.variant.beta, run.config.seed)["loss"]

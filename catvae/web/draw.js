@@ -37,6 +37,23 @@ export function fromPixels(pixels) {
   return canvas;
 }
 
+/** Three planes of numbers in [0, 1], from a place on, as square pixels. @param {ArrayLike<number>} values @param {number} side */
+export function fromPlanes(values, side = SIDE, start = 0) {
+  const pixels = new ImageData(side, side), area = side * side;
+  for (let i = 0; i < area; i++) {
+    for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = 255 * values[start + c * area + i]; // clamped and rounded by the array
+    pixels.data[4 * i + 3] = 255;
+  }
+  return pixels;
+}
+
+/** Pixels as three planes of numbers in [0, 1]. @param {ImageData} pixels */
+export function toPlanes({data, width, height}) {
+  const area = width * height, planes = new Float32Array(3 * area);
+  for (let i = 0; i < area; i++) for (let c = 0; c < 3; c++) planes[c * area + i] = data[4 * i + c] / 255;
+  return planes;
+}
+
 /** A file as a picture. @param {Blob} blob */
 export async function fromBlob(blob) {
   const bitmap = await createImageBitmap(blob), canvas = newCanvas(bitmap.width, {height: bitmap.height});

@@ -3,7 +3,7 @@
 // channels, rows and columns, which is what the file holds (catvae/training/components.py).
 
 import {once} from "./dom.js";
-import {SIDE, penOf} from "./draw.js";
+import {SIDE, fromPlanes, penOf, toPlanes} from "./draw.js";
 import {readTensors, unpack} from "./engine/files.js";
 import {between} from "./engine/models.js";
 
@@ -65,8 +65,7 @@ async function readLinear(engine) {
   function look(face) {
     const known = seen.get(face);
     if (known) return known;
-    const {data} = penOf(face).getImageData(0, 0, SIDE, SIDE), planes = new Float32Array(LENGTH);
-    for (let i = 0; i < SIDE * SIDE; i++) for (let c = 0; c < 3; c++) planes[c * SIDE * SIDE + i] = data[4 * i + c] / 255;
+    const planes = toPlanes(penOf(face).getImageData(0, 0, SIDE, SIDE));
     const values = transform(planes).map((value, i) => value - mean[i]), lengths = new Float32Array(count);
     for (let i = 0, at = 0; i < HALF; i++) for (let k = 0; k < count; k++, at++) lengths[k] += axes[at] * values[2 * i + odd[k]];
     seen.set(face, lengths);
@@ -94,12 +93,7 @@ async function readLinear(engine) {
     decode(z, beta) {
       const values = mean.slice(), lengths = z.map((value, k) => value * Math.sqrt(variances[k] - beta / 4));
       for (let i = 0; i < HALF; i++) for (let k = 0; k < z.length; k++) values[2 * i + odd[k]] += lengths[k] * axes[i * count + k];
-      const planes = transform(values, true), picture = new ImageData(SIDE, SIDE);
-      for (let i = 0; i < SIDE * SIDE; i++) {
-        for (let c = 0; c < 3; c++) picture.data[4 * i + c] = 255 * planes[c * SIDE * SIDE + i]; // clamped and rounded by the array
-        picture.data[4 * i + 3] = 255;
-      }
-      return picture;
+      return fromPlanes(transform(values, true));
     },
 
     /** Two faces mixed. @param {HTMLCanvasElement} a @param {HTMLCanvasElement} b @param {number} share @param {string} path @param {number} beta */

@@ -26,8 +26,7 @@ class Maker extends Part {
     for (const button of this.root.querySelectorAll("button[data-save]")) {
       const mine = button.getAttribute("data-save") === store.making;
       /** @type {HTMLButtonElement} */ (button).disabled = Boolean(store.making);
-      button.toggleAttribute("aria-busy", mine);
-      if (mine) button.setAttribute("aria-busy", "true");
+      button.ariaBusy = mine ? "true" : null;
       say(button, mine ? words.send_making : /** @type {string} */ (button.getAttribute("data-label")));
     }
   }

@@ -10,7 +10,7 @@ from PIL import Image
 from catvae.images import to_bytes
 from catvae.mixing import Comparison, compare
 from catvae.model import CatVAE, is_variant
-from catvae.page.theme import element, render
+from catvae.page.theme import render
 from catvae.serving.texts import written
 from catvae.serving.weights import WeightSet
 from catvae.training.split import PUBLISHED_FINGERPRINT
@@ -28,11 +28,6 @@ LABELS = (
     (10, -26, "start"),
     (-10, 38, "end"),
 )
-
-
-def compare_tab() -> None:
-    """The contents of the tab: the front draws it where it is seen."""
-    element("<kitten-compare></kitten-compare>", elem_id="compare")
 
 
 def compare_pages(

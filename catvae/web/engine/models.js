@@ -1,10 +1,9 @@
 // The networks, run by onnxruntime: latents to pictures, pictures to latents.
 
 import {MixerError, asMixerError} from "../dom.js";
-import {SIDE} from "../draw.js";
+import {SIDE, fromPlanes, toPlanes} from "../draw.js";
 import {openFile, openManifest, readTensors, sizeOf} from "./files.js";
 
-const PIXELS = SIDE * SIDE;
 const WASM = "onnxruntime-web/ort-wasm-simd-threaded.wasm.gz";
 
 const made = new Map(); // what is loaded or loading, by name: two mixers on one page share it
@@ -122,25 +121,12 @@ export async function decode(variant, latents) {
   latents.forEach((latent, i) => all.set(latent, i * length));
   let {values} = await run(decoder, {input: [all, [latents.length, length]]});
   if (painter) ({values} = await run(painter, {input: [values, [latents.length, 3, SIDE, SIDE]], latents: [all, [latents.length, length]]}));
-  return latents.map((_, n) => {
-    const picture = new ImageData(SIDE, SIDE);
-    for (let i = 0, from = 3 * n * PIXELS; i < PIXELS; i++, from++) {
-      picture.data[4 * i] = values[from] * 255; // clamped and rounded by the array
-      picture.data[4 * i + 1] = values[from + PIXELS] * 255;
-      picture.data[4 * i + 2] = values[from + 2 * PIXELS] * 255;
-      picture.data[4 * i + 3] = 255;
-    }
-    return picture;
-  });
+  return latents.map((_, n) => fromPlanes(values, SIDE, 3 * n * SIDE * SIDE));
 }
 
 // A face, RGBA of 64×64, to its latents.
 export async function encode(variant, face) {
-  const values = new Float32Array(3 * PIXELS);
-  for (let i = 0; i < PIXELS; i++) {
-    for (let c = 0; c < 3; c++) values[c * PIXELS + i] = face.data[4 * i + c] / 255;
-  }
-  return (await run((await networksOf(variant)).encoder, {input: [values, [1, 3, SIDE, SIDE]]})).values;
+  return (await run((await networksOf(variant)).encoder, {input: [toPlanes(face), [1, 3, SIDE, SIDE]]})).values;
 }
 
 // From a to b at the share t of b: a straight line, or an arc (Shoemake 1985, https://doi.org/10.1145/325165.325242).

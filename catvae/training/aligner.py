@@ -20,7 +20,6 @@ from catvae.photos.faces import FINDER_SIDE, FINDER_STRIDE
 from catvae.photos.networks import ALIGNER_WEIGHTS, Aligner, Finder
 from catvae.photos.views import ALIGNER_VIEW
 from catvae.training import command
-from catvae.training.command import half_precision
 from catvae.training.data import PUBLISHED_DATASET, load_faces
 from catvae.training.train import lr_factor
 
@@ -279,7 +278,7 @@ def train_aligner(faces: Tensor, steps: int = 4000, seed: int = 0) -> dict[str, 
     images = faces.float() / 255
     finder = train(Finder(), finder_batch, finder_loss, images, steps, seed)
     aligner = train(Aligner(), aligner_batch, aligner_loss, images, steps, seed)
-    return half_precision(finder, "finder.") | half_precision(aligner, "aligner.")
+    return command.half_precision(finder, "finder.") | command.half_precision(aligner, "aligner.")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -25,7 +25,6 @@ from catvae.photos.faces import align, find_faces
 from catvae.photos.landmarks import LANDMARKS_WEIGHTS, SIDE, STANDARD, VIEW, Landmarks
 from catvae.training import command
 from catvae.training.aligner import CANVAS, bernoulli, degrade, make_backgrounds, paste
-from catvae.training.command import half_precision
 from catvae.training.data import PUBLISHED_DATASET, load_faces
 from catvae.training.sources import list_files
 from catvae.training.train import lr_factor
@@ -205,7 +204,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Tensor]:
     photos = load_photos(args)
-    return half_precision(train_landmarks(load_faces(args.data).in_memory(), *photos, args.steps))
+    return command.half_precision(train_landmarks(load_faces(args.data).in_memory(), *photos, args.steps))
 
 
 def main() -> None:

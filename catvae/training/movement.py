@@ -20,7 +20,6 @@ from catvae.machine import has_fast_bf16, to_memory_format
 from catvae.photos.landmarks import load_landmarks
 from catvae.training import command
 from catvae.training.aligner import bernoulli, degrade, uniform
-from catvae.training.command import half_precision
 from catvae.training.data import load_faces
 from catvae.training.landmarks import (
     KEPT_VIEW,
@@ -209,7 +208,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Tensor]:
     photos, faces = load_photos(args), load_faces(args.data).in_memory()
-    return half_precision(train_movement(faces, list(photos), args.pairs, args.steps, args.state))
+    return command.half_precision(train_movement(faces, list(photos), args.pairs, args.steps, args.state))
 
 
 def main() -> None:

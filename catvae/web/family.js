@@ -9,10 +9,6 @@ export class Family extends Part {
     return h("ol", {className: "family", "aria-label": this.words.family, hidden: true});
   }
 
-  listen() {
-    for (const kind of ["choice", "shown"]) this.on(kind, () => this.render());
-  }
-
   render() {
     const {words, store} = this, {family} = store, list = /** @type {HTMLElement} */ (this.root.querySelector(".family"));
     const focused = list.contains(this.root.activeElement);

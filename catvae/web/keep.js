@@ -3,22 +3,15 @@
 
 const BASE = "kitten-mixer", TABLE = "tabs", HOURS = 12; // no photo lies here longer
 
-/** @template T @param {() => T} act @returns {T | null} */
-function tried(act) {
-  try {
-    return act();
-  } catch {
-    return null; // refused
-  }
-}
-
 /** This tab's own name; null where there is nowhere to note it. */
 function tabName() {
-  return tried(() => {
+  try {
     const name = sessionStorage.getItem(BASE) ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
     sessionStorage.setItem(BASE, name);
     return name;
-  });
+  } catch {
+    return null; // refused
+  }
 }
 
 /** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */

@@ -53,7 +53,9 @@ export class Part extends HTMLElement {
   render() {}
 
   /** To what of the state it listens. */
-  listen() {}
+  listen() {
+    for (const kind of ["choice", "shown"]) this.on(kind, () => this.render());
+  }
 
   /** A dialogue of its own, closed by its button, by Escape and by a click beside it. @param {string} className @param {string} title @param {any[]} content */
   dialog(className, title, content, closed = () => {}) {

@@ -18,10 +18,6 @@ export class Ruler extends Part {
       h("span", {className: "to"}, words.remembers_cat), h("div", {className: "told"}, parts.keeps, h("slot")));
   }
 
-  listen() {
-    this.on("choice", () => this.render());
-  }
-
   /** In nats, as evaluation has measured them, and in words. @param {string} name */
   describe(name) {
     const {words, store} = this, {beta, kl, painted} = store.manifest.variants[name];

@@ -18,6 +18,7 @@ class Maker extends Part {
   }
 
   listen() {
+    super.listen();
     this.on("making", () => this.render());
   }
 
@@ -42,11 +43,6 @@ export class Send extends Maker {
       h("div", {className: "others"},
         h("button", {type: "button", className: "surprise", onclick: () => store.surprise()}, words.surprise),
         h("button", {type: "button", className: "newborn", onclick: () => store.newborn()}, words.newborn)), parts.note);
-  }
-
-  listen() {
-    super.listen();
-    for (const kind of ["choice", "shown"]) this.on(kind, () => this.render());
   }
 
   render() {

@@ -49,10 +49,6 @@ export class Share extends Part {
       parts.fields.map((/** @type {any} */ {element}) => element));
   }
 
-  listen() {
-    for (const kind of ["choice", "shown"]) this.on(kind, () => this.render());
-  }
-
   render() {
     const {store, words, parts} = this;
     if (!store.state) return;

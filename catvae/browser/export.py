@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
@@ -61,14 +61,13 @@ def export_web(
     variants: Sequence[str] | None = None,
     weights: str = "int8",
     faces: Tensor | None = None,
-    report: Callable[[str], None] = print,
 ) -> dict[str, Check]:
     """Write the mixer to the folder `out`, which is replaced whole if it is one already; gives each variant's check.
 
     `variants` are all that the folder of checkpoints holds, by default.
 
     Each network is compared with torch on the example cats and on `faces`, uint8 (N, 3, 64, 64): its
-    largest difference goes to `report`. Raises SettingError for an unknown variant or form of the
+    largest difference is printed. Raises SettingError for an unknown variant or form of the
     weights or a folder that holds something else, CheckpointError when a difference is out of bounds,
     MissingPackageError without the packages of the extra "web" or npm's.
     """
@@ -104,11 +103,11 @@ def export_web(
                 networks[name] |= _export_painter(model, partial, name, seen, weights)
             _write_latents(partial / networks[name]["latents"], model, seen, found[name])
             checks[name] = _check(model, partial, networks[name], seen, faces)
-            report(f"{name}: largest difference {255 * checks[name].largest:.2f} of 255, {checks[name].psnr:.1f} dB")
+            print(f"{name}: largest difference {255 * checks[name].largest:.2f} of 255, {checks[name].psnr:.1f} dB")
             _refuse(name, checks[name], weights)
-        report(f"finder and aligner: largest difference {_export_photos(partial / 'photos', seen):.1e}")
+        print(f"finder and aligner: largest difference {_export_photos(partial / 'photos', seen):.1e}")
         pairs = seen[:8].view(4, 2, *seen.shape[1:])
-        report(f"full size: largest difference {export_fullsize(partial / 'fullsize', pairs):.1e}")
+        print(f"full size: largest difference {export_fullsize(partial / 'fullsize', pairs):.1e}")
         for name in STYLES:
             (partial / name).write_text(style(name), "utf-8")
         copy_packages(partial)

@@ -93,7 +93,8 @@ class LinkPreview:
         self.app, self.weights = app, weights
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not is_front_page(scope):
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))  # below a proxy's subpath or not
+        if scope["type"] != "http" or scope["method"] != "GET" or path not in ("", "/"):
             return await self.app(scope, receive, send)
         start: Message = {}
         body = b""
@@ -117,12 +118,6 @@ class LinkPreview:
             await send({"type": "http.response.body", "body": body})
 
         await self.app(scope, receive, rewrite)
-
-
-def is_front_page(scope: Scope) -> bool:
-    """Whether a request asks for the page of the app, below a proxy's subpath or not."""
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
-    return scope["method"] == "GET" and path in ("", "/")
 
 
 def with_head(page: bytes, ours: str, language: str) -> bytes:

@@ -42,24 +42,20 @@ def sweep(folder: Path, age: float = AGE, most: int = MOST) -> int:
     return gone
 
 
-def sweep_in_background(
-    also: Callable[[], None] = lambda: None, age: float = AGE, every: float = EVERY
-) -> threading.Thread:
-    """Sweep the app's folder now, and then with `also` every `every` seconds until the process ends.
+def sweep_in_background(also: Callable[[], None]) -> None:
+    """Sweep the app's folder now, and then with `also` every minute until the process ends.
 
     Raises SettingError for a folder that is not ours to write."""
     folder = temp_folder()
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)  # other users of the machine see no visitor's photo
-    sweep(folder, age)
+    sweep(folder)
 
     def run() -> None:
         while True:
-            time.sleep(every)
-            sweep(folder, age)
+            time.sleep(EVERY)
+            sweep(folder)
             also()
 
-    thread = threading.Thread(target=run, name="sweep", daemon=True)
-    thread.start()
-    return thread
+    threading.Thread(target=run, name="sweep", daemon=True).start()

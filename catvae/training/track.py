@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from catvae.errors import MissingPackageError, TrainingError
@@ -38,14 +37,9 @@ def tracked(
     except Exception as error:  # of its Space, its token, its disk; it has no error of its own
         raise TrainingError(f"--track: trackio cannot start ({error}); see TRACKIO_SPACE_ID and TRACKIO_DIR") from error
     try:
-        yield partial(log_epoch, run)
+        yield lambda row: run.log({key: row[key] for key in row if key != "epoch"}, step=int(row["epoch"]))
     finally:
         run.finish()
-
-
-def log_epoch(run: Any, row: dict[str, float]) -> None:
-    """One point of a trackio run."""
-    run.log({key: value for key, value in row.items() if key != "epoch"}, step=int(row["epoch"]))
 
 
 def ignore(row: dict[str, float]) -> None:

@@ -56,6 +56,7 @@ def front_routes(weights: Weights, beside: bool) -> list[BaseRoute]:
         "film": front.film,
         "map": front.map,
         "dials": front.dials,
+        "pad": front.pad,
         "morph": front.morph,
         "scene": front.scene,
     }
@@ -219,6 +220,13 @@ class Front:
             strip, nearest = self.explorer.turn_dials(face, asked.get("places"), asked.get("dial"), words)
         return JSONResponse({"strip": b64encode(to_bytes(strip, **QUICK)).decode(), "nearest": nearest})
 
+    def pad(self, body: bytes, request: Request, words: Words) -> Response:
+        """The mixes of A, B, C and, where it is told, D, side by side."""
+        asked = parse(body)
+        faces = both(asked, words, "abcd" if "d" in asked else "abc")
+        with MIXING:
+            return Response(to_bytes(self.explorer.draw_pad(faces), **QUICK), media_type="image/jpeg")
+
 
 def parse(body: bytes) -> dict[str, Any]:
     """The object in a body; an empty one for anything else."""
@@ -229,9 +237,9 @@ def parse(body: bytes) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def both(asked: Mapping[str, Any], words: Words) -> list[Image.Image]:
+def both(asked: Mapping[str, Any], words: Words, letters: str = "ab") -> list[Image.Image]:
     """The faces of A and B, 64×64: {"cat"} an example, {"face"} a picture in base64. Raises gr.Error for others."""
-    return [face_in(asked.get(letter), letter.upper(), words) for letter in "ab"]
+    return [face_in(asked.get(letter), letter.upper(), words) for letter in letters]
 
 
 def face_in(told: Any, letter: str, words: Words) -> Image.Image:

@@ -137,9 +137,9 @@ export async function openEngine(_wordsOf, languageOf) {
     },
 
     /** An animation of a mix. @param {string} kind @param {any} state */
-    async film(kind, {a, b, model, path, full}) {
+    async film(kind, {a, b, model, path, full, fur}) {
       const sent = full ? whole : named;
-      const answer = await kept([a.photo, b.photo], () => ask(`ask/film?${lang()}`, JSON.stringify({kind, a: sent(a), b: sent(b), model, path, full})));
+      const answer = await kept([a.photo, b.photo], () => ask(`ask/film?${lang()}`, JSON.stringify({kind, a: sent(a), b: sent(b), model, path, full, fur})));
       return answer.blob();
     },
 

@@ -37,11 +37,11 @@ export class CatPad extends Part {
   build() {
     const {words, parts} = this;
     this.asked = "";
-    parts.stage = newCanvas(STAGE, {className: "stage", role: "img"});
+    parts.stage = newCanvas(STAGE, {className: "stage", role: "img", "aria-label": words.pad});
     parts.told = h("p", {className: "nearest"});
     parts.note = h("p", {className: "status", role: "status"});
     parts.point = h("i");
-    parts.pad = h("div", {className: "pad", role: "slider", tabIndex: 0, "aria-label": words.pad, "aria-valuemin": 0, "aria-valuemax": 100}, parts.point);
+    parts.pad = h("div", {className: "pad", role: "slider", tabIndex: 0, "aria-label": words.pad, "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 50}, parts.point);
     const drag = (/** @type {PointerEvent} */ event) => {
       const {left, top, width, height} = parts.pad.getBoundingClientRect();
       this.move([(event.clientX - left) / width, (event.clientY - top) / height]);

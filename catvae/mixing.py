@@ -49,17 +49,20 @@ def mix(
     method: str = "lerp",
     size: int | None = None,
     report: Callable[[str], None] = lambda text: None,
+    fur: float | None = None,
 ) -> list[Image.Image]:
     """`steps` 64×64 frames from the reconstruction of cat A to that of cat B; with a `size`, from photo to photo.
 
     Pictures are anything `open_image` takes; their best face is cut as `cut_face` does. See `interpolate`, and for a
     size in pixels, a multiple of 8 from 64 to 512, `mix_photos`; then `report` is told of a picture without a cat and
-    of a cat without a photo.
+    of a cat without a photo. With a size and `fur`, a share from 0 to 1, every frame has so much of cat B's fur.
 
-    Raises ImageError for a picture that cannot be used, SettingError for fewer than 2 steps, an unknown method or
-    another size.
+    Raises ImageError for a picture that cannot be used, SettingError for fewer than 2 steps, an unknown method,
+    another size, another share or one without a size.
     """
     check_path(steps, method)
+    if fur is not None and size is None:
+        raise SettingError("fur needs a size: at 64×64 pixels all of a mix is the model's")
     if size is None:
         return interpolate(model, [cut_face(open_image(image)) for image in (image_a, image_b)], steps, method)
     check_size(size)
@@ -72,7 +75,7 @@ def mix(
             report(f"cat {name}: no cat face found, so this is the middle of the picture")
         elif parent.photo is None:
             report(f"cat {name} exists at 64×64 pixels only: it is enlarged" + (" and painted" if painter else ""))
-    return mix_photos(model, parents, steps, method, size, painter)
+    return mix_photos(model, parents, steps, method, size, painter, fur)
 
 
 @lru_cache(maxsize=1)
@@ -92,17 +95,20 @@ def mix_photos(
     method: str = "lerp",
     size: int = 256,
     painter: CatVAE | None = None,
+    fur: float | None = None,
 ) -> list[Image.Image]:
     """`steps` frames between two cats at full size: the fur is that of their photos, what is coarse the model's.
 
-    The first and the last are the photos. A cat that exists at 64×64 only is enlarged, as the model `painter` paints it
-    where there is one. Raises SettingError as `mix` does.
+    The first and the last are the photos, unless `fur` is B's share in the fur of all frames. A cat that exists at
+    64×64 only is enlarged, as the model `painter` paints it where there is one. Raises SettingError as `mix` does.
     """
     check_path(steps, method)
+    check_fur(fur)
     shares = torch.linspace(0, 1, int(steps))
     scene = scene_of(parents, size, painter)
     strip = _decode_path(model, [parent.face for parent in parents], shares, method)
-    return [to_pil(picture[None])[0] for picture in compose(scene, strip, shares)]
+    furs = None if fur is None else torch.full_like(shares, fur)
+    return [to_pil(picture[None])[0] for picture in compose(scene, strip, shares, furs)]
 
 
 @torch.inference_mode()
@@ -127,6 +133,12 @@ def check_path(steps: object, method: str) -> None:
         raise SettingError(f"steps must be a whole number of at least 2, not {steps!r}")
     if method not in METHODS:
         raise SettingError(f"method must be one of {sorted(METHODS)}, not {method!r}")
+
+
+def check_fur(fur: object) -> None:
+    """Raises SettingError for what is neither a share from 0 to 1 nor None."""
+    if fur is not None and (isinstance(fur, bool) or not isinstance(fur, (int, float)) or not 0 <= fur <= 1):
+        raise SettingError(f"fur must be a share from 0 to 1, not {fur!r}")
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ OF_THE_APP = (
     "gradio.js",
     "explore.js",
     "lesson.js",
+    "pad.js",
     "colours.css",
     "*.d.ts",
     "__pycache__",

@@ -8,9 +8,9 @@ the side), c· what is coarse (σ 1/16), and M the model's picture at t:
     g = 1 / √((1 - s)² + s² + 2 r s (1 - s)): what is fine keeps its power, where r is how alike the two are there;
         of furs that have nothing in common (1 - s) g, s g are as strong as √(1 - s), √s
 
-s is t; about the eyes and the nose it rises from 0 to 1 within a third of the way, so that they are one parent's and
-not a mean. e is 1 at the eyes and 0 elsewhere: their colour is their parent's. At t = 0 and t = 1 the pictures are the
-photos.
+s is f, the share of B in what is fine, which is t unless it is told; about the eyes and the nose it rises from 0 to 1
+within a third of the way, so that they are one parent's and not a mean. e is 1 at the eyes and 0 elsewhere: their
+colour is their parent's. At f = t = 0 and f = t = 1 the pictures are the photos; at t = 0 and f = 1 A has B's fur.
 """
 
 import math
@@ -99,16 +99,17 @@ def around(points: Tensor, radii: Sequence[float], size: int) -> Tensor:
 
 
 @torch.inference_mode()
-def compose(scene: Scene, strip: Tensor, shares: Tensor) -> Iterator[Tensor]:
-    """One by one the pictures (3, S, S) at shares (N,) of B, with the model's pictures (N, 3, 64, 64) at them."""
+def compose(scene: Scene, strip: Tensor, shares: Tensor, fur: Tensor | None = None) -> Iterator[Tensor]:
+    """One by one the pictures (3, S, S) at shares (N,) of B, with the model's pictures (N, 3, 64, 64) at them;
+    `fur` (N,) are the shares of B in what is fine, by default the same."""
     models = blur(strip, COARSE * LOW)
-    for model, t in zip(models, shares.tolist(), strict=True):
-        yield _picture(scene, model, t)
+    for model, t, f in zip(models, shares.tolist(), (shares if fur is None else fur).tolist(), strict=True):
+        yield _picture(scene, model, t, f)
 
 
-def _picture(scene: Scene, model: Tensor, t: float) -> Tensor:
+def _picture(scene: Scene, model: Tensor, t: float, f: float) -> Tensor:
     size = round(scene.photos.shape[-1] / (1 + 2 * MARGIN))
-    if t in (0, 1):
+    if t == f and t in (0, 1):
         edge = round(size * MARGIN)
         return scene.photos[int(t), :, edge : edge + size, edge : edge + size]
     moved = flow(scene.velocity.expand(2, -1, -1, -1), torch.tensor([-t, 1 - t]))
@@ -116,10 +117,10 @@ def _picture(scene: Scene, model: Tensor, t: float) -> Tensor:
     base_a, base_b = _taken(scene.base, moved, size // 2)
     photo_a, photo_b = _taken(scene.photos, moved, size, mode="bicubic")
 
-    over = min(1, max(0, (t - scene.when + SWITCH) / (2 * SWITCH)))
+    over = min(1, max(0, (f - scene.when + SWITCH) / (2 * SWITCH)))
     over = over * over * (3 - 2 * over)
     points = torch.lerp(scene.landmarks[:1], scene.landmarks[1:], t)
-    s = t + (over - t) * around(points, (EYE, EYE, NOSE), LOW)
+    s = f + (over - f) * around(points, (EYE, EYE, NOSE), LOW)
     gain = ((1 - s).square() + s.square() + 2 * resize(scene.likeness[None, None], LOW)[0] * s * (1 - s)).rsqrt()
     weight = math.sin(math.pi * t) ** 2
     coarse = torch.lerp(torch.lerp(coarse_a, coarse_b, t), model, weight)

@@ -23,7 +23,6 @@ from starlette.staticfiles import StaticFiles
 from catvae.fullsize.parents import SIZES
 from catvae.images import is_cut, to_bytes
 from catvae.latents import new_kittens
-from catvae.page.addresses import too_many_parts
 from catvae.page.cutting import cut_at, face_at, on_photo
 from catvae.page.films import FILE_KINDS, make_film
 from catvae.page.kept import keep_photo, kept_photo
@@ -31,7 +30,7 @@ from catvae.page.morph import MIXING, QUICK, draw_morph, draw_way
 from catvae.page.scenes import Picture, draw_full, tell_scene
 from catvae.page.tabs.compare import FRAMES, KINDS, compare_pages
 from catvae.page.tabs.explore import Explorer
-from catvae.page.visitor import check_path, known_model, language_for, read, refuse
+from catvae.page.visitor import check_path, check_share, known_model, language_for, parse, read, refuse
 from catvae.photos.faces import align, whole_picture
 from catvae.serving.front import STYLES, WEB, gradio_version, manifest_of, photo_of, sprite, style, words_module
 from catvae.serving.links import CATS, DEFAULT_PATH, example_face
@@ -56,6 +55,7 @@ def front_routes(weights: Weights, beside: bool) -> list[BaseRoute]:
         "film": front.film,
         "map": front.map,
         "dials": front.dials,
+        "pad": front.pad,
         "morph": front.morph,
         "scene": front.scene,
     }
@@ -170,17 +170,19 @@ class Front:
         return Response(content, media_type="application/json", headers=KEPT)
 
     def film(self, body: bytes, request: Request, words: Words) -> Response:
-        """A mix as an animation, "full" with the fur of the photos."""
+        """A mix as an animation, "full" with the fur of the photos, at the share "fur" of B where it is told."""
         asked, current = parse(body), self.weights.current
         kind, model, path = asked.get("kind"), asked.get("model"), check_path(asked.get("path"), words)
         if kind not in FILE_KINDS:
             raise refuse(words, "send_failed")
         known_model(current, model, words)
+        fur = check_share(asked.get("fur"), words)
 
         def draw() -> Response:
             how = FILE_KINDS[kind]
             if asked.get("full"):
-                frames = draw_full(current, model, cats_in(asked, words), path, how.frames, how.sizes[0][0])
+                cats, side = cats_in(asked, words), how.sizes[0][0]
+                frames = draw_full(current, model, cats, path, how.frames, side, fur)
             else:
                 frames = draw_way(current, model, both(asked, words), path, how.frames)
             with MIXING:
@@ -219,19 +221,17 @@ class Front:
             strip, nearest = self.explorer.turn_dials(face, asked.get("places"), asked.get("dial"), words)
         return JSONResponse({"strip": b64encode(to_bytes(strip, **QUICK)).decode(), "nearest": nearest})
 
-
-def parse(body: bytes) -> dict[str, Any]:
-    """The object in a body; an empty one for anything else."""
-    try:
-        told = {} if too_many_parts(body) else json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return told if isinstance(told, dict) else {}
+    def pad(self, body: bytes, request: Request, words: Words) -> Response:
+        """The mixes of A, B, C and, where it is told, D, side by side."""
+        asked = parse(body)
+        faces = both(asked, words, "abcd" if "d" in asked else "abc")
+        with MIXING:
+            return Response(to_bytes(self.explorer.draw_pad(faces), **QUICK), media_type="image/jpeg")
 
 
-def both(asked: Mapping[str, Any], words: Words) -> list[Image.Image]:
+def both(asked: Mapping[str, Any], words: Words, letters: str = "ab") -> list[Image.Image]:
     """The faces of A and B, 64×64: {"cat"} an example, {"face"} a picture in base64. Raises gr.Error for others."""
-    return [face_in(asked.get(letter), letter.upper(), words) for letter in "ab"]
+    return [face_in(asked.get(letter), letter.upper(), words) for letter in letters]
 
 
 def face_in(told: Any, letter: str, words: Words) -> Image.Image:

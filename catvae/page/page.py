@@ -47,6 +47,7 @@ def build(weights: Weights) -> gr.Blocks:
                 element("<details><summary>${value}</summary></details>", value=i18n("more"), elem_id="more")
                 with gr.Column(elem_id="rest"):
                     controls = mix_controls(weights)
+                    element("<kitten-fur></kitten-fur>", elem_id="fur")
                     element("<kitten-save></kitten-save>", elem_id="save")
             with tabs["compare"]:
                 element("<kitten-compare></kitten-compare>", elem_id="compare")

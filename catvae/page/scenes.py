@@ -56,9 +56,15 @@ def tell_scene(current: WeightSet, cats: Sequence[str | Picture], most: int = SI
 
 
 def draw_full(
-    current: WeightSet, model: str, cats: Sequence[str | Picture], method: str, count: int, most: int
+    current: WeightSet,
+    model: str,
+    cats: Sequence[str | Picture],
+    method: str,
+    count: int,
+    most: int,
+    fur: float | None = None,
 ) -> list[Image.Image]:
-    """`count` frames of a mix at full size, at most `most` pixels a side."""
+    """`count` frames of a mix at full size, at most `most` pixels a side; `fur` is B's share in the fur of all."""
     with MIXING:
         parents, size = parents_of(cats, most)
-        return mix_photos(current.models[model], parents, count, method, size, find_painter(current.models))
+        return mix_photos(current.models[model], parents, count, method, size, find_painter(current.models), fur)

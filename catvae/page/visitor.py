@@ -1,12 +1,16 @@
 """What a request says of its visitor, and refusals in the visitor's language."""
 
+import json
+from typing import Any
+
 import gradio as gr
 from PIL import Image
 
 from catvae.errors import ImageError, SettingError
 from catvae.fullsize.parents import SIZES, check_size
-from catvae.mixing import METHODS
+from catvae.mixing import METHODS, check_fur
 from catvae.model import CatVAE
+from catvae.page.addresses import too_many_parts
 from catvae.page.components import Picture
 from catvae.photos.faces import cut_face
 from catvae.serving.decoders import open_photo
@@ -78,3 +82,21 @@ def check_path(path: str, words: dict[str, str]) -> str:
     if not isinstance(path, str) or path not in METHODS:
         raise refuse(words, "unknown_path", names=", ".join(METHODS))
     return path
+
+
+def check_share(fur: Any, words: dict[str, str]) -> float | None:
+    """The share of B in the fur of a mix, None for that of the picture. Raises gr.Error for anything else."""
+    try:
+        check_fur(fur)
+    except SettingError as error:
+        raise refuse(words, "bad_fur") from error
+    return fur
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """The object in a body; an empty one for anything else."""
+    try:
+        told = {} if too_many_parts(body) else json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -1,9 +1,10 @@
 // <kitten-cat side="a">: the card of one cat, with ways to bring a photo, the square on it, and the examples.
 
-import {LONGEST, describe, isPainted, kindOf, nameOf, titleOf} from "./cats.js";
+import {LONGEST, describe, kindOf, nameOf, titleOf} from "./cats.js";
 import {drawing, fill, h, rove, say} from "./dom.js";
 import {newCanvas, paint} from "./draw.js";
 import {Part} from "./part.js";
+import {shelfOf, tileOf} from "./shelf.js";
 import {squareTool} from "./square.js";
 
 const FACE = 512, TILE = 44, GAP = 4; // pixels of an example in the strip
@@ -68,10 +69,11 @@ export class CatCard extends Part {
       h("div", {className: "seen"}, h("div", {className: "face"}, parts.face, parts.waiting), parts.refusals[0]),
       tools, parts.adjust, parts.strip);
     parts.face.addEventListener("click", () => !parts.adjust.hidden && this.adjust());
-    this.buildShelf(named);
+    const choose = (/** @type {string} */ name) => store.choose(side, name);
+    parts.shelf = shelfOf(this, cat, choose);
     this.buildCutting(named);
     this.buildWebcam(named);
-    this.fillStrip(named);
+    this.fillStrip(named, choose);
     this.takeDrops();
     return [parts.card, parts.shelf, parts.cutting, parts.webcam];
   }
@@ -89,39 +91,12 @@ export class CatCard extends Part {
     name.focus();
   }
 
-  /** @param {string} name @param {any} named */
-  tile(name, named) {
-    const {words, store} = this, names = store.manifest.cats, called = nameOf(name, words), at = names.indexOf(name) / Math.max(1, names.length - 1);
-    const image = h("span", {className: "tile"});
-    image.style.backgroundImage = `url("${store.engine.spriteUrl}")`;
-    image.style.backgroundSize = `${100 * names.length}% 100%`;
-    image.style.backgroundPosition = `${100 * at}% 0`;
-    const kind = words[isPainted(name) ? "cats_painted" : "cats_real"];
-    return h("button", {type: "button", "data-cat": name, "aria-label": named("cat_as", {name: called}), title: `${called}: ${kind}`, onclick: () => {
-      this.parts.shelf.close();
-      store.choose(this.side, name);
-    }}, image);
-  }
-
-  /** @param {any} named */
-  buildShelf(named) {
-    const {words, parts, store} = this, {cats} = store.manifest;
-    const rows = [["real_cats", (/** @type {string} */ name) => !isPainted(name)], ["painted_cats", isPainted]].flatMap(([key, ours]) => {
-      const tiles = cats.filter(ours).map((/** @type {string} */ name) => this.tile(name, named));
-      if (!tiles.length) return [];
-      const row = h("div", {className: "grid", role: "toolbar", "aria-label": words[/** @type {string} */ (key)]}, tiles);
-      rove(row);
-      return [h("p", {}, words[/** @type {string} */ (key)]), row];
-    });
-    parts.shelf = this.dialog("shelf", named("all_cats_as", {count: cats.length}), rows);
-  }
-
   /** As many as one row holds, the chosen one among them, and a button that says how many more there are.
-   * @param {any} named */
-  fillStrip(named) {
+   * @param {any} named @param {(name: string) => void} choose */
+  fillStrip(named, choose) {
     const {parts, store} = this, {cats} = store.manifest, {strip} = parts;
     const more = h("button", {type: "button", className: "more", onclick: () => parts.shelf.showModal()});
-    strip.append(...cats.map((/** @type {string} */ name) => this.tile(name, named)), more);
+    strip.append(...cats.map((/** @type {string} */ name) => tileOf(this, this.title, name, choose)), more);
     const reach = rove(strip);
     const fit = () => {
       const tiles = /** @type {any[]} */ ([...strip.children].slice(0, -1)), fits = Math.max(1, Math.floor((strip.clientWidth + GAP) / (TILE + GAP)) - 1);

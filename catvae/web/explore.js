@@ -25,11 +25,26 @@ export function nearestTo(places, from, key) {
   return best;
 }
 
-/** @param {CatMap | CatDials} part @param {unknown} error what a visitor is told of it */
-function tell({words, parts}, error) {
+/** @param {any} part @param {unknown} error what a visitor is told of it */
+export function tell({words, parts}, error) {
   console.warn("kitten-mixer:", error);
   say(parts.note, sentenceOf(error, words));
 }
+
+/** A picture becomes a cat of the mix, and the part's note says so. @param {any} part @param {"a" | "b"} side
+ * @param {import("./draw.js").Picture} picture @param {import("./cats.js").Cat["kind"]} kind */
+export async function keepAs({store, words, parts}, side, picture, kind) {
+  const face = newCanvas(64);
+  paint(face, picture);
+  const file = await toBlob(face);
+  const kept = await store.bring(side, async () => ({...await store.engine.findFaces(file), kind}));
+  say(parts.note, kept ? fill(words.dials_kept, {cat: words[`cat_${side}`]}) : store.sides[side].refusal);
+  return kept;
+}
+
+/** Buttons that make a part's picture a cat of the mix. @param {any} part whose `keep` does it */
+export const keepers = part => ["a", "b"].map(side =>
+  h("button", {type: "button", "data-keep": side, onclick: () => part.keep(side)}, fill(part.words.dials_keep, {cat: part.words[`cat_${side}`]})));
 
 export class CatMap extends Part {
   /** @type {any} */ parts = {};
@@ -158,12 +173,11 @@ export class CatDials extends Part {
     parts.dials = told.names.map((/** @type {string} */ name, /** @type {number} */ i) =>
       h("input", {type: "range", min: -told.reach, max: told.reach, step: 0.1, value: this.places[i], "aria-label": words[`dial_${name}`], oninput: () => this.turn(i)}));
     const rows = told.names.map((/** @type {string} */ name, /** @type {number} */ i) => h("label", {}, h("span", {"aria-hidden": "true"}, words[`dial_${name}`]), parts.dials[i]));
-    const keep = ["a", "b"].map(side => h("button", {type: "button", "data-keep": side, onclick: () => this.keep(/** @type {any} */ (side))}, fill(words.dials_keep, {cat: words[`cat_${side}`]})));
     this.show();
     return h("div", {className: "dials"},
       h("div", {className: "seen-as"}, h("div", {className: "choices", role: "group", "aria-label": words.dials_of}, parts.sides), parts.stage, parts.nearest),
       h("div", {className: "knobs"}, h("div", {className: "rows-of-dials"}, rows),
-        h("div", {className: "choices"}, h("button", {type: "button", className: "reset", onclick: () => this.reset()}, words.dials_reset), keep), parts.note,
+        h("div", {className: "choices"}, h("button", {type: "button", className: "reset", onclick: () => this.reset()}, words.dials_reset), keepers(this)), parts.note,
         h("p", {className: "words"}, fill(words.dials_honest, {count: told.breeds.length, right: Math.round(100 * told.accuracy), chance: Math.round(100 / told.breeds.length), model: told.models[0]}))));
   }
 
@@ -240,13 +254,7 @@ export class CatDials extends Part {
 
   /** The picture becomes a cat of the mix. @param {"a" | "b"} side */
   async keep(side) {
-    if (!this.picture) return;
-    const face = newCanvas(64), {store} = this;
-    paint(face, this.picture);
-    const file = await toBlob(face);
-    const kept = await store.bring(side, async () => ({...await store.engine.findFaces(file), kind: "newborn"}));
-    if (kept && side === this.side) this.reset(); // the dials have done their part
-    say(this.parts.note, kept ? fill(this.words.dials_kept, {cat: this.words[`cat_${side}`]}) : store.sides[side].refusal);
+    if (this.picture && await keepAs(this, side, this.picture, "newborn") && side === this.side) this.reset(); // the dials have done their part
   }
 }
 

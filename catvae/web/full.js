@@ -28,27 +28,28 @@ function openScreen() {
   return opened;
 }
 
-/** @param {any} parts of `warp.set` @param {number} share @param {number} [side] at most */
-function draw(parts, share, side) {
+/** @param {any} parts of `warp.set` @param {number} share @param {number} [side] at most @param {number} [fur] its share of B */
+function draw(parts, share, side, fur) {
   screen ??= openScreen();
   const {canvas, warp, shown} = screen;
   if (shown !== parts) warp.set(parts);
   screen.shown = parts;
-  warp.draw(share, side);
+  warp.draw(share, side, fur);
   const copy = newCanvas(canvas.width);
   penOf(copy).drawImage(canvas, 0, 0);
   return copy;
 }
 
-/** @param {{at: (shares: number[]) => any}} way of a model @param {Scene} scene */
-export async function fullWay(way, scene) {
+/** @param {{at: (shares: number[]) => any}} way of a model @param {Scene} scene
+ * @param {{fur: number | null}} told the share of B in the fur; null is that of the picture */
+export async function fullWay(way, scene, told) {
   if (!readsTrue()) throw new MixerError("noise", "canvases are not read as they are drawn");
   const strip = newCanvas(SIDE);
   strip.width = COUNT * SIDE;
   const pen = penOf(strip, {willReadFrequently: true});
   (await way.at(shares(COUNT))).forEach((/** @type {CanvasImageSource} */ picture, /** @type {number} */ i) => pen.drawImage(picture, i * SIDE, 0));
   const parts = {...scene, strip: pen.getImageData(0, 0, strip.width, SIDE), count: COUNT};
-  return {at: (/** @type {number[]} */ places, /** @type {number} */ side) => places.map(share => draw(parts, share, side))};
+  return {at: (/** @type {number[]} */ places, /** @type {number} */ side) => places.map(share => draw(parts, share, side, told.fur ?? share))};
 }
 
 /** The faces of a scene in their frames. @param {Scene} scene */

@@ -4,6 +4,7 @@
 import "./kitten-mixer.js";
 import "./explore.js";
 import "./lesson.js";
+import "./pad.js";
 import {base} from "./dom.js";
 import {WISHES, languageFor, storeOf} from "./state.js";
 import words, {engine as ENGINE} from "./words.js";

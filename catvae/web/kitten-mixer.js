@@ -4,6 +4,7 @@ import {CatCard} from "./cat-card.js";
 import {Compare} from "./compare.js";
 import {asMixerError, base, drawnCat, h, openStyles, say, sentenceOf} from "./dom.js";
 import {Family} from "./family.js";
+import {Fur} from "./fur.js";
 import {Gallery} from "./gallery.js";
 import {Morph} from "./morph.js";
 import {Ruler} from "./ruler.js";
@@ -144,7 +145,7 @@ class KittenMixer extends HTMLElement {
         parts.cats[1], h("kitten-ruler", {compact}, parts.all)),
       !compact && [h("kitten-send"), h("kitten-family")], h("kitten-gallery", {compact, ends: !compact}),
       compact ? slot : [h("details", {className: "more"}, parts.more, h("div", {className: "choices"},
-        h("label", {className: "steps"}, parts.stepsWord, parts.steps, parts.count), parts.paths), h("kitten-save")),
+        h("label", {className: "steps"}, parts.stepsWord, parts.steps, parts.count), parts.paths, h("kitten-fur")), h("kitten-save")),
         parts.private, this.hasAttribute("offline") && h("kitten-share")]);
     /** @type {ShadowRoot} */ (this.shadowRoot).replaceChildren(this.view);
   }
@@ -209,5 +210,5 @@ class KittenMixer extends HTMLElement {
 for (const [name, element] of Object.entries({
   "kitten-cat": CatCard, "kitten-morph": Morph, "kitten-gallery": Gallery, "kitten-ruler": Ruler, "kitten-send": Send,
   "kitten-save": Save, "kitten-compare": Compare,
-  "kitten-share": Share, "kitten-family": Family, "kitten-mixer": KittenMixer,
+  "kitten-share": Share, "kitten-family": Family, "kitten-fur": Fur, "kitten-mixer": KittenMixer,
 })) if (!customElements.get(name)) customElements.define(name, element);

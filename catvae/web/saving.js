@@ -38,19 +38,19 @@ const inFile = (canvas, name, ending) => new Promise((resolve, reject) => canvas
 
 /** @param {Store} store @param {string} kind */
 async function film(store, kind) {
-  const way = /** @type {object} */ (store.morph), state = /** @type {any} */ (store.state), name = `${fileName(state)}.${kind}`;
+  const way = /** @type {object} */ (store.morph), state = /** @type {any} */ (store.state), name = `${fileName(state)}.${kind}`, {fur} = store, key = `${kind} ${fur}`;
   const films = made.get(way) ?? new Map();
   made.set(way, films);
-  for (let tries = 1; !films.has(kind); tries++) {
+  for (let tries = 1; !films.has(key); tries++) {
     try {
-      const blob = await store.engine.film(kind, state, (/** @type {number} */ share) => store.note(fill(store.words.web_saving, {percent: Math.round(100 * share)})), way);
-      films.set(kind, blob);
+      const blob = await store.engine.film(kind, {...state, fur}, (/** @type {number} */ share) => store.note(fill(store.words.web_saving, {percent: Math.round(100 * share)})), way);
+      films.set(key, blob);
     } catch (error) {
       if (asMixerError(error).kind !== "busy" || tries === TRIES) throw error;
       await new Promise(resolve => setTimeout(resolve, 1000 * 2 ** (tries - 1)));
     }
   }
-  return new File([films.get(kind)], name, {type: MIME[kind]}); // its cats may have other names by now
+  return new File([films.get(key)], name, {type: MIME[kind]}); // its cats may have other names by now
 }
 
 /** @param {Store} store @param {string} kind "card", "face", "frame", "png", "gif", "webp" or "mp4" @param {number} [index] of a frame

@@ -3,7 +3,7 @@
 // "choice" (of cats, model, steps, path), "shown" (another mix), "share" (another place of it), "words", "status".
 
 import {childName, titleOf, toName} from "./cats.js";
-import {MixerError, asMixerError, fill, sentenceOf, shares} from "./dom.js";
+import {MixerError, asMixerError, fill, latest, sentenceOf, shares} from "./dom.js";
 import {FRAME, fromPicture, toBlob} from "./draw.js";
 import {facesOf, fullWay} from "./full.js";
 import {keep, recall} from "./keep.js";
@@ -38,6 +38,7 @@ export class Store extends EventTarget {
    * small pictures of A, B and the child */ family = [];
   most = 512; // pixels a side of a picture
   share = 0.5;
+  /** @type {number | null} of B in the fur at full size; null is that of the picture */ fur = null;
   touched = false; // whether the visitor has moved the share
   playing = false;
   language = "en";
@@ -224,7 +225,9 @@ export class Store extends EventTarget {
     const same = before && this.way && before.a === next.a && before.b === next.b && before.model === next.model && before.path === next.path;
     const scene = next.full ? this.sceneOf(next) : null;
     const way = same ? this.way : await this.engine.morph(next.a, next.b, next.model, next.path);
-    const morph = scene?.parts ? await fullWay(way, scene.parts) : way, frames = await morph.at(shares(next.steps), FRAME);
+    const morph = scene?.parts ? await fullWay(way, scene.parts, this) : way;
+    if (before && (before.a !== next.a || before.b !== next.b)) this.fur = null;
+    const frames = await morph.at(shares(next.steps), FRAME);
     if (turn !== this.turn) return;
     Object.assign(this, {state: next, next: null, way, morph, frames, unseen: Boolean(before)});
     this.report({kind: "shown", text: "", slow: false, share: null});
@@ -250,7 +253,7 @@ export class Store extends EventTarget {
     try {
       const parts = await scene.coming;
       if (turn !== this.turn) return;
-      const morph = await fullWay(/** @type {any} */ (this.way), parts), frames = await morph.at(shares(next.steps), FRAME);
+      const morph = await fullWay(/** @type {any} */ (this.way), parts, this), frames = await morph.at(shares(next.steps), FRAME);
       if (turn !== this.turn) return;
       Object.assign(this, {morph, frames, unseen: false});
       this.tell("shown");
@@ -422,6 +425,20 @@ export class Store extends EventTarget {
     if (this.playing) this.play(false);
     this.tell("share");
   }
+
+  /** Whose fur the picture has. @param {number | null} share of B; null is that of the picture */
+  comb(share) {
+    this.fur = share;
+    this.tell("share");
+    this.repaint();
+  }
+
+  repaint = latest(async () => {
+    const {morph, state} = this, frames = state && await morph?.at(shares(state.steps), FRAME);
+    if (!frames || morph !== this.morph || state !== this.state) return;
+    Object.assign(this, {frames, unseen: false});
+    this.tell("shown");
+  });
 
   /** @param {boolean} on */
   play(on) {

@@ -3,7 +3,7 @@
 //
 //   const warp = createWarp(canvas);          // warp.kind is "webgl2" or "2d"
 //   warp.set({photos: [a, b], velocity, landmarks, strip, count});
-//   warp.draw(0.5);                           // or warp.draw(0.5, 128), smaller
+//   warp.draw(0.5);                           // or warp.draw(0.5, 128), smaller, or warp.draw(0.5, 512, 1) with B's fur
 //
 // photos: ImageData, square and equally large, the frame and 1/8 of its side of margin around; the canvas gets the
 // frame's size. velocity: 2·32·32 numbers (x, then y), of A's places towards B's, in sides. landmarks: 2·3·2 numbers,
@@ -24,14 +24,16 @@ export function createWarp(canvas, {kind = "webgl2"} = {}) {
       scene = prepare(parts);
       if (before?.cats !== scene.cats) painter.set(scene);
     },
-    draw(share, most = scene?.size) {
+    draw(share, most = scene?.size, fur = share) {
       if (!scene) return;
       const size = Math.min(most, scene.size);
       if (canvas.width !== size) canvas.width = canvas.height = size;
-      painter.draw(frame(scene, Math.min(1, Math.max(0, share))), size);
+      painter.draw(frame(scene, clamp(share), clamp(fur)), size);
     },
   };
 }
+
+const clamp = share => Math.min(1, Math.max(0, share));
 
 // Planes are {values, size, planes}: so many squares of float32, one after the other.
 const planes = (size, count) => ({values: new Float32Array(size * size * count), size, planes: count});
@@ -202,12 +204,13 @@ function dominance({full, landmarks}) {
   return a >= b ? 0.5 + DOMINANT : 0.5 - DOMINANT;
 }
 
-// What is small and changes with the share: displacements (32×32), what is added (64×64, with s) and g (64×64).
-function frame(scene, t) {
+// What is small and changes with the share t and that of the fur: displacements (32×32), what is added (64×64, with s)
+// and g (64×64).
+function frame(scene, t, f) {
   const moved = [flow(scene.velocity, -t), flow(scene.velocity, 1 - t)], cells = LOW * LOW;
   const place = Math.min(t * (scene.models.length - 1), scene.models.length - 1.000001), number = Math.max(0, Math.floor(place));
   const [before, after] = [scene.models[number], scene.models[Math.min(number + 1, scene.models.length - 1)]];
-  const rise = Math.min(1, Math.max(0, (t - scene.when + SWITCH) / (2 * SWITCH))), over = rise * rise * (3 - 2 * rise);
+  const rise = Math.min(1, Math.max(0, (f - scene.when + SWITCH) / (2 * SWITCH))), over = rise * rise * (3 - 2 * rise);
   const points = RADII.map((radius, k) => ({
     x: scene.landmarks[2 * k] * (1 - t) + scene.landmarks[6 + 2 * k] * t,
     y: scene.landmarks[2 * k + 1] * (1 - t) + scene.landmarks[7 + 2 * k] * t,
@@ -222,7 +225,7 @@ function frame(scene, t) {
       away *= 1 - Math.exp(-((far / radius ** 2) ** 2));
       if (k < 2) beside *= 1 - Math.exp(-((far / IRIS ** 2) ** 2));
     }
-    const s = t + (over - t) * (1 - away);
+    const s = f + (over - f) * (1 - away);
     gain.values[i] = 1 / Math.sqrt((1 - s) ** 2 + s * s + 2 * look(scene.likeness, x, y, alike)[0] * s * (1 - s));
     look(moved[0], x, y, movedA);
     look(moved[1], x, y, movedB);

@@ -1,4 +1,4 @@
-"""Dials and newborns by the networks in the page: what the app gives."""
+"""Dials, the pad and newborns by the networks in the page: what the app gives."""
 
 import json
 
@@ -16,10 +16,12 @@ from tests.web_server import serving
 TURN = """async ([cat, places, dial]) => {
     const {openEngine} = await import('/engine/local.js');
     const engine = await openEngine(() => ({}));
+    const parents = ['chelsea', 'luna', 'naranja'].map(engine.example), pad = await engine.pad(parents);
     const {way, nearest} = await engine.dials(engine.example(cat), places, dial);
     const [picture] = await way.at([1]), newborns = await engine.newborn('v6');
     const pixels = canvas => [...canvas.getContext('2d').getImageData(0, 0, 64, 64).data];
-    return {picture: pixels(picture), nearest, newborns: newborns.map(({kind, face}) => [kind, pixels(face)])};
+    const mixed = pixels(await pad.at([0.5, 0.2, 0.3]));
+    return {picture: pixels(picture), mixed, nearest, newborns: newborns.map(({kind, face}) => [kind, pixels(face)])};
 }"""
 
 
@@ -39,6 +41,10 @@ def test_the_page_turns_dials_as_the_app_does_and_draws_newborns(browser, web_ex
     wanted = model.decode(z[None])[0].permute(1, 2, 0).numpy() * 255
     ours = np.array(told["picture"], dtype=float).reshape(64, 64, 4)[..., :3]
     assert np.abs(ours - wanted).max() <= 2
+    parents = model.encode(to_tensor([example_face(name) for name in ("chelsea", "luna", "naranja")]))[0]
+    wanted = model.decode(torch.tensor([[0.5, 0.2, 0.3]]) @ parents)[0].permute(1, 2, 0).numpy() * 255
+    ours = np.array(told["mixed"], dtype=float).reshape(64, 64, 4)[..., :3]
+    assert np.abs(ours - wanted).max() <= 2  # of three cats on the pad
     nearest = dials.nearest(mu)
     assert max(told["nearest"], key=told["nearest"].get) == max(nearest, key=nearest.get)
     for breed, share in told["nearest"].items():

@@ -238,3 +238,32 @@ def test_the_command_writes_all_kinds(out: str, tmp_path: Path, monkeypatch: pyt
     if out == "mix.png":
         with Image.open(tmp_path / out) as strip:
             assert strip.size == (192, 64) and np.asarray(strip).std() > 20
+
+
+def test_fine_from_one_and_coarse_from_the_other():
+    """In the picture at cat A with B's fur what is coarse is A's, what is fine B's; equal shares change nothing."""
+    photos = torch.rand(2, 3, 160, 160, generator=torch.Generator().manual_seed(2)) * 0.2
+    photos[0] += 0.6  # two furs of other light
+    scene = prepare(photos, torch.zeros(1, 2, 32, 32), torch.tensor([STANDARD, STANDARD]))
+    strip, shares = torch.rand(3, 3, 64, 64), torch.tensor([0.0, 0.4, 1.0])
+    for one, other in zip(compose(scene, strip, shares), compose(scene, strip, shares, shares.clone()), strict=True):
+        assert torch.equal(one, other)
+    mixed = next(compose(scene, strip[:1], torch.zeros(1), torch.ones(1)))
+    a, b = photos[:, :, 16:144, 16:144]
+    corner = (slice(None), slice(0, 32), slice(0, 32))  # away from the eyes
+    assert abs((mixed - a)[corner].mean()) < 0.02 < 0.5 < abs((mixed - b)[corner].mean())
+    fine = [(x - x.mean((1, 2), keepdim=True))[corner].flatten() for x in (mixed, a, b)]
+    assert (
+        torch.cosine_similarity(fine[0], fine[2], dim=0) > 0.9 > 0.2 > torch.cosine_similarity(fine[0], fine[1], dim=0)
+    )
+
+
+def test_a_mix_takes_the_fur_of_one_cat():
+    model = load_variant("v6")
+    plain, furry = (mix(model, CHELSEA, EXAMPLES / "luna.jpg", steps=2, size=64, fur=fur) for fur in (None, 1))
+    assert plain[1].tobytes() == furry[1].tobytes() and plain[0].tobytes() != furry[0].tobytes()
+    for fur in (-0.1, 1.5, True, "1", float("nan")):
+        with pytest.raises(SettingError, match="from 0 to 1"):
+            mix(model, CHELSEA, EXAMPLES / "luna.jpg", steps=2, size=64, fur=fur)
+    with pytest.raises(SettingError, match="needs a size"):
+        mix(model, CHELSEA, EXAMPLES / "luna.jpg", steps=2, fur=0.5)

@@ -17,7 +17,7 @@ from tests.conftest import draw_cat
 
 SIDE = 128
 DRAW = """
-async ({kind, photos, wide, velocity, landmarks, strip, count, shares, side}) => {
+async ({kind, photos, wide, velocity, landmarks, strip, count, shares, side, furs}) => {
   const {createWarp} = await import("/warp.js");
   const pixels = (text, width, height) =>
     new ImageData(Uint8ClampedArray.from(atob(text), c => c.charCodeAt(0)), width, height);
@@ -25,8 +25,8 @@ async ({kind, photos, wide, velocity, landmarks, strip, count, shares, side}) =>
   warp.set({photos: photos.map(text => pixels(text, wide, wide)), velocity, landmarks,
             strip: pixels(strip, 64 * count, 64), count});
   const drawn = [];
-  for (const share of shares) {
-    warp.draw(share, side ?? undefined);
+  for (const [i, share] of shares.entries()) {
+    warp.draw(share, side ?? undefined, furs?.[i]);
     const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
     copy.drawImage(canvas, 0, 0);
     drawn.push([...copy.getImageData(0, 0, canvas.width, canvas.height).data]);
@@ -60,7 +60,9 @@ def rgba(picture: Image.Image) -> str:
     return base64.b64encode(picture.convert("RGBA").tobytes()).decode()
 
 
-def draw(page: Page, kind: str, photos, velocity, landmarks, strip, shares, side=None) -> tuple[str, np.ndarray]:
+def draw(
+    page: Page, kind: str, photos, velocity, landmarks, strip, shares, side=None, furs=None
+) -> tuple[str, np.ndarray]:
     """Which kind drew, and the pictures (N, S, S, 3)."""
     count = len(strip)
     row = Image.fromarray(np.concatenate([np.asarray(frame) for frame in strip], axis=1))
@@ -76,6 +78,7 @@ def draw(page: Page, kind: str, photos, velocity, landmarks, strip, shares, side
             "count": count,
             "shares": shares,
             "side": side,
+            "furs": furs,
         },
     )
     side = answer["side"]
@@ -109,6 +112,25 @@ def test_browser_draws_what_python_does(page: Page, kind: str, mean: float, most
         cut = np.asarray(photo, np.float32)[edge:-edge, edge:-edge]
         assert np.abs(picture - cut).max() <= 1  # the photos themselves
     assert np.abs(drawn[2] - (drawn[0] + drawn[-1]) / 2).mean() > 3  # no cross-fade
+
+
+@pytest.mark.parametrize(("kind", "mean", "most"), [("webgl2", 0.6, 6), ("2d", 1.5, 40)])
+def test_the_fur_may_be_the_other_cats(page: Page, kind: str, mean: float, most: float):
+    photos, velocity, landmarks, strip = make_pair()
+    shares, furs = [0, 0.25, 0.5, 1], [1, 0.75, 0.1, 0.4]
+    pictures = [torch.from_numpy(np.asarray(photo).copy()).permute(2, 0, 1) / 255 for photo in photos]
+    models = torch.stack([torch.from_numpy(np.asarray(frame).copy()).permute(2, 0, 1) / 255 for frame in strip])[
+        [0, 1, 2, 4]
+    ]
+    scene = prepare(torch.stack(pictures), velocity, landmarks)
+    wanted = to_pil(torch.stack(list(compose(scene, models, torch.tensor(shares), torch.tensor(furs)))))
+    _, drawn = draw(page, kind, photos, velocity, landmarks, strip, shares, furs=furs)
+    for share, picture, frame in zip(shares, drawn, wanted, strict=True):
+        difference = np.abs(picture - np.asarray(frame, np.float32))
+        assert difference.mean() < mean and difference.max() <= most, (share, difference.mean(), difference.max())
+    _, same = draw(page, kind, photos, velocity, landmarks, strip, shares, furs=shares)
+    _, alone = draw(page, kind, photos, velocity, landmarks, strip, shares)
+    assert np.array_equal(same, alone) and np.abs(drawn - alone).mean() > 1
 
 
 def test_a_share_beyond_the_ends_is_the_end(page: Page):

@@ -119,7 +119,7 @@ def test_dials_turn_the_picture_by_keyboard_and_go_back(open_page):
     expect(stage).to_have_attribute("data-places", re.compile(r"\b3\b"))
     assert stage.evaluate("canvas => canvas.toDataURL()") != first
 
-    page.get_by_role("button", name="Take it as Cat B").click()
+    page.locator("#dials").get_by_role("button", name="Take it as Cat B").click()
     expect(page.locator("#dials .status")).to_contain_text("Cat B")
     expect(page.locator("#dials [data-side=b]")).to_contain_text("Your cat")
     page.get_by_role("button", name="Reset").click()

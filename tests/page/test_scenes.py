@@ -18,6 +18,7 @@ from catvae.page.scenes import example, parents_of, size_for
 from catvae.photos.decode import open_image
 from catvae.photos.faces import find_faces
 from catvae.serving.links import CATS, FIRST_A, FIRST_B
+from catvae.serving.texts import TEXTS
 
 MORPH = "document.querySelector('kitten-morph')"
 SHOWN = f"""() => {{ const {{picture}} = {MORPH}, pen = picture.getContext('2d');
@@ -134,3 +135,40 @@ def test_where_the_photos_do_not_come_the_model_stands_and_it_is_said(open_page)
 def test_a_photo_of_few_pixels_is_not_taken_for_more():
     picture = open_image(CATS[FIRST_A]).resize((100, 100))
     assert parent_of(picture, 128, find_faces(picture)[0]).photo is None
+
+
+def test_the_fur_may_be_one_cats_and_the_rest_the_others(open_page):
+    page = open_page(1280, 900, "es-AR")
+    expect(page.locator("#morph kitten-morph[data-full=on]")).to_be_visible(timeout=60_000)
+    page.locator("#more summary").click()
+    fur = page.get_by_role("slider", name=TEXTS["es"]["fur"], exact=True)
+    expect(fur).to_have_attribute("aria-valuetext", TEXTS["es"]["fur_same"])
+    canvas = page.locator("#morph canvas")
+    first = canvas.evaluate("canvas => canvas.toDataURL()")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    fur.press("PageUp")
+    expect(fur).to_have_attribute("aria-valuetext", "70 % B")
+    page.wait_for_function("first => document.querySelector('kitten-morph').canvas.toDataURL() !== first", arg=first)
+    page.locator("#fur .reset").click()
+    expect(fur).to_be_focused()
+    expect(fur).to_have_attribute("aria-valuetext", TEXTS["es"]["fur_same"])
+    page.wait_for_function("first => document.querySelector('kitten-morph').canvas.toDataURL() === first", arg=first)
+    assert not asked
+    fur.press("End")
+    page.get_by_role("button", name=TEXTS["es"]["surprise"]).click()  # for other cats it begins anew
+    expect(fur).to_have_attribute("aria-valuetext", TEXTS["es"]["fur_same"], timeout=30_000)
+    page.get_by_role("switch", name=TEXTS["es"]["full"]).uncheck()
+    expect(fur).to_be_hidden()
+
+
+def test_a_share_of_fur_that_cannot_be_is_refused(app_url):
+    asked = {"kind": "gif", "model": "v2", "path": "lerp", "a": {"cat": FIRST_A}, "b": {"cat": FIRST_B}, "full": True}
+    for fur in (2, "1", True, [0.5]):
+        answer = httpx.post(f"{app_url}/web/ask/film?lang=es", content=json.dumps(asked | {"fur": fur}), timeout=60)
+        assert (answer.status_code, answer.json()["error"]) == (422, TEXTS["es"]["bad_fur"])
+    film, plain = (
+        httpx.post(f"{app_url}/web/ask/film", content=json.dumps(asked | more), timeout=120).content
+        for more in ({"fur": 1}, {})
+    )
+    assert film[:3] == b"GIF" and film != plain

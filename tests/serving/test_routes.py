@@ -38,7 +38,7 @@ CLOSED = {  # of Gradio 6.31, none of which page, API or MCP need
     f"POST {API}/vibe-starter-queries",
 }
 OPENED = {entry for group in OPEN.values() for entry in group}
-ASKED = ("faces", "photo", "cut", "morph", "compare", "newborn", "film", "map", "dials", "scene")
+ASKED = ("faces", "photo", "cut", "morph", "compare", "newborn", "film", "map", "dials", "pad", "scene")
 OUR_OWN = {"/embed", "/embed/", "/preview.jpg", *(f"/web/ask/{name}" for name in ASKED)}
 OUR_OWN |= {f"/web/{name}" for name in ("mixer.json", "words.js", "cats.webp", "mixer.css", "page.css", "{path:path}")}
 SPACE = {"SYSTEM": "spaces", "SPACE_ID": "owner/cats", "SPACE_HOST": "owner-cats.hf.space"}

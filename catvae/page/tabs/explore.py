@@ -1,4 +1,5 @@
-"""The tab to explore latent space: a map of the example cats, and dials that make a cat more of a breed."""
+"""The tab to explore latent space: a map of the example cats, dials that make a cat more of a breed, and a pad between
+three or four cats."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,11 +31,12 @@ MAPPED = (
     "kitten-07",
 )  # as many as there is room for
 WEBP = {"kind": "WEBP", "quality": 90}
+PAD_FRAMES = 7  # along each side of the pad, likewise
 DIAL_FRAMES = 17  # along one dial, from its least to its most; the browser fades between neighbours
 
 
 def explore_tab(model: gr.Dropdown) -> None:
-    """A map of the cats on which two can be chosen to be mixed, and dials of a cat.
+    """A map of the cats on which two can be chosen to be mixed, dials of a cat, and a pad with three or four parents.
 
     `model` and this tab's own choice of model follow each other.
     """
@@ -42,6 +44,8 @@ def explore_tab(model: gr.Dropdown) -> None:
     element("<kitten-map></kitten-map>", elem_id="map")
     gr.Markdown(i18n("explore_intro"))
     element("<kitten-dials></kitten-dials>", elem_id="dials")
+    gr.Markdown(i18n("pad_intro"))
+    element("<kitten-pad></kitten-pad>", elem_id="pad")
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     here.input(None, here, model, js=static("same.js"), **quiet)
     model.change(None, model, here, js=static("same.js"), **quiet)
@@ -104,6 +108,22 @@ class Explorer:
         way = torch.linspace(-REACH, REACH, DIAL_FRAMES)[:, None] * dials.directions[picked(dial, len(at), words)]
         frames = to_pil(painter.decode(mu + at @ dials.directions + way))
         return make_strip(frames), dials.nearest(mu)
+
+    @torch.inference_mode()
+    def draw_pad(self, faces: Sequence[Image.Image]) -> Image.Image:
+        """Mixes of three or four 64×64 faces by the model that paints the dials, else the first.
+
+        They are 7 rows of 7, side by side: A and B are the ends of the first row, C and D those of the last; between
+        them latents are weighted bilinearly. Of three cats D is B + C - A, so that as far as the line from B to C the
+        weights are those of a triangle.
+        """
+        model = self.painter or next(iter(self.weights.current.models.values()))
+        mu = model.to_mu(model.encoder(to_tensor(faces)))
+        if len(faces) == 3:
+            mu = torch.cat([mu, mu[1:2] + mu[2:] - mu[:1]])
+        share = torch.linspace(0, 1, PAD_FRAMES)
+        ends = torch.stack([1 - share, share], 1)
+        return make_strip(to_pil(model.decode(torch.kron(ends, ends) @ mu)))
 
     @property
     def painter(self) -> CatVAE | None:

@@ -184,6 +184,17 @@ export async function openEngine(wordsOf) {
       });
     },
 
+    /** As the remote engine's. @param {any[]} cats */
+    async pad(cats) {
+      const model = manifest.dials.models[0] ?? manifest.first.model, {decoder, painter, encoder} = await networksOf(model);
+      const needed = [decoder, painter, cats.every(({name}) => name) ? null : encoder].filter(name => name != null);
+      return waitFor(needed, async () => {
+        const latents = await Promise.all(cats.map(cat => latentOf(cat, model)));
+        const mix = (/** @type {number[]} */ weights) => latents[0].map((/** @type {number} */ _, /** @type {number} */ j) => latents.reduce((sum, z, i) => sum + weights[i] * z[j], 0));
+        return {at: async (/** @type {number[]} */ weights) => fromPixels((await decode(model, [mix(weights)]))[0])};
+      });
+    },
+
     /** @param {string} kind @param {any} _ the state @param {(share: number) => void} onShare
      * @param {{at: (shares: number[]) => any}} way what is shown of it */
     async film(kind, _, onShare, {at}) {

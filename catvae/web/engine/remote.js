@@ -5,6 +5,7 @@ import {MixerError, base} from "../dom.js";
 import {fade, fromBlob, penOf, pieceOf} from "../draw.js";
 
 const NEIGHBOURS = 17; // frames that come; between two of them the page fades, within 54 dB of the true picture
+const PAD = 7; // a side of the pad has so many; between them it is within 37 dB
 
 /** @param {string} path @param {any} [body] @param {string} [type] */
 async function ask(path, body, type = "application/json") {
@@ -40,12 +41,13 @@ async function pixelsOf(address) {
 /** A way through frames that are all here. @param {import("../draw.js").Picture} strip @param {number} count */
 function way(strip, count) {
   const frames = Array.from({length: count}, (_, i) => pieceOf(strip, i));
-  return {
-    at: (/** @type {number[]} */ shares) => shares.map(share => {
-      const place = share * (count - 1), first = Math.min(Math.floor(place), count - 2);
-      return place === first ? frames[first] : fade(frames[first], frames[first + 1], place - first);
-    }),
-  };
+  return {at: (/** @type {number[]} */ shares) => shares.map(share => between(share, count, i => frames[i]))};
+}
+
+/** The picture at a share of the way through `count`. @param {number} share @param {number} count @param {(i: number) => any} at */
+function between(share, count, at) {
+  const place = share * (count - 1), first = Math.max(0, Math.min(Math.floor(place), count - 2));
+  return place === first ? at(first) : fade(at(first), at(first + 1), place - first);
 }
 
 /** @param {() => Record<string, string>} _wordsOf @param {() => string} languageOf */
@@ -135,9 +137,9 @@ export async function openEngine(_wordsOf, languageOf) {
     },
 
     /** An animation of a mix. @param {string} kind @param {any} state */
-    async film(kind, {a, b, model, path, full}) {
+    async film(kind, {a, b, model, path, full, fur}) {
       const sent = full ? whole : named;
-      const answer = await kept([a.photo, b.photo], () => ask(`ask/film?${lang()}`, JSON.stringify({kind, a: sent(a), b: sent(b), model, path, full})));
+      const answer = await kept([a.photo, b.photo], () => ask(`ask/film?${lang()}`, JSON.stringify({kind, a: sent(a), b: sent(b), model, path, full, fur})));
       return answer.blob();
     },
 
@@ -151,6 +153,14 @@ export async function openEngine(_wordsOf, languageOf) {
     async dials(cat, places, dial) {
       const {strip, nearest} = await (await ask(`ask/dials?${lang()}`, JSON.stringify({cat: named(cat), places, dial}))).json();
       return {way: way(await createImageBitmap(blobOf(strip, "image/jpeg")), NEIGHBOURS), nearest};
+    },
+
+    /** The mixes of three or four cats, by the weights of each. @param {any[]} cats */
+    async pad(cats) {
+      const body = Object.fromEntries(cats.map((cat, i) => ["abcd"[i], named(cat)]));
+      const strip = await createImageBitmap(await (await ask(`ask/pad?${lang()}`, JSON.stringify(body))).blob());
+      const frames = Array.from({length: PAD * PAD}, (_, i) => pieceOf(strip, i));
+      return {at: (/** @type {number[]} */ [, b, c, d = 0]) => between(c + d, PAD, row => between(b + d, PAD, column => frames[PAD * row + column]))};
     },
   };
   return engine;

@@ -10,6 +10,8 @@ from PIL import Image, ImageCms
 from playwright.sync_api import Browser
 
 from catvae.photos.decode import NEUTRAL_GREY, open_image
+from catvae.serving.front import WEB
+from tests.conftest import ROOT
 from tests.hostile import encode
 from tests.photos.test_decode import chunk, with_chunk
 
@@ -112,14 +114,26 @@ def test_what_is_brighter_than_a_screen_is_as_bright_as_in_a_browser(name, paint
 
 def test_heic_tells_its_colours_too(monkeypatch):
     """A file of another transfer is read lighter than one of sRGB; libheif gives the numbers."""
-    from tests.conftest import ROOT
-
     content = (ROOT / "tests" / "phone.heic").read_bytes()
     place = content.index(b"colrnclx") + 10
     linear = content[:place] + struct.pack(">H", 8) + content[place + 2 :]
     values = ours(content).astype(float) / 255
     lighter = np.where(values <= 0.0031308, 12.92 * values, 1.055 * values ** (1 / 2.4) - 0.055)
     assert abs(ours(linear) - 255 * lighter).max() <= 3
+
+
+def test_a_cameras_hif_in_wide_colours_is_read_as_they_are(tmp_path):
+    content = (ROOT / "tests" / "phone.heic").read_bytes()
+    place = content.index(b"colrnclx") + 8
+    (tmp_path / "DSC1.HIF").write_bytes(content[:place] + struct.pack(">H", 12) + content[place + 2 :])  # Display P3
+    values = ours(content).astype(float) / 255
+    light = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    to_srgb = [[1.22494, -0.22494, 0], [-0.04206, 1.04206, 0], [-0.01964, -0.07864, 1.09828]]  # CSS Color 4
+    light = np.clip(light @ np.array(to_srgb).T, 0, 1)
+    wanted = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    shown = np.asarray(open_image(tmp_path / "DSC1.HIF"), float)
+    assert abs(shown - 255 * wanted).max() <= 4 < abs(shown - 255 * values).max()
+    assert ".hif" in (WEB / "cat-card.js").read_text()  # in the dialog for files
 
 
 def animation(kind: str, **options) -> bytes:

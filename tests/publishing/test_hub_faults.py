@@ -1,5 +1,6 @@
 """What goes wrong with the Hub: names, refusals, a busy Hub, files of others; the real client over HTTP."""
 
+import inspect
 import json
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 
 from catvae import CatVAE, VAEConfig
 from catvae.__main__ import main
-from catvae.download import check_ref, check_repo, download_variant, hub_calls, may_pass, persist
+from catvae.download import PATIENT, check_ref, check_repo, download_variant, hub_calls, may_pass, persist
 from catvae.errors import CheckpointError, HubError, UserError
 from catvae.model import FIRST_SET, save_checkpoint
 from catvae.publishing.faces import push_faces
@@ -251,6 +252,12 @@ def test_what_cannot_pass_is_not_tried_again(client):
     with pytest.raises(HubError, match="reading .a page"):
         persist(attempt)
     assert len(tried) == 1
+
+
+def test_a_push_after_training_outlasts_the_hubs_window():
+    """Its limits are counted over five minutes: https://huggingface.co/docs/hub/rate-limits"""
+    assert sum(PATIENT) > 300 + max(PATIENT[:-1])
+    assert inspect.signature(push_trained).parameters["pauses"].default is PATIENT
 
 
 def test_a_tag_that_is_refused_says_that_the_weights_are_there_and_how_to_tag_them(hub, client, one, tmp_path):

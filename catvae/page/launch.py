@@ -54,6 +54,7 @@ def launch_options(weights: Weights) -> dict[str, Any]:
 def launch(demo: gr.Blocks, weights: Weights) -> None:
     """Serve the page until it is stopped. Raises SettingError for a port that is none or is taken."""
     port, options = find_port(), launch_options(weights)
+    sweep_in_background(also=lambda: weights.current.recent.forget())  # first of all: its folder is for us alone
     try:
         demo.launch(server_port=port, prevent_thread_lock=True, **options)
     except OSError as error:
@@ -64,5 +65,4 @@ def launch(demo: gr.Blocks, weights: Weights) -> None:
     # page, in three seconds. No daemon: where the process ended within torch, it would be aborted.
     LIGHT_ONES.restart()
     Thread(target=first_look, args=(weights.current,)).start()
-    sweep_in_background(also=lambda: weights.current.recent.forget())
     demo.block_thread()

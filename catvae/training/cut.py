@@ -130,18 +130,18 @@ def cut_folder(folder: Path, out: Path, how: str = "auto") -> CutReport:
     when the networks' weights are missing, SettingError when `out` cannot be written, TrainingError while
     another call fills it.
     """
-    _read_record(folder, out, how)  # so that nothing is made where something else is
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-    with locked(out):
-        return _cut_folder(folder, out, how)
-
-
-def _cut_folder(folder: Path, out: Path, how: str) -> CutReport:
     own = out.resolve()  # which may lie in the folder
     images, others = (
         [path for path in paths if not path.resolve().is_relative_to(own)] for paths in list_files(folder)
     )
+    _read_record(folder, out, how)  # so that nothing is made where something else is
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with locked(out):
+        return _cut_files(images, others, folder, out, how)
+
+
+def _cut_files(images: list[Path], others: list[Path], folder: Path, out: Path, how: str) -> CutReport:
     files = {str(path.relative_to(folder)): path for path in images}
     record = _read_record(folder, out, how)
     photos: dict[str, dict] = record["photos"]

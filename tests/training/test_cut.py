@@ -132,6 +132,13 @@ def test_a_folder_that_holds_something_else_is_left_alone(photos, tmp_path):
         cut_folder(photos, tmp_path / "faces")
 
 
+def test_a_folder_without_pictures_leaves_none_behind(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty"):
+        cut_folder(tmp_path / "empty", tmp_path / "faces")
+    assert not (tmp_path / "faces").exists()
+
+
 def test_training_cuts_what_is_not_cut_yet_and_nothing_else(photos, cat_folder, capsys):
     assert cut_source(str(cat_folder)) == str(cat_folder) and cut_source("owner/name") == "owner/name"
     assert cut_source(str(photos), "never") == str(photos)

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from catvae.evaluation.perceptual import embed
 from catvae.images import to_tensor
 from catvae.metrics import psnr
-from catvae.model import load_checkpoint
-from catvae.painter import Residual
-from catvae.photos.faces import adjust, align, find_faces
+from catvae.model import load_variant
+from catvae.painter import Painter, Residual
+from catvae.photos.decode import open_image
+from catvae.photos.faces import adjust, align, best_face
 from catvae.training.optim import average
 from catvae.training.painter.features import load_feature_nets
 from catvae.training.painter.losses import feature_distance, resize_and_shift
@@ -28,17 +28,13 @@ SIDE, TEST = 128, 160
 EVERY = 250  # steps between looks at the unseen faces
 
 
-class Painter128(nn.Module):
+class Painter128(Painter):
     """v7's and v6's pictures (N, 6, 64, 64) and the latents (N, D) to (N, 3, 128, 128)."""
 
     def __init__(self, latent_dim: int = 500, width: int = 32) -> None:
-        super().__init__()
+        super().__init__(latent_dim, width)
         self.enter = nn.Sequential(nn.Conv2d(6, width, 3, padding=1), Residual(width))
-        self.down = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
-        self.hint = nn.Linear(latent_dim, 2 * width)
-        self.coarse = nn.Sequential(*(Residual(2 * width) for _ in range(2)))
-        self.up = nn.Sequential(nn.Conv2d(2 * width, 4 * width, 1), nn.PixelShuffle(2))
-        self.fine = nn.Sequential(Residual(width), Residual(width), nn.SiLU())
+        self.coarse = self.coarse[:2]
         self.leave = nn.Conv2d(width, 24, 3, padding=1)
         self.last = nn.Sequential(nn.Conv2d(24 + 3, 24, 3, padding=1), nn.SiLU(), nn.Conv2d(24, 3, 3, padding=1))
         for parameter in self.last[-1].parameters():
@@ -61,10 +57,10 @@ def collect(folder: Path, views: int, v6, v7) -> dict[str, Tensor]:
     """Faces of at least 112 pixels: `views` cuts of each and their mirror images, with pictures and latents."""
     rng, found = random.Random(0), []
     for path in sorted(folder.glob("*.jpg")):
-        photo = Image.open(path).convert("RGB")
-        faces = find_faces(photo)
-        if faces and faces[0].box[2] - faces[0].box[0] >= 112:
-            found.append((photo, faces[0]))
+        photo = open_image(path)
+        face = best_face(photo)
+        if face.score and face.box[2] - face.box[0] >= 112:
+            found.append((photo, face))
     rng.shuffle(found)
     parts = {"test": found[:TEST], "train": found[TEST:]}
     data = {}
@@ -111,7 +107,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    v6, v7 = (load_checkpoint(Path("checkpoints") / name) for name in ("v6", "v7"))
+    v6, v7 = (load_variant(name) for name in ("v6", "v7"))
     cache = args.out / "faces.pt"
     if not cache.exists():
         torch.save(collect(args.photos, args.views, v6, v7), cache)

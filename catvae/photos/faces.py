@@ -163,8 +163,8 @@ def cut_face(image: Image.Image) -> Image.Image:
 
     Pictures of 64×64 pass unchanged.
     """
-    found = [] if is_cut(image) else find_faces(image)
-    return align(image, found[0]) if found else to_face(image)
+    face = best_face(image)
+    return align(image, face) if face.score else to_face(image)
 
 
 def adjust(face: Face, *, zoom: float = 1.0, right: float = 0.0, down: float = 0.0, turn: float = 0.0) -> Face:

@@ -47,7 +47,6 @@ export const keepers = part => ["a", "b"].map(side =>
   h("button", {type: "button", "data-keep": side, onclick: () => part.keep(side)}, fill(part.words.dials_keep, {cat: part.words[`cat_${side}`]})));
 
 export class CatMap extends Part {
-  /** @type {any} */ parts = {};
   turn = /** @type {"a" | "b"} */ ("a");
   asked = "";
   /** @type {any} */ pair = null;
@@ -143,7 +142,6 @@ export class CatMap extends Part {
 }
 
 export class CatDials extends Part {
-  /** @type {any} */ parts = {};
   side = /** @type {"a" | "b"} */ ("a");
   /** @type {number[]} units of each dial */ places = [];
   dial = 0; // the one that is turned

@@ -44,9 +44,7 @@ function draw(parts, share, side, fur) {
  * @param {{fur: number | null}} told the share of B in the fur; null is that of the picture */
 export async function fullWay(way, scene, told) {
   if (!readsTrue()) throw new MixerError("noise", "canvases are not read as they are drawn");
-  const strip = newCanvas(SIDE);
-  strip.width = COUNT * SIDE;
-  const pen = penOf(strip, {willReadFrequently: true});
+  const strip = newCanvas(COUNT * SIDE, {height: SIDE}), pen = penOf(strip, {willReadFrequently: true});
   (await way.at(shares(COUNT))).forEach((/** @type {CanvasImageSource} */ picture, /** @type {number} */ i) => pen.drawImage(picture, i * SIDE, 0));
   const parts = {...scene, strip: pen.getImageData(0, 0, strip.width, SIDE), count: COUNT};
   return {at: (/** @type {number[]} */ places, /** @type {number} */ side) => places.map(share => draw(parts, share, side, told.fur ?? share))};

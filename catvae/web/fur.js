@@ -4,8 +4,6 @@ import {h, percentOf, say, slideTo} from "./dom.js";
 import {Part} from "./part.js";
 
 export class Fur extends Part {
-  /** @type {any} */ parts = {};
-
   build() {
     const {words, parts, store} = this;
     parts.slider = h("input", {type: "range", min: 0, max: 1000, step: 1, "aria-label": words.fur,
@@ -23,7 +21,8 @@ export class Fur extends Part {
   }
 
   listen() {
-    for (const kind of ["share", "shown", "choice"]) this.on(kind, () => this.render());
+    super.listen();
+    this.on("share", () => this.render());
   }
 
   render() {

@@ -24,7 +24,6 @@ export function placeWithin(place, count) {
 }
 
 export class CatPad extends Part {
-  /** @type {any} */ parts = {};
   place = [0.5, 0.5]; // from A, of the way to B and to C
   /** @type {string[]} names of C and D; "" is no one */ below = [];
   /** @type {any[]} at the corners */ cats = [];

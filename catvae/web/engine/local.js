@@ -57,10 +57,10 @@ export async function openEngine(wordsOf) {
     return cat.latents.get(encoder);
   }
 
-  /** @param {any} a @param {any} b @param {string[]} models */
-  async function needed(a, b, models) {
+  /** @param {any[]} cats @param {string[]} models */
+  async function needed(cats, models) {
     const all = await Promise.all(models.map(networksOf));
-    return [...new Set(all.flatMap(({encoder, decoder, painter}) => [decoder, painter, a.name && b.name ? null : encoder]))].filter(name => name != null);
+    return [...new Set(all.flatMap(({encoder, decoder, painter}) => [decoder, painter, cats.every(({name}) => name) ? null : encoder]))].filter(name => name != null);
   }
 
   /** @param {any} a @param {any} b @param {string} model @param {string} path */
@@ -133,7 +133,7 @@ export async function openEngine(wordsOf) {
 
     /** @param {any} a @param {any} b @param {string} model @param {string} path */
     async morph(a, b, model, path) {
-      return waitFor(await needed(a, b, [model]), () => way(a, b, model, path));
+      return waitFor(await needed([a, b], [model]), () => way(a, b, model, path));
     },
 
     /** Both cats at full size. @param {any} a @param {any} b @param {number} most pixels a side */
@@ -142,7 +142,7 @@ export async function openEngine(wordsOf) {
     /** @param {any} a @param {any} b @param {string} path */
     async compare(a, b, path) {
       const models = Object.keys(manifest.variants);
-      const ways = await waitFor(await needed(a, b, models), () =>
+      const ways = await waitFor(await needed([a, b], models), () =>
         Promise.all(models.map(async model => /** @type {[string, any]} */ ([model, await way(a, b, model, path)]))));
       return {ways: new Map(ways), numbers: null};
     },
@@ -166,7 +166,7 @@ export async function openEngine(wordsOf) {
     /** As the remote engine's. @param {any} cat @param {number[]} places @param {number} dial */
     async dials(cat, places, dial) {
       const {names, breeds, reach, models: [model]} = manifest.dials;
-      return waitFor(await needed(cat, cat, [model]), async () => {
+      return waitFor(await needed([cat], [model]), async () => {
         const tensors = readTensors(await openFile("dials.safetensors"), "dials.safetensors"), mu = await latentOf(cat, model), {length} = mu;
         const [directions, weight, bias] = ["directions", "weight", "bias"].map(name => /** @type {any} */ (tensors.get(name)).values);
         const row = (/** @type {Float32Array} */ values, /** @type {number} */ i) => values.subarray(i * length, (i + 1) * length);
@@ -186,9 +186,8 @@ export async function openEngine(wordsOf) {
 
     /** As the remote engine's. @param {any[]} cats */
     async pad(cats) {
-      const model = manifest.dials.models[0] ?? manifest.first.model, {decoder, painter, encoder} = await networksOf(model);
-      const needed = [decoder, painter, cats.every(({name}) => name) ? null : encoder].filter(name => name != null);
-      return waitFor(needed, async () => {
+      const model = manifest.dials.models[0] ?? manifest.first.model;
+      return waitFor(await needed(cats, [model]), async () => {
         const latents = await Promise.all(cats.map(cat => latentOf(cat, model)));
         const mix = (/** @type {number[]} */ weights) => latents[0].map((/** @type {number} */ _, /** @type {number} */ j) => latents.reduce((sum, z, i) => sum + weights[i] * z[j], 0));
         return {at: async (/** @type {number[]} */ weights) => fromPixels((await decode(model, [mix(weights)]))[0])};

@@ -5,7 +5,6 @@ import {MixerError, base} from "../dom.js";
 import {fade, fromBlob, penOf, pieceOf} from "../draw.js";
 
 const NEIGHBOURS = 17; // frames that come; between two of them the page fades, within 54 dB of the true picture
-const PAD = 7; // a side of the pad has so many; between them it is within 37 dB
 
 /** @param {string} path @param {any} [body] @param {string} [type] */
 async function ask(path, body, type = "application/json") {
@@ -159,8 +158,8 @@ export async function openEngine(_wordsOf, languageOf) {
     async pad(cats) {
       const body = Object.fromEntries(cats.map((cat, i) => ["abcd"[i], named(cat)]));
       const strip = await createImageBitmap(await (await ask(`ask/pad?${lang()}`, JSON.stringify(body))).blob());
-      const frames = Array.from({length: PAD * PAD}, (_, i) => pieceOf(strip, i));
-      return {at: (/** @type {number[]} */ [, b, c, d = 0]) => between(c + d, PAD, row => between(b + d, PAD, column => frames[PAD * row + column]))};
+      const count = strip.width / strip.height, side = Math.sqrt(count), frames = Array.from({length: count}, (_, i) => pieceOf(strip, i));
+      return {at: (/** @type {number[]} */ [, b, c, d = 0]) => between(c + d, side, row => between(b + d, side, column => frames[side * row + column]))};
     },
   };
   return engine;

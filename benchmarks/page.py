@@ -1,6 +1,7 @@
 """Speed as one visitor feels it: starts the app, opens its page in Chromium and changes model and steps; prints times.
 
-python -m benchmarks.page
+python -m benchmarks.page                 # with the fur of the photos, as a visitor finds it
+python -m benchmarks.page --models-alone  # without, as before there was full size
 """
 
 import argparse
@@ -66,8 +67,8 @@ new PerformanceObserver(list => gets += list.getEntries().filter(e => e.initiato
 const frames = () => [...document.querySelector('#mix kitten-gallery')?.shadowRoot?.querySelectorAll('canvas') ?? []];
 const sources = () => frames().map(canvas => canvas.id ||= Math.random()).join();  // other frames are other canvases
 let look = () => {};
-addEventListener('DOMContentLoaded', () => new MutationObserver(() => look()).observe(
-  document, {subtree: true, childList: true, attributes: true, attributeFilter: ['src']}));
+const watch = () => { look(); requestAnimationFrame(watch); };
+requestAnimationFrame(watch);
 window.expectChange = morph => {
   const before = sources();
   window.change = new Promise((resolve, reject) => {
@@ -75,7 +76,7 @@ window.expectChange = morph => {
     look = async () => {
       if (sources() === before || !frames().length || (morph && drawn < asked)) return;
       look = () => {};
-      requestAnimationFrame(() => {
+      requestAnimationFrame(() => {  // drawn
         const answered = [...jobs.values()].map(job => job.ended - job.begun).filter(time => time);
         resolve({page: performance.now() - asked, server: Math.max(0, ...answered), asks: jobs.size, pictures: gets});
       });
@@ -153,6 +154,7 @@ def line(name: str, times: list[dict[str, float]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=8, help="cats of which five models are asked each")
+    parser.add_argument("--models-alone", action="store_true", help="the models' pictures without the photos' fur")
     args = parser.parse_args()
     with running_app(CATVAE_RATE="1000") as (url, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -164,6 +166,9 @@ def main() -> None:
             opened.append(page.evaluate("[firstPicture, firstDrawn]"))
             if len(opened) < 6:
                 page.context.close()
+        if args.models_alone:
+            page.locator("kitten-morph [role=switch]").first.click()
+            page.wait_for_timeout(500)
         for name, times in zip(("first picture", "morph to play with"), zip(*opened[1:], strict=True), strict=True):
             p50, p95 = np.percentile(times, [50, 95])
             print(f"{name}: p50 {p50:.0f} ms, p95 {p95:.0f} ms after opening the page, of {len(times)} times")

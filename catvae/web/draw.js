@@ -72,10 +72,10 @@ export function fromPicture(picture) {
 export const toBlob = picture => new Promise((resolve, reject) =>
   picture.toBlob((/** @type {Blob | null} */ blob) => (blob ? resolve(blob) : reject(new RangeError("no memory for the picture")))));
 
-/** One square of a row of pictures. @param {Picture} strip @param {number} index */
-export function pieceOf(strip, index) {
-  const canvas = newCanvas(SIDE);
-  penOf(canvas).drawImage(strip, index * SIDE, 0, SIDE, SIDE, 0, 0, SIDE, SIDE);
+/** One square of a row of pictures. @param {Picture} strip @param {number} index @param {number} [side] */
+export function pieceOf(strip, index, side = SIDE) {
+  const canvas = newCanvas(side);
+  penOf(canvas).drawImage(strip, index * side, 0, side, side, 0, 0, side, side);
   return canvas;
 }
 

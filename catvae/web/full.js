@@ -1,10 +1,11 @@
 // A mix at full size: a model's way with the fur of both photos.
 
 import {MixerError, shares} from "./dom.js";
-import {SIDE, newCanvas, penOf, readsTrue} from "./draw.js";
+import {SIDE, newCanvas, penOf, pieceOf, readsTrue} from "./draw.js";
 import {createWarp} from "./warp.js";
 
 const COUNT = 17; // pictures of the model along its way
+const LARGEST = 512, WIDEST = 2048; // pixels of a picture, and of some side by side
 
 const MARGIN = 1 / 8; // of the side of a face, around it in a photo
 
@@ -28,16 +29,22 @@ function openScreen() {
   return opened;
 }
 
-/** @param {any} parts of `warp.set` @param {number} share @param {number} [side] at most @param {number} [fur] its share of B */
-function draw(parts, share, side, fur) {
+/** Pictures at shares of B. Some are drawn side by side, for to read a canvas of WebGL is slow, whatever its size.
+ * @param {any} parts of `warp.set` @param {number[]} places @param {number} side at most @param {number | null} fur its share of B */
+function draw(parts, places, side, fur) {
   screen ??= openScreen();
-  const {canvas, warp, shown} = screen;
+  const {canvas, warp, shown} = screen, row = Math.max(1, Math.floor(WIDEST / side));
   if (shown !== parts) warp.set(parts);
   screen.shown = parts;
-  warp.draw(share, side, fur);
-  const copy = newCanvas(canvas.width);
-  penOf(copy).drawImage(canvas, 0, 0);
-  return copy;
+  const pictures = [];
+  for (let i = 0; i < places.length; i += row) {
+    const some = places.slice(i, i + row);
+    warp.drawRow(some, side, some.map(share => fur ?? share));
+    const copy = newCanvas(canvas.width, {height: canvas.height});
+    penOf(copy).drawImage(canvas, 0, 0);
+    pictures.push(...(some.length > 1 ? some.map((_, k) => pieceOf(copy, k, copy.height)) : [copy]));
+  }
+  return pictures;
 }
 
 /** @param {{at: (shares: number[]) => any}} way of a model @param {Scene} scene
@@ -47,7 +54,7 @@ export async function fullWay(way, scene, told) {
   const strip = newCanvas(COUNT * SIDE, {height: SIDE}), pen = penOf(strip, {willReadFrequently: true});
   (await way.at(shares(COUNT))).forEach((/** @type {CanvasImageSource} */ picture, /** @type {number} */ i) => pen.drawImage(picture, i * SIDE, 0));
   const parts = {...scene, strip: pen.getImageData(0, 0, strip.width, SIDE), count: COUNT};
-  return {at: (/** @type {number[]} */ places, /** @type {number} */ side) => places.map(share => draw(parts, share, side, told.fur ?? share))};
+  return {at: (/** @type {number[]} */ places, side = LARGEST) => draw(parts, places, side, told.fur)};
 }
 
 /** The faces of a scene in their frames. @param {Scene} scene */

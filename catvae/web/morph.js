@@ -46,6 +46,7 @@ function dragOn(canvas, storeOf) {
 export class Morph extends Part {
   canvas = newCanvas(STAGE, {className: "stage", role: "img"}); // outlives a change of language
   inSight = false;
+  /** @type {any} what is on the canvas */ painted = null;
   redraw = latest(() => this.draw());
   sway = 0; // beside the share: what breathes is not slid
   breath = "to come";
@@ -107,11 +108,15 @@ export class Morph extends Part {
   async draw() {
     const {store, canvas, sway} = this, {morph, share} = store;
     if (!morph) return;
-    const [picture] = await morph.at([Math.max(0, Math.min(1, share + sway))]);
-    if (morph !== store.morph) return;
-    paint(canvas, picture);
+    const place = Math.max(0, Math.min(1, share + sway)), {fur} = store, {painted} = this;
+    if (painted?.morph !== morph || painted.place !== place || painted.fur !== fur) {
+      const [picture] = await morph.at([place]);
+      if (morph !== store.morph) return;
+      paint(canvas, picture);
+      this.painted = {morph, place, fur, picture};
+    }
     if (sway) return; // no one has moved it
-    Object.assign(this, {picture, drawn: share});
+    Object.assign(this, {picture: this.painted.picture, drawn: share});
     canvas.setAttribute("aria-label", `${this.words.morph}: ${percentOf(share, this.words)}`);
     const first = !canvas.dataset.ready;
     canvas.dataset.ready = "";

@@ -33,6 +33,7 @@ export class Store extends EventTarget {
   /** @type {Way | null} of the model */ way = null;
   /** @type {Way | null} what is shown of it */ morph = null;
   /** @type {{a: Cat, b: Cat, parts: any, coming: Promise<any>} | null} both cats at full size */ scene = null;
+  /** @type {{way: Way, parts: any, morph: Way} | null} the last one of `fullOf` */ full = null;
   /** @type {import("./draw.js").Picture[]} of the gallery */ frames = [];
   /** @type {{state: State, share: number, pictures: HTMLCanvasElement[]}[]} mixes whose child became a parent, each with
    * small pictures of A, B and the child */ family = [];
@@ -225,7 +226,7 @@ export class Store extends EventTarget {
     const same = before && this.way && before.a === next.a && before.b === next.b && before.model === next.model && before.path === next.path;
     const scene = next.full ? this.sceneOf(next) : null;
     const way = same ? this.way : await this.engine.morph(next.a, next.b, next.model, next.path);
-    const morph = scene?.parts ? await fullWay(way, scene.parts, this) : way;
+    const morph = scene?.parts ? await this.fullOf(/** @type {Way} */ (way), scene.parts) : way;
     if (before && (before.a !== next.a || before.b !== next.b)) this.fur = null;
     const frames = await morph.at(shares(next.steps), FRAME);
     if (turn !== this.turn) return;
@@ -248,12 +249,18 @@ export class Store extends EventTarget {
     return (this.scene = scene);
   }
 
+  /** What a model's way is with the fur of the photos, made once. @param {Way} way @param {any} parts */
+  async fullOf(way, parts) {
+    if (this.full?.way !== way || this.full.parts !== parts) this.full = {way, parts, morph: await fullWay(way, parts, this)};
+    return this.full.morph;
+  }
+
   /** @param {{coming: Promise<any>}} scene @param {State} next @param {number} turn */
   async enlarge(scene, next, turn) {
     try {
       const parts = await scene.coming;
       if (turn !== this.turn) return;
-      const morph = await fullWay(/** @type {any} */ (this.way), parts, this), frames = await morph.at(shares(next.steps), FRAME);
+      const morph = await this.fullOf(/** @type {Way} */ (this.way), parts), frames = await morph.at(shares(next.steps), FRAME);
       if (turn !== this.turn) return;
       Object.assign(this, {morph, frames, unseen: false});
       this.tell("shown");

@@ -4,14 +4,16 @@
 //   const warp = createWarp(canvas);          // warp.kind is "webgl2" or "2d"
 //   warp.set({photos: [a, b], velocity, landmarks, strip, count});
 //   warp.draw(0.5);                           // or warp.draw(0.5, 128), smaller, or warp.draw(0.5, 512, 1) with B's fur
+//   warp.drawRow([0, 0.5, 1], 128);           // side by side
 //
 // photos: ImageData, square and equally large, the frame and 1/8 of its side of margin around; the canvas gets the
-// frame's size. velocity: 2·32·32 numbers (x, then y), of A's places towards B's, in sides. landmarks: 2·3·2 numbers,
+// size of what is drawn. velocity: 2·32·32 numbers (x, then y), of A's places towards B's, in sides. landmarks: 2·3·2 numbers,
 // left eye, right eye and nose of A and of B, as (x, y) in shares of the frame. strip: ImageData, `count` pictures of
 // 64×64 side by side, the model's from A to B.
 
 const GRID = 32, LOW = 64, MARGIN = 1 / 8, VIEW = 1 + 2 * MARGIN, SQUARINGS = 5;
 const COARSE = 1 / 16, FINE = 1 / 128, SWITCH = 0.16, DOMINANT = 0.12, RADII = [0.12, 0.12, 0.1], IRIS = 0.07;
+const KEPT = 64; // shares whose way is remembered
 
 export function createWarp(canvas, {kind = "webgl2"} = {}) {
   const gl = kind === "webgl2" && canvas.getContext("webgl2", {preserveDrawingBuffer: true});
@@ -25,10 +27,13 @@ export function createWarp(canvas, {kind = "webgl2"} = {}) {
       if (before?.cats !== scene.cats) painter.set(scene);
     },
     draw(share, most = scene?.size, fur = share) {
+      this.drawRow([share], most, [fur]);
+    },
+    drawRow(shares, most = scene?.size, furs = shares) {
       if (!scene) return;
-      const size = Math.min(most, scene.size);
-      if (canvas.width !== size) canvas.width = canvas.height = size;
-      painter.draw(frame(scene, clamp(share), clamp(fur)), size);
+      const size = Math.min(most, scene.size), width = size * shares.length;
+      if (canvas.width !== width || canvas.height !== size) Object.assign(canvas, {width, height: size});
+      shares.forEach((share, i) => painter.draw(frame(scene, clamp(share), clamp(furs[i])), size, i * size));
     },
   };
 }
@@ -145,8 +150,16 @@ const known = new WeakMap();
 /** @param {any} parts of `set` */
 function prepare({strip, count, ...cats}) {
   if (!known.has(cats.photos)) known.set(cats.photos, prepareCats(cats));
-  const models = Array.from({length: count}, (_, i) => blur(toPlanes(strip, LOW, i * LOW), COARSE * LOW)), prepared = known.get(cats.photos);
-  return {...prepared, cats: prepared, models};
+  const prepared = known.get(cats.photos), models = new Array(count), last = count - 1;
+  const at = number => (models[number] ??= blur(toPlanes(strip, LOW, number * LOW), COARSE * LOW));
+  // the model's picture at a share, between the two of its strip that are near
+  const modelAt = t => {
+    const place = t * last, number = Math.floor(place), part = place - number, before = at(number).values;
+    if (!part) return before;
+    const after = at(number + 1).values;
+    return before.map((value, i) => value + (after[i] - value) * part);
+  };
+  return {...prepared, cats: prepared, modelAt};
 }
 
 function prepareCats({photos, velocity, landmarks}) {
@@ -155,7 +168,7 @@ function prepareCats({photos, velocity, landmarks}) {
   const base = full.map(photo => blur(shrink(photo, wide >> 1), (FINE * size) / 2));
   const coarse = base.map(photo => blur(shrink(photo, Math.round(LOW * VIEW)), COARSE * LOW));
   const scene = {photos, full, base, coarse, velocity, landmarks, size};
-  return {...scene, likeness: likeness(scene), when: dominance(scene)};
+  return {...scene, likeness: likeness(scene), when: dominance(scene), ways: new Map()};
 }
 
 // How alike the fine bands of the two are where they meet half way, as a plane of 32×32.
@@ -206,17 +219,25 @@ function dominance({full, landmarks}) {
 
 // What is small and changes with the share t and that of the fur: displacements (32×32), what is added (64×64, with s)
 // and g (64×64).
-function frame(scene, t, f) {
+function frame({cats, modelAt, size}, t, f) {
+  const key = `${t} ${f}`;
+  if (!cats.ways.has(key) && cats.ways.size >= KEPT) cats.ways.clear();
+  if (!cats.ways.has(key)) cats.ways.set(key, wayAt(cats, t, f));
+  const {moved, rest, part, gain} = cats.ways.get(key), added = {...rest, values: rest.values.slice()}, model = modelAt(t), cells = LOW * LOW;
+  for (let i = 0; i < 3 * cells; i++) added.values[i] += model[i] * part[i % cells];
+  return {size, full: cats.full, base: cats.base, moved, added, gain};
+}
+
+// Of these, what is the same for every model, and the part of the model's picture.
+function wayAt(scene, t, f) {
   const moved = [flow(scene.velocity, -t), flow(scene.velocity, 1 - t)], cells = LOW * LOW;
-  const place = Math.min(t * (scene.models.length - 1), scene.models.length - 1.000001), number = Math.max(0, Math.floor(place));
-  const [before, after] = [scene.models[number], scene.models[Math.min(number + 1, scene.models.length - 1)]];
   const rise = Math.min(1, Math.max(0, (f - scene.when + SWITCH) / (2 * SWITCH))), over = rise * rise * (3 - 2 * rise);
   const points = RADII.map((radius, k) => ({
     x: scene.landmarks[2 * k] * (1 - t) + scene.landmarks[6 + 2 * k] * t,
     y: scene.landmarks[2 * k + 1] * (1 - t) + scene.landmarks[7 + 2 * k] * t,
     radius,
   }));
-  const weight = Math.sin(Math.PI * t) ** 2, added = planes(LOW, 4), gain = planes(LOW, 1);
+  const weight = Math.sin(Math.PI * t) ** 2, rest = planes(LOW, 4), gain = planes(LOW, 1), part = new Float32Array(cells);
   const movedA = spot(), movedB = spot(), a = spot(), b = spot(), alike = spot();
   each(LOW, (i, x, y) => {
     let away = 1, beside = 1;
@@ -231,14 +252,14 @@ function frame(scene, t, f) {
     look(moved[1], x, y, movedB);
     look(scene.coarse[0], within(x + movedA[0]), within(y + movedA[1]), a);
     look(scene.coarse[1], within(x + movedB[0]), within(y + movedB[1]), b);
+    part[i] = weight * beside;
     for (let c = 0; c < 3; c++) {
-      const from = c * cells + i, model = before.values[from] + (after.values[from] - before.values[from]) * (place - number);
       const mean = a[c] + (b[c] - a[c]) * t;
-      added.values[from] = (mean + (model - mean) * weight - (a[c] + (b[c] - a[c]) * s)) * beside;
+      rest.values[c * cells + i] = (mean * (1 - weight) - (a[c] + (b[c] - a[c]) * s)) * beside;
     }
-    added.values[3 * cells + i] = s;
+    rest.values[3 * cells + i] = s;
   });
-  return {scene, moved, added, gain};
+  return {moved, rest, part, gain};
 }
 
 // Where pixels would be left out, the photo is looked at as it is when it is small.
@@ -247,7 +268,7 @@ const isSmall = (size, whole) => size <= whole / 2;
 function onCanvas(context) {
   return {
     set() {},
-    draw({scene: {full, base, size: whole}, moved, added, gain}, size) {
+    draw({size: whole, full, base, moved, added, gain}, size, left) {
       const picture = new ImageData(size, size), photos = isSmall(size, whole) ? base : full;
       const more = spot(), movedA = spot(), movedB = spot(), [fineA, fineB, restA, restB, gains] = Array.from({length: 5}, spot);
       each(size, (i, x, y) => {
@@ -265,7 +286,7 @@ function onCanvas(context) {
         }
         picture.data[4 * i + 3] = 255;
       });
-      context.putImageData(picture, 0, 0);
+      context.putImageData(picture, left, 0);
     },
   };
 }
@@ -278,7 +299,8 @@ void main() {
   gl_Position = vec4(corner * 2.0 - 1.0, 0, 1);
 }`;
 
-// Cubic interpolation (a = -0.75, as torch's) of 4×4 pixels by 9 bilinear looks: the two middle ones are one.
+// Cubic interpolation (a = -0.75, as torch's) of 4×4 pixels by 5 bilinear looks: the two middle ones are one, and the
+// corners, which weigh next to nothing, are left out (Jimenez, Filmic SMAA, SIGGRAPH 2016).
 const FRAGMENT = `#version 300 es
 precision highp float;
 uniform sampler2D photoA, photoB, baseA, baseB, flows, added, gains;
@@ -286,6 +308,9 @@ uniform bool small;
 in vec2 place;
 out vec4 colour;
 const float margin = ${MARGIN};
+vec3 look(sampler2D photo, float x, float y) {
+  return textureLod(photo, vec2(x, y), 0.0).rgb;
+}
 vec3 cubic(sampler2D photo, vec2 p) {
   vec2 size = vec2(textureSize(photo, 0)), q = p * size - 0.5, i = floor(q), f = q - i, e = 1.0 - f;
   const float a = -0.75;
@@ -293,12 +318,10 @@ vec3 cubic(sampler2D photo, vec2 p) {
   vec2 w1 = ((a + 2.0) * f - (a + 3.0)) * f * f + 1.0, w2 = ((a + 2.0) * e - (a + 3.0)) * e * e + 1.0;
   vec2 w3 = 1.0 - w0 - w1 - w2, w12 = w1 + w2;
   vec2 p0 = (i - 0.5) / size, p12 = (i + 0.5 + w2 / w12) / size, p3 = (i + 2.5) / size;
-  return (texture(photo, vec2(p0.x, p0.y)).rgb * w0.x + texture(photo, vec2(p12.x, p0.y)).rgb * w12.x
-      + texture(photo, vec2(p3.x, p0.y)).rgb * w3.x) * w0.y
-    + (texture(photo, vec2(p0.x, p12.y)).rgb * w0.x + texture(photo, vec2(p12.x, p12.y)).rgb * w12.x
-      + texture(photo, vec2(p3.x, p12.y)).rgb * w3.x) * w12.y
-    + (texture(photo, vec2(p0.x, p3.y)).rgb * w0.x + texture(photo, vec2(p12.x, p3.y)).rgb * w12.x
-      + texture(photo, vec2(p3.x, p3.y)).rgb * w3.x) * w3.y;
+  vec3 sum = look(photo, p12.x, p12.y) * w12.x * w12.y
+    + (look(photo, p0.x, p12.y) * w0.x + look(photo, p3.x, p12.y) * w3.x) * w12.y
+    + (look(photo, p12.x, p0.y) * w0.y + look(photo, p12.x, p3.y) * w3.y) * w12.x;
+  return sum / (w12.x + w12.y - w12.x * w12.y);
 }
 void main() {
   vec4 moved = texture(flows, place), more = texture(added, place);
@@ -333,7 +356,7 @@ function onGpu(gl) {
     gl.activeTexture(gl.TEXTURE0 + unit);
     gl.bindTexture(gl.TEXTURE_2D, texture);
     for (const [key, value] of [
-      [gl.TEXTURE_MIN_FILTER, gl.LINEAR], [gl.TEXTURE_MAG_FILTER, gl.LINEAR], [gl.TEXTURE_WRAP_S, wrap], [gl.TEXTURE_WRAP_T, wrap],
+      [gl.TEXTURE_MIN_FILTER, unit < 2 ? gl.LINEAR_MIPMAP_NEAREST : gl.LINEAR], [gl.TEXTURE_MAG_FILTER, gl.LINEAR], [gl.TEXTURE_WRAP_S, wrap], [gl.TEXTURE_WRAP_T, wrap],
     ]) gl.texParameteri(gl.TEXTURE_2D, key, value);
     return unit;
   });
@@ -356,14 +379,9 @@ function onGpu(gl) {
       });
       base.forEach((photo, k) => load(2 + k, photo, 4));
     },
-    draw({scene, moved, added, gain}, size) {
-      const fewer = isSmall(size, scene.size);
-      gl.viewport(0, 0, size, size);
-      gl.uniform1i(small, Number(fewer));
-      for (const unit of [0, 1]) {
-        gl.activeTexture(gl.TEXTURE0 + unit);
-        gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, fewer ? gl.LINEAR_MIPMAP_LINEAR : gl.LINEAR);
-      }
+    draw({size: whole, moved, added, gain}, size, left) {
+      gl.viewport(left, 0, size, size);
+      gl.uniform1i(small, Number(isSmall(size, whole)));
       const [a, b] = moved, flows = planes(GRID, 4);
       flows.values.set(a.values);
       flows.values.set(b.values, a.values.length);

@@ -17,7 +17,7 @@ from tests.conftest import draw_cat
 
 SIDE = 128
 DRAW = """
-async ({kind, photos, wide, velocity, landmarks, strip, count, shares, side, furs}) => {
+async ({kind, photos, wide, velocity, landmarks, strip, count, shares, side, furs, row}) => {
   const {createWarp} = await import("/warp.js");
   const pixels = (text, width, height) =>
     new ImageData(Uint8ClampedArray.from(atob(text), c => c.charCodeAt(0)), width, height);
@@ -25,13 +25,14 @@ async ({kind, photos, wide, velocity, landmarks, strip, count, shares, side, fur
   warp.set({photos: photos.map(text => pixels(text, wide, wide)), velocity, landmarks,
             strip: pixels(strip, 64 * count, 64), count});
   const drawn = [];
+  if (row) warp.drawRow(shares, side ?? undefined, furs ?? undefined);
   for (const [i, share] of shares.entries()) {
-    warp.draw(share, side ?? undefined, furs?.[i]);
-    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
-    copy.drawImage(canvas, 0, 0);
-    drawn.push([...copy.getImageData(0, 0, canvas.width, canvas.height).data]);
+    if (!row) warp.draw(share, side ?? undefined, furs?.[i]);
+    const size = canvas.height, copy = new OffscreenCanvas(size, size).getContext("2d");
+    copy.drawImage(canvas, row ? -i * size : 0, 0);
+    drawn.push([...copy.getImageData(0, 0, size, size).data]);
   }
-  return {kind: warp.kind, side: canvas.width, drawn};
+  return {kind: warp.kind, side: canvas.height, drawn};
 }
 """
 
@@ -61,11 +62,11 @@ def rgba(picture: Image.Image) -> str:
 
 
 def draw(
-    page: Page, kind: str, photos, velocity, landmarks, strip, shares, side=None, furs=None
+    page: Page, kind: str, photos, velocity, landmarks, strip, shares, side=None, furs=None, row=False
 ) -> tuple[str, np.ndarray]:
     """Which kind drew, and the pictures (N, S, S, 3)."""
     count = len(strip)
-    row = Image.fromarray(np.concatenate([np.asarray(frame) for frame in strip], axis=1))
+    strip_row = Image.fromarray(np.concatenate([np.asarray(frame) for frame in strip], axis=1))
     answer = page.evaluate(
         DRAW,
         {
@@ -74,11 +75,12 @@ def draw(
             "wide": photos[0].width,
             "velocity": velocity.flatten().tolist(),
             "landmarks": landmarks.flatten().tolist(),
-            "strip": rgba(row),
+            "strip": rgba(strip_row),
             "count": count,
             "shares": shares,
             "side": side,
             "furs": furs,
+            "row": row,
         },
     )
     side = answer["side"]
@@ -150,3 +152,12 @@ def test_a_smaller_picture_is_the_large_one_shrunk(page: Page, kind: str):
         assert np.abs(picture - np.asarray(shrunk, np.float32)).mean() < 4
     _, again = draw(page, kind, *pair, [0.3], 2 * SIDE)
     assert np.array_equal(again[0], large[0])  # not enlarged
+
+
+@pytest.mark.parametrize("kind", ["webgl2", "2d"])
+@pytest.mark.parametrize("side", [SIDE, SIDE // 4])
+def test_pictures_side_by_side_are_those_drawn_alone(page: Page, kind: str, side: int):
+    pair, shares, furs = make_pair(), [0, 0.4, 1], [0.2, 0.4, 0.9]
+    _, alone = draw(page, kind, *pair, shares, side, furs)
+    _, row = draw(page, kind, *pair, shares, side, furs, row=True)
+    assert row.shape == alone.shape and np.abs(row - alone).max() <= 1

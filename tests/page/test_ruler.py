@@ -135,7 +135,8 @@ def test_the_child_breathes_once_until_it_is_touched_and_keeps_its_share(browser
     page.wait_for_function("document.querySelector('kitten-morph')?.breath === 'on'")
     page.mouse.move(640, 650)
     page.mouse.down()
-    page.wait_for_function("document.querySelector('kitten-morph').sway === 0", timeout=1000)
+    assert page.evaluate("document.querySelector('kitten-morph').breath") == "over"
+    page.wait_for_function("document.querySelector('kitten-morph').sway === 0")
     assert page.evaluate(PLACE)[0] == 0.5
     page.close()
 

@@ -282,6 +282,18 @@ def train_painter(args: argparse.Namespace, name: str, faces: Faces, device: tor
     return train_painted(name, faces, source, args.out, load_nets(device), config, **how)
 
 
+def train_on_space(arguments: str) -> None:
+    """What a training Space does, with the words of CATVAE_TRAIN as its arguments."""
+    from catvae.page.trainer import train_and_pause
+
+    with command_line("train_space.py"):
+        try:
+            words = shlex.split(arguments)
+        except ValueError as error:
+            raise SettingError(f"CATVAE_TRAIN must be arguments as a shell reads them ({error})") from error
+        train_and_pause([sys.executable, __file__, *words])
+
+
 def main() -> None:
     with command_line("train_space.py"), ExitStack() as held:
         args = parse()
@@ -296,8 +308,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) == 1 and (arguments := os.environ.get("CATVAE_TRAIN")):
-        from catvae.page.trainer import train_and_pause
-
-        train_and_pause([sys.executable, __file__, *shlex.split(arguments)])
+        train_on_space(arguments)
     else:
         main()

@@ -77,6 +77,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
         raise SettingError("--also and --readme need --out FOLDER")
     if args.readme:
         split_page(args.readme)  # whether it has a place for the table is known before minutes of measuring
+        check_writable(args.readme.parent)
     keep_freed_memory()
     faces = load_faces(cut_source(args.data, args.cut, args.faces), column=args.column, limit=args.limit)
     print(faces.report, file=sys.stderr)

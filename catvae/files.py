@@ -7,6 +7,11 @@ import math
 import os
 import re
 import tempfile
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +31,7 @@ MANIFEST = "mixer.json"  # in a folder that `catvae export-web` wrote
 ADVICE = "restore it with git, copy it again, or train it with train_space.py"
 
 PORT = 7860
+MOST = 1e9  # of a number that is set: more seconds than that no clock can wait
 
 UMASK = os.umask(0o022)  # it can be read only by setting it, and only now there is no other thread
 os.umask(UMASK)
@@ -37,14 +43,14 @@ def setting(name: str) -> str | None:
 
 
 def number_setting(name: str, default: float) -> float:
-    """The number above 0 of that name in the environment. Raises SettingError for anything else."""
+    """The number of that name in the environment, above 0 and at most 1e9. Raises SettingError for anything else."""
     value = setting(name)
     try:
         number = default if value is None else float(value)
     except ValueError:
         number = math.nan
-    if not 0 < number < math.inf:
-        raise SettingError(f"{name} must be a number above 0, not {value!r}")
+    if not 0 < number <= MOST:
+        raise SettingError(f"{name} must be a number above 0 and at most {MOST:g}, not {value!r}")
     return number
 
 
@@ -102,6 +108,27 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def holding(folder: Path) -> Iterator[None]:
+    """Within it no other process holds this folder. The hold goes with the process, however that ends.
+
+    Raises BlockingIOError where another one holds it. On Windows, and on disks that have no locks, nothing is held.
+    """
+    handle = os.open(folder, os.O_RDONLY) if fcntl else None
+    try:
+        if fcntl and handle is not None:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise
+            except OSError:
+                pass  # a disk of the network that has no locks
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def sweep(folder: Path) -> None:

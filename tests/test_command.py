@@ -1,7 +1,9 @@
 """The command line: what it mixes, what it refuses, and what it leaves to a traceback."""
 
+import errno
 import io
 import os
+import runpy
 import sys
 
 import numpy as np
@@ -13,6 +15,7 @@ from catvae import VAEConfig, load_variant, mix
 from catvae import __main__ as command
 from catvae.errors import SettingError
 from catvae.files import example_kittens, replacing, sweep
+from catvae.training.progress import locked
 from tests.conftest import draw_cat
 
 A, _, _, B, *_ = example_kittens()
@@ -96,6 +99,8 @@ def test_a_bug_shows_its_traceback(monkeypatch, tmp_path):
         (["--data", ""], "--data: must not be empty"),
         (["--data", "na\udcffme"], "--data: must be UTF-8"),
         (["--push-to-hub", ""], "--push-to-hub: must not be empty"),
+        (["--push-to-hub", "kitten"], "kitten"),
+        (["--push-to-hub", "owner/cats", "--revision", "a b"], "a b"),
         (["--out", __file__], "cannot be written (a file has the name of a folder)"),
         (["--out", f"{__file__}/deep/folder"], f"({__file__}: a file has the name of a folder)"),
         (["--out", "/proc/catvae"], "/proc/catvae: cannot be written"),
@@ -184,6 +189,51 @@ def test_the_folder_of_an_evaluation_is_tried_before_minutes_of_measuring(monkey
     monkeypatch.setattr(command, "load_faces", lambda *_, **__: pytest.fail("read the faces"))
     with pytest.raises(SystemExit, match="cannot be written"):
         run(monkeypatch, "evaluate", "--out", f"{__file__}/report")
+
+
+def test_the_page_of_an_evaluation_is_tried_before_it_too(monkeypatch, tmp_path):
+    pytest.importorskip("matplotlib")
+    tried = []
+    monkeypatch.setattr(command, "split_page", lambda page: None)
+    monkeypatch.setattr(command, "check_writable", tried.append)
+    monkeypatch.setattr(command, "load_faces", lambda *_, **__: sys.exit("read the faces"))
+    with pytest.raises(SystemExit, match="read the faces"):
+        run(monkeypatch, "evaluate", "--out", tmp_path / "out", "--readme", tmp_path / "docs" / "page.md")
+    assert tried == [tmp_path / "out", tmp_path / "docs"]
+
+
+@pytest.mark.parametrize(
+    "words", [("cut", "PHOTOS", __file__), ("figures", "--out", __file__)], ids=lambda words: words[0]
+)
+def test_a_file_in_place_of_a_folder_is_one_sentence(words, monkeypatch, tmp_path):
+    draw_cat(1).save(tmp_path / "cat.png")
+    monkeypatch.setattr(command, "make_figures", lambda _: {"v6": Image.new("RGB", (8, 8))})
+    with pytest.raises(SystemExit) as stopped:
+        run(monkeypatch, *[tmp_path if word == "PHOTOS" else word for word in words])
+    assert "test_command.py" in str(stopped.value) and "\n" not in str(stopped.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("PORT", "abc"), ("CATVAE_TRAIN", "--epochs '1")])
+def test_a_training_space_refuses_what_it_cannot_do_in_one_line(name, value, monkeypatch):
+    monkeypatch.setenv("CATVAE_TRAIN", "--epochs 1")
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["train_space.py"])
+    monkeypatch.setattr("catvae.page.trainer.catch_stops", lambda: pytest.fail("it begins"))
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(train_space.__file__, run_name="__main__")
+    assert str(stopped.value).startswith(f"train_space.py: {name} must be ") and "\n" not in stopped.value.code
+
+
+def test_a_disk_without_locks_is_trained_on(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with locked(tmp_path / "run"):
+        (tmp_path / "run" / "kept").write_text("whole")
+    assert (tmp_path / "run" / "kept").read_text() == "whole"
 
 
 def test_a_device_is_no_photo(monkeypatch, tmp_path):

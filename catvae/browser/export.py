@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from catvae.browser.fullsize import export_fullsize
 from catvae.browser.graphs import PRECISIONS, Decoder, Encoder, Painting, open_graph, save_graph
 from catvae.browser.packages import copy_packages
 from catvae.errors import CheckpointError, SettingError
-from catvae.files import LICENSE, MANIFEST, check_writable, read_json
+from catvae.files import LICENSE, MANIFEST, check_writable, holding, read_json
 from catvae.images import make_strip, to_bytes, to_tensor
 from catvae.latents import load_latents
 from catvae.machine import to_memory_format
@@ -83,9 +83,17 @@ def export_web(
     out = out.resolve()  # "." has a name too
     check_writable(out.parent)
     partial = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    partial.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        try:
+            held.enter_context(holding(partial))
+        except BlockingIOError as error:
+            raise SettingError(
+                f"{out} is being written by another export: wait for it, or name another folder"
+            ) from error
+        held.callback(shutil.rmtree, partial, ignore_errors=True)
+        for left in partial.iterdir():  # by an export that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         for path in WEB.rglob("*"):
             copy = partial / path.relative_to(WEB)
             if path.is_file() and path.name not in OF_THE_APP:
@@ -121,8 +129,6 @@ def export_web(
         if out.exists():
             shutil.rmtree(out)
         partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return checks
 
 
@@ -231,7 +237,7 @@ def _write_cats(out: Path) -> None:
     (out / "cats").mkdir()
     for name in CATS:
         if photo_of(name).suffix == ".jpg":
-            shutil.copy(photo_of(name), out / "cats")
+            shutil.copyfile(photo_of(name), out / "cats" / photo_of(name).name)  # no modes, which some disks refuse
 
 
 def _write_manifest(out: Path, content: dict, networks: dict[str, dict[str, str]], weights: str) -> None:

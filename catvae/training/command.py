@@ -8,7 +8,7 @@ from typing import TypeVar
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from catvae.errors import command_line
+from catvae.errors import Arguments, command_line
 from catvae.files import replacing, writing
 
 PHOTO_LICENSE = "CC-BY-SA-4.0"  # of the photos of the Oxford-IIIT Pet dataset, and of what learned from them
@@ -31,13 +31,11 @@ def run(
 ) -> None:
     """The command `python -m catvae.training.NAME`: it has `save` write what `train` gives to --out, by default a file
     of the name of the `weights` in use."""
-    parser = argparse.ArgumentParser(
-        prog=f"python -m catvae.training.{name}", description=(description or "").partition("\n")[0]
-    )
+    parser = Arguments(prog=f"python -m catvae.training.{name}", description=(description or "").partition("\n")[0])
     add_arguments(parser)
     parser.add_argument("--out", type=Path, default=Path(weights.name))
-    args = parser.parse_args()
     with command_line(name, stopped):
+        args = parser.parse_args()
         with writing(args.out):  # known before it is trained
             args.out.parent.mkdir(parents=True, exist_ok=True)
         trained = train(args)

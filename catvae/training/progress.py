@@ -1,24 +1,18 @@
 """How far a run has come: its state on disk after every epoch, its history, and its end."""
 
 import csv
-import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks
-    fcntl = None
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from catvae.errors import TrainingError, UserError
-from catvae.files import WEIGHTS, read_json, replacing, sweep, write_json, writing
+from catvae.files import WEIGHTS, holding, read_json, replacing, sweep, write_json, writing
 from catvae.images import make_sheet, to_pil
 from catvae.latents import LATENTS, fit_latents, save_latents
 from catvae.machine import by_first
@@ -53,24 +47,17 @@ def locked(folder: Path) -> Iterator[None]:
     made = [path for path in (folder, folder.parent) if not path.exists()]
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY) if fcntl else None
-    try:
+    with ExitStack() as held:
+        held.callback(drop_empty, *made)
         with saving(folder):
-            if fcntl and handle is not None:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise TrainingError(f"{folder} is in use by another run: name another --out") from error
-                except OSError:
-                    pass  # a disk of the network that has no locks
+            try:
+                held.enter_context(holding(folder))
+            except BlockingIOError as error:
+                raise TrainingError(f"{folder} is in use by another run: name another --out") from error
             for partial in folder.glob("*.partial"):
                 partial.unlink()
             tempfile.TemporaryFile(dir=folder).close()
         yield
-    finally:
-        if handle is not None:
-            os.close(handle)
-        drop_empty(*made)
 
 
 def drop_empty(*folders: Path) -> None:

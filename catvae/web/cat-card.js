@@ -1,8 +1,8 @@
 // <kitten-cat side="a">: the card of one cat, with ways to bring a photo, the square on it, and the examples.
 
 import {LONGEST, describe, kindOf, nameOf, titleOf} from "./cats.js";
-import {drawing, fill, h, rove, say} from "./dom.js";
-import {newCanvas, paint} from "./draw.js";
+import {drawing, fill, h, rove, say, sentenceOf} from "./dom.js";
+import {newCanvas, paint, toBlob} from "./draw.js";
 import {Part} from "./part.js";
 import {shelfOf, tileOf} from "./shelf.js";
 import {squareTool} from "./square.js";
@@ -179,7 +179,8 @@ export class CatCard extends Part {
       const canvas = newCanvas(parts.video.videoWidth, {height: parts.video.videoHeight});
       if (!canvas.width) return;
       paint(canvas, parts.video);
-      canvas.toBlob(blob => blob && store.photo(side, new File([blob], "webcam.jpg", {type: "image/jpeg"})), "image/jpeg", 0.95);
+      const taken = toBlob(canvas, "image/jpeg", 0.95);
+      taken.then(blob => store.photo(side, new File([blob], "webcam.jpg", {type: "image/jpeg"})), error => this.refuse(sentenceOf(error, words)));
       parts.webcam.close();
     }}, words.camera_take)], () => this.stopCamera());
   }

@@ -1,5 +1,7 @@
 // How a face is drawn: every picture of 64×64 pixels comes to the screen, and into files, through here.
 
+import {MixerError} from "./dom.js";
+
 export const SIDE = 64;
 
 /** @typedef {HTMLCanvasElement | ImageBitmap} Picture */
@@ -68,9 +70,12 @@ export function fromPicture(picture) {
   return canvas;
 }
 
-/** A picture as PNG. @param {any} picture @returns {Promise<Blob>} */
-export const toBlob = picture => new Promise((resolve, reject) =>
-  picture.toBlob((/** @type {Blob | null} */ blob) => (blob ? resolve(blob) : reject(new RangeError("no memory for the picture")))));
+/** A picture as the bytes of a file, PNG by default. @param {any} picture @param {string} [type] @param {number} [quality]
+ * @returns {Promise<Blob>} */
+export const toBlob = (picture, type, quality) => new Promise((resolve, reject) => {
+  if (!readsTrue()) throw new MixerError("noise", "canvases are not read as they are drawn");
+  picture.toBlob((/** @type {Blob | null} */ blob) => (blob ? resolve(blob) : reject(new MixerError("memory", "no memory for the picture"))), type, quality);
+});
 
 /** One square of a row of pictures. @param {Picture} strip @param {number} index @param {number} [side] */
 export function pieceOf(strip, index, side = SIDE) {

@@ -36,8 +36,7 @@ export function tell({words, parts}, error) {
 export async function keepAs({store, words, parts}, side, picture, kind) {
   const face = newCanvas(64);
   paint(face, picture);
-  const file = await toBlob(face);
-  const kept = await store.bring(side, async () => ({...await store.engine.findFaces(file), kind}));
+  const kept = await store.bring(side, async () => ({...await store.engine.findFaces(await toBlob(face)), kind}));
   say(parts.note, kept ? fill(words.dials_kept, {cat: words[`cat_${side}`]}) : store.sides[side].refusal);
   return kept;
 }

@@ -2,8 +2,8 @@
 
 import {drawCard} from "./card.js";
 import {fileName} from "./cats.js";
-import {MixerError, asMixerError, fill, sentenceOf, shares} from "./dom.js";
-import {newCanvas, penOf} from "./draw.js";
+import {asMixerError, fill, sentenceOf, shares} from "./dom.js";
+import {newCanvas, penOf, toBlob} from "./draw.js";
 
 /** @typedef {import("./state.js").Store} Store */
 
@@ -31,10 +31,8 @@ function enlarge(pictures, side) {
   return canvas;
 }
 
-/** @param {HTMLCanvasElement} canvas @param {string} name @param {string} ending @returns {Promise<File>} */
-const inFile = (canvas, name, ending) => new Promise((resolve, reject) => canvas.toBlob(
-  blob => (blob ? resolve(new File([blob], `${name}.${ending}`, {type: MIME[ending]})) : reject(new MixerError("memory", "no memory for the picture"))),
-  MIME[ending], 0.92));
+/** @param {HTMLCanvasElement} canvas @param {string} name @param {string} ending */
+const inFile = async (canvas, name, ending) => new File([await toBlob(canvas, MIME[ending], 0.92)], `${name}.${ending}`, {type: MIME[ending]});
 
 /** @param {Store} store @param {string} kind */
 async function film(store, kind) {

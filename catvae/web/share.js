@@ -22,7 +22,8 @@ const gradioApp = store =>
 
 /** @param {import("./state.js").Store} store */
 function component(store) {
-  const attributes = Object.entries({...store.link(), lang: store.language}).map(([key, value]) => ` ${key}="${escaped(value)}"`).join("");
+  const wish = Object.entries({...store.link(), lang: store.chosen ? store.language : ""}).filter(([, value]) => value);
+  const attributes = wish.map(([key, value]) => ` ${key}="${escaped(value)}"`).join("");
   return `<script type="module" src="${new URL("kitten-mixer.js", store.home)}"></script>\n<kitten-mixer${attributes}>\n` +
     `  <img src="${new URL("preview.jpg", store.home)}" alt="">\n</kitten-mixer>`;
 }

@@ -106,8 +106,11 @@ export class Store extends EventTarget {
   async open(engine, wish, {home, keeps = false}) {
     Object.assign(this, {home, keeps});
     this.use(engine);
-    const kept = keeps ? await recall() : null;
-    this.next = this.read(kept?.choice ?? wish);
+    const asked = this.next = this.read(wish), kept = keeps ? await recall() : null;
+    if (kept) { // what attributes have changed meanwhile counts
+      const changed = Object.entries(this.choice).filter(([key, value]) => /** @type {any} */ (asked)[key] !== value);
+      this.next = {...this.read(kept.choice), ...Object.fromEntries(changed)};
+    }
     this.isReady(this);
     this.tell("choice");
     await this.change(kept ? await this.restore(kept.cats) : {});
@@ -171,7 +174,16 @@ export class Store extends EventTarget {
 
   async remember() {
     if (!this.keeps || !this.state) return;
-    const {a, b, ...rest} = this.state, cats = /** @type {Record<string, any>} */ ({});
+    try {
+      await this.keepState(this.state);
+    } catch (error) {
+      console.warn("kitten-mixer:", error); // a browser that protects its visitor gives no canvas's pixels
+    }
+  }
+
+  /** @param {State} state */
+  async keepState(state) {
+    const {a, b, ...rest} = state, cats = /** @type {Record<string, any>} */ ({});
     for (const [side, cat] of Object.entries({a, b})) {
       if (cat.name) continue;
       const {kind, called, number, square, byHand} = cat, file = cat.photo?.file ?? await toBlob(cat.face);

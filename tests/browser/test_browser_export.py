@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,10 +12,11 @@ import pytest
 import torch
 from huggingface_hub import RepoCard
 
-from catvae.browser.export import Check, _refuse, export_web
+from catvae.browser.export import Check, _refuse, _write_cats, export_web
 from catvae.browser.graphs import open_graph, weights_path
 from catvae.browser.packages import PACKAGES, Package, _find
 from catvae.errors import CheckpointError, HubError, MissingPackageError, SettingError
+from catvae.files import holding
 from catvae.images import to_tensor
 from catvae.model import load_variant
 from catvae.publishing.web import publish_web, web_snippet
@@ -122,6 +124,33 @@ def test_an_export_that_cannot_be_is_refused_and_leaves_nothing(tmp_path):
     with pytest.raises(CheckpointError, match="holds no model"):
         export_web(tmp_path / "web", checkpoints=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_two_exports_never_share_a_folder(tmp_path):
+    (tmp_path / "web.partial").mkdir()
+    (tmp_path / "web.partial" / "half").write_text("of another one")
+    with holding(tmp_path / "web.partial"), pytest.raises(SettingError, match="web is being written by another export"):
+        export_web(tmp_path / "web")
+    assert (tmp_path / "web.partial" / "half").read_text() == "of another one"
+
+
+def test_example_cats_are_written_to_a_disk_without_modes(tmp_path, monkeypatch):
+    def refuse(*_, **__) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    _write_cats(tmp_path)
+    assert len(list((tmp_path / "cats").glob("*.jpg"))) > 20
+
+
+def test_a_cache_that_cannot_be_is_named(tmp_path, monkeypatch):
+    npm = tmp_path / "npm"
+    npm.write_text("#!/bin/sh\n")
+    npm.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("XDG_CACHE_HOME", f"{npm}/x")
+    with pytest.raises(SettingError, match="cannot be written .*XDG_CACHE_HOME"):
+        _find(PACKAGES[0])
 
 
 def test_pictures_that_differ_are_refused():

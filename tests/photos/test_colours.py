@@ -179,3 +179,12 @@ def test_an_animation_is_its_first_frame_as_a_browser_shows_it(content, painted)
 def test_around_a_small_frame_is_grey():
     image = open_image(gif_of_a_part(False))
     assert image.getpixel((0, 0)) == NEUTRAL_GREY and image.getpixel((20, 20)) == (0, 0, 255)
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_heic_brighter_than_a_screen_is_read_as_a_png_that_tells_the_same(transfer):
+    content = (ROOT / "tests" / "phone.heic").read_bytes()
+    place = content.index(b"colrnclx") + 8
+    told = content[:place] + struct.pack(">HH", 9, transfer) + content[place + 4 :]
+    png = with_chunk(encode(Image.fromarray(ours(content).astype(np.uint8)), "PNG"), cicp(9, transfer))
+    assert abs(ours(told) - ours(png)).max() <= 4 < abs(ours(told) - ours(content)).max()

@@ -6,7 +6,7 @@ import zlib
 import datasets
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
 from catvae.errors import ImageError
 from catvae.photos.decode import open_image
@@ -188,3 +188,16 @@ def test_profiles_of_palettes_and_long_ones_are_honoured():
         with_chunk(encode(palette.convert("RGB"), "PNG"), long),
     ):
         assert (np.asarray(open_image(content)) == expected).all()
+
+
+def test_a_large_jpeg_is_decoded_at_no_more_than_half_its_size(monkeypatch):
+    """Its decoder halves as it reads."""
+    seen, load = [], ImageFile.ImageFile.load
+
+    def note(image):
+        seen.append(image.size)
+        return load(image)
+
+    content = encode(Image.new("RGB", (4200, 4200), "tan"), "JPEG")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", note)
+    assert open_image(content).size == seen[0] == (2100, 2100)

@@ -316,3 +316,15 @@ def test_a_head_needs_photos_with_faces(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="takes for a face"):
         cat_head.main()
+
+
+def test_a_name_that_is_not_utf8_is_reported_as_it_is(tmp_path: Path):
+    save_checkpoint(tmp_path / "models" / "v6", CatVAE(), 0.005, {})
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    ground(300, 200).save(photos / "wall.png")
+    (photos / "wall.png").rename(photos / "cat \udcff.png")
+    evaluate_faces(photos, tmp_path / "faces.html", checkpoints=tmp_path / "models")
+    assert "cat " in (tmp_path / "faces.html").read_text(encoding="utf-8")
+    (row,) = json.loads((tmp_path / "faces.json").read_text(encoding="utf-8"))["files"]
+    assert row["file"] == "cat \udcff.png"

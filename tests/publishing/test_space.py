@@ -9,15 +9,17 @@ from collections import deque
 from pathlib import Path
 from urllib.request import urlopen
 
+import gradio
 import pytest
 from gradio_client import Client, handle_file
 from huggingface_hub import RepoCard
+from starlette.testclient import TestClient
 
 from catvae.download import FILES
 from catvae.errors import HubError
 from catvae.latents import LATENTS
 from catvae.model import FIRST_SET
-from catvae.page.trainer import _train, pause
+from catvae.page.trainer import _train, pause, train_and_pause
 from catvae.publishing.faces import push_faces
 from catvae.publishing.spaces import embed_snippets, lock_for, publish_space, publish_trainer
 from catvae.training.data import load_faces
@@ -351,3 +353,24 @@ def test_a_job_trains_with_the_script_alone(hub, cat_folder, tmp_path):
     modules = set(done.stdout.splitlines()[-1].split())
     assert "torch" in modules
     assert not modules & {"gradio", "matplotlib", "starlette.applications", "cachetools", "av", "skimage"}
+
+
+def test_the_page_of_a_training_space_opens_no_route_that_it_does_not_need(monkeypatch):
+    """Its environment holds a token, and Gradio's proxy would lend it to anyone."""
+    launched, launch = [], gradio.Blocks.launch
+
+    def launch_and_go_on(page, **options) -> None:
+        launched.append((page, launch(page, prevent_thread_lock=True, quiet=True, **options)[0]))
+
+    monkeypatch.setenv("PORT", str(free_port()))
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "127.0.0.1")
+    monkeypatch.setattr("catvae.page.trainer.catch_stops", lambda: None)
+    monkeypatch.setattr("catvae.page.trainer._train", lambda *_: None)
+    monkeypatch.setattr(gradio.Blocks, "launch", launch_and_go_on)
+    train_and_pause([])
+    ((page, app),) = launched
+    client = TestClient(app)
+    assert client.get("/gradio_api/proxy=https://owner-cats.hf.space/file").status_code == 404
+    assert client.post("/gradio_api/process_recording").status_code == 404
+    assert client.get("/").status_code == 200
+    page.close(verbose=False)

@@ -261,3 +261,8 @@ def test_what_is_refused_is_said_in_the_visitor_s_words(app, files):
         event = httpx.post(f"{url}/gradio_api/call/cut", json=data, headers=headers, timeout=60).json()["event_id"]
         answer = httpx.get(f"{url}/gradio_api/call/cut/{event}", timeout=120).text
         assert json.dumps(TEXTS["es"][key].format(cat="A")) in answer, (name, answer)
+
+
+def test_a_photo_does_not_wait_for_pictures_that_are_much_work():
+    with decoders.HEAVY_ONES.lock, ThreadPoolExecutor(1) as pool:
+        assert pool.submit(open_photo, encode(CAT, "JPEG")).result(timeout=30).size == CAT.size

@@ -118,6 +118,12 @@ def test_what_is_closed_is_not_there(app):
         assert client.post(path, files={"files": b"a film"}).status_code == 404
 
 
+def test_no_kind_of_an_answer_is_left_to_a_guess(app):
+    client = TestClient(app)
+    for path in ("/", "/web/mixer.css", "/theme.css", "/web/cats.webp", "/nowhere"):
+        assert client.get(path).headers["x-content-type-options"] == "nosniff", path
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -24,7 +24,7 @@ from catvae.page.header import addresses
 from catvae.page.launch import find_port
 from catvae.serving import weights
 from catvae.serving.limits import MAX_BODY, Limits, visitor
-from catvae.serving.sweep import sweep
+from catvae.serving.sweep import sweep, sweep_in_background
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import load_set
 from tests.conftest import ROOT, draw_cat, running_app
@@ -145,10 +145,10 @@ def test_what_is_no_port_is_said(name, value, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["CATVAE_RATE", "CATVAE_POLL_SECONDS"])
-@pytest.mark.parametrize("value", ["abc", "0", "-1", "nan", "inf", "1e999", "5 a second", "1,5"])
+@pytest.mark.parametrize("value", ["abc", "0", "-1", "nan", "inf", "1e999", "1e300", "5 a second", "1,5"])
 def test_a_setting_that_is_no_number_above_0_is_said(name, value, monkeypatch):
     monkeypatch.setenv(name, value)
-    with pytest.raises(SettingError, match=f"{name} must be a number above 0, not '{value}'"):
+    with pytest.raises(SettingError, match=f"{name} must be a number above 0 and at most 1e.09, not '{value}'"):
         Limits(None) if name == "CATVAE_RATE" else weights.Weights()
 
 
@@ -284,6 +284,16 @@ def test_pictures_of_a_process_before_are_swept_and_young_ones_stay(tmp_path):
     assert sweep(tmp_path) == 2
     assert not old.exists() and young.exists() and outside.exists() and not (tmp_path / "link.jpg").is_symlink()
     outside.unlink()
+
+
+def test_photos_lie_in_no_folder_that_others_can_read(tmp_path, monkeypatch):
+    def refuse(*_, **__) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "photos"))
+    monkeypatch.setattr(os, "chmod", refuse)  # as a disk without modes does
+    with pytest.raises(SettingError, match="photos: cannot be written .Operation not permitted"):
+        sweep_in_background(lambda: None)
 
 
 def test_a_folder_that_grows_too_large_loses_its_oldest_pictures(tmp_path):

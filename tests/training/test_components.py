@@ -1,11 +1,14 @@
 """The file from which the page computes the linear VAE."""
 
 import gzip
+import io
+import sys
 
 import pytest
 import torch
 
 from catvae.errors import CheckpointError
+from catvae.training import components
 from catvae.training.components import COMPONENTS, COUNT, MOST_LOST, most_lost, pack, unpack
 from catvae.training.data import load_faces
 from catvae.training.linear import principal_components
@@ -56,3 +59,12 @@ def test_little_is_lost_at_any_beta():
     assert torch.allclose(packed.variances, exact.variances, rtol=0.01)
     lost, beta = most_lost(exact, packed, faces.validation)
     assert lost < MOST_LOST, beta
+
+
+def test_its_help_is_printed_on_any_console(monkeypatch):
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", shown)
+    monkeypatch.setattr(sys, "argv", ["components", "--help"])
+    with pytest.raises(SystemExit) as stopped:
+        components.main()
+    assert not stopped.value.code and b"\\u03b2" in shown.buffer.getvalue()

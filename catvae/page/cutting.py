@@ -7,9 +7,8 @@ from PIL import Image
 
 from catvae.page.components import Picture
 from catvae.page.visitor import read, refuse
-from catvae.photos.faces import Face, adjust, align, find_faces, to_shares, whole_picture
+from catvae.photos.faces import SURE, Face, adjust, align, find_faces, to_shares, whole_picture
 
-SURE_SCORE = 0.5
 MAX_NUMBER = 100  # of a face; counting goes round
 NEUTRAL = (1, 0, 0, 0)  # zoom, right, down, turn
 SHOWN_SIDE = 1024  # pixels of the longer side of the copy that the page draws
@@ -21,7 +20,7 @@ def on_photo(image: Image.Image) -> tuple[dict[str, Any], Image.Image, Face]:
     found, whole = find_faces(image), whole_picture(image)
     copy = image.copy()
     copy.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-    faces = [{**to_shares(face, image), "sure": face.score >= SURE_SCORE} for face in found]
+    faces = [{**to_shares(face, image), "sure": face.score >= SURE} for face in found]
     told = {"faces": faces, "whole": to_shares(whole, image), "number": 1 if found else 0}
     return told, copy, found[0] if found else whole
 
@@ -75,4 +74,4 @@ def describe(found: list[Face], number: int, words: dict[str, str]) -> str:
     if number == 0:
         return words["face_whole"]
     note = words["face_found"] if len(found) == 1 else words["face_of"].format(number=number, count=len(found))
-    return f"{note} {words['face_unsure']}" if found[number - 1].score < SURE_SCORE else note
+    return f"{note} {words['face_unsure']}" if found[number - 1].score < SURE else note

@@ -40,7 +40,7 @@ MAX_CLASSIFIED = 3
 CAT_VIEW = 1.6  # the classifier sees this much of the square, at 128 pixels
 CATS, DOGS = slice(281, 286), slice(151, 269)  # of the ImageNet classes
 DOUBT = 0.05  # probability that stands for "neither": the classifier has a thousand answers
-MIN_SCORE = 0.35
+MIN_SCORE, SURE = 0.35, 0.5  # below the first it is no cat; from the second on no one is asked whether it is one
 MAX_TURN = 4.0  # degrees between a square and the eyes, up to which the square stays
 
 

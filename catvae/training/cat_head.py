@@ -16,7 +16,7 @@ from torch import Tensor
 
 from catvae.errors import ImageError, UserError
 from catvae.photos.decode import open_image
-from catvae.photos.faces import MIN_FIT, find_squares, to_pyramid
+from catvae.photos.faces import MIN_FIT, SURE, find_squares, to_pyramid
 from catvae.photos.networks import CAT_HEAD, load_networks
 from catvae.photos.views import cut_views
 from catvae.training import command
@@ -26,7 +26,6 @@ FOLDS = 5
 VIEWS = 8  # of each square, all but the first displaced; each also mirrored
 DISPLACED = (0.03, 0.03, 0.06, 0.08)  # standard deviations: x and y in sides, logarithm of the side, radians
 DECAY = 0.03  # weight of the squared weights, of standardised features
-SURE = 0.6  # score from which the page does not ask whether it is a cat
 
 
 @torch.inference_mode()

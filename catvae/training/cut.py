@@ -24,7 +24,7 @@ from catvae.files import read_json, replacing, sweep, write_json, writing
 from catvae.images import data_uri, is_cut
 from catvae.model import IMAGE_SIZE
 from catvae.photos.decode import open_image
-from catvae.photos.faces import align, find_faces
+from catvae.photos.faces import SURE, align, find_faces
 from catvae.photos.networks import load_classifier, load_networks
 from catvae.training.progress import locked
 from catvae.training.sources import describe_kinds, list_files
@@ -33,7 +33,6 @@ from catvae.training.start import ON_PHOTOS
 RECORD = ".cut.json"  # what was found in each photo; hidden, so that no folder of images shows it
 SHEET = "faces.html"
 TEMPLATE = Path(__file__).with_name("cut.html")
-SURE = 0.5  # score from which on a photo's second face is taken
 MIN_SIDE = 32  # pixels of a face in its photo: smaller ones would teach blur
 SHOWN = 96  # pixels of a photo that is left out, on the page
 SAVE_EVERY_S = 10
@@ -271,7 +270,7 @@ def write_sheet(out: Path, photos: dict[str, dict], report: CutReport) -> None:
     left_out = {name: photo for name, photo in sorted(photos.items()) if not photo["faces"]}
     page = Template(TEMPLATE.read_text(encoding="utf-8"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     with writing(out / SHEET), replacing(out / SHEET) as unfinished:
-        rendered = page.render(report=report, faces=shown, left_out=left_out)
+        rendered = page.render(sure=SURE, report=report, faces=shown, left_out=left_out)
         unfinished.write_text(rendered, encoding="utf-8", errors="backslashreplace")  # names that are not UTF-8
 
 

@@ -37,6 +37,7 @@ export class CatCard extends Part {
   build() {
     const {words, title: cat, parts, store, side} = this, named = (/** @type {string} */ key, /** @type {any} */ more = {}) => fill(words[key], {cat, ...more});
     parts.who = h("strong", {className: "who"}, cat);
+    parts.dot = h("span");
     parts.kind = h("span", {className: "kind"});
     parts.note = h("span", {className: "note", role: "status"});
     parts.rename = h("button", {type: "button", className: "rename", "aria-label": named("name_cat"), title: named("name_cat"), onclick: () => this.rename(true)}, drawing("0 0 24 24", PENCIL));
@@ -48,7 +49,7 @@ export class CatCard extends Part {
         this.rename(false);
         parts.rename.focus();
       }});
-    parts.about = h("p", {className: "about"}, parts.who, " ", parts.kind, " ", parts.note, parts.name, parts.rename);
+    parts.about = h("p", {className: "about"}, parts.who, parts.dot, parts.kind, " ", parts.note, parts.name, parts.rename);
     Object.assign(parts, {face: newCanvas(FACE, {role: "img"}), shown: null, marked: undefined});
     parts.adjust = h("button", {type: "button", className: "adjust", "aria-label": named("adjust_cat"), onclick: () => this.adjust()}, words.adjust_short);
     parts.waiting = h("span", {className: "waiting", role: "status"});
@@ -252,11 +253,12 @@ export class CatCard extends Part {
   }
 
   render() {
-    const {cat, words, parts, store, side} = this, {busy, refusal} = store.sides[side];
+    const {cat, words, parts, store, side} = this, {busy, looking, refusal} = store.sides[side];
     const kind = kindOf(cat, words), note = describe(cat, words), title = cat.called || (cat.name ? nameOf(cat.name, words) : "");
     const quiet = cat.name && cat.number === 1 && !cat.byHand; // one of both: a phone has two lines
     say(parts.note, quiet ? "" : note);
     say(parts.kind, note && !quiet ? (cat.called ?? "") : [title, kind].filter(Boolean).join(", "));
+    say(parts.dot, title || note ? " · " : " ");
     say(parts.cutNote, note);
     const face = store.faceOf(side);
     if (parts.shown !== face) paint(parts.face, (parts.shown = face));
@@ -266,7 +268,7 @@ export class CatCard extends Part {
     parts.card.classList.toggle("has-photo", !parts.adjust.hidden);
     parts.card.classList.toggle("waits", busy);
     this.toggleAttribute("busy", busy);
-    say(parts.waiting, busy && !parts.cutting.open ? words.web_looking : "");
+    say(parts.waiting, looking && !parts.cutting.open ? words.web_looking : "");
     for (const place of parts.refusals) {
       say(place, refusal);
       place.hidden = !refusal;

@@ -5,8 +5,9 @@ import "./kitten-mixer.js";
 import "./explore.js";
 import "./lesson.js";
 import "./pad.js";
+import {WISHES, languageFor, markLanguage} from "./asked.js";
 import {base} from "./dom.js";
-import {WISHES, languageFor, storeOf} from "./state.js";
+import {storeOf} from "./state.js";
 import words, {engine as ENGINE} from "./words.js";
 
 /** @param {HTMLElement} element the bridge @param {any} props @param {(kind: string, data?: any) => void} trigger
@@ -46,10 +47,7 @@ export async function connect(element, props, trigger, watch) {
     store.chosen = true;
     store.speak(language);
     const container = element.closest(".gradio-container");
-    for (const link of container?.querySelectorAll("[data-lang]") ?? []) {
-      if (link.getAttribute("data-lang") === language) link.setAttribute("aria-current", "true");
-      else link.removeAttribute("aria-current");
-    }
+    if (container) markLanguage(container, language);
     if (app) container?.setAttribute("lang", language);
     else {
       document.documentElement.lang = language;
@@ -57,13 +55,14 @@ export async function connect(element, props, trigger, watch) {
       url.searchParams.set("lang", language);
       history.replaceState(history.state, "", url);
     }
+    if (!navigator.onLine) return; // all but Gradio's own words has changed, and it would say what it cannot reach
     if (all) await changeGradio(language).catch(() => location.reload()); // what is kept comes back
     trigger("select", {language});
   }
 
   root.addEventListener("click", (/** @type {any} */ event) => {
     const link = event.target.closest?.("#head a");
-    if (link?.dataset.lang) speak(link.dataset.lang);
+    if (link?.lang) speak(link.lang);
     else if (link?.matches(".skip")) root.querySelector("kitten-morph")?.shadowRoot?.querySelector(".slider")?.focus();
     else return;
     event.preventDefault();

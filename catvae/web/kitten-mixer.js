@@ -1,5 +1,6 @@
 // <kitten-mixer model="v6" a="chelsea" b="kitten-04" lang="es">: two cats, and every face between them, in any page.
 
+import {WISHES, languageFor} from "./asked.js";
 import {CatCard} from "./cat-card.js";
 import {Compare} from "./compare.js";
 import {asMixerError, base, drawnCat, h, openStyles, say, sentenceOf} from "./dom.js";
@@ -11,7 +12,7 @@ import {Ruler} from "./ruler.js";
 import {addressOf} from "./saving.js";
 import {Save, Send} from "./send.js";
 import {Share} from "./share.js";
-import {WISHES, languageFor, storeOf} from "./state.js";
+import {storeOf} from "./state.js";
 import {engine as ENGINE} from "./words.js";
 
 const SMALL = 256; // pixels a side of what a small frame shows

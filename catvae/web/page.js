@@ -1,8 +1,9 @@
 // The folder's own page around the mixer: its language, its address, and what it shows without the network.
 
+import {WISHES, languageFor, markLanguage} from "./asked.js";
 import words from "./words.js";
 
-const KEPT = ["a", "b", "model", "steps", "path", "full", "name-a", "name-b"], REST_MS = 400; // browsers count changes of the address
+const REST_MS = 400; // browsers count changes of the address
 const asked = new URLSearchParams(location.search), mixer = /** @type {HTMLElement} */ (document.querySelector("kitten-mixer"));
 const nav = /** @type {HTMLElement} */ (document.querySelector("nav"));
 
@@ -11,10 +12,7 @@ function speak(language) {
   document.documentElement.lang = language;
   document.title = words[language].web_title;
   for (const element of document.querySelectorAll("[data-word]")) element.textContent = words[language][element.getAttribute("data-word") ?? ""];
-  for (const link of nav.querySelectorAll("a")) {
-    if (link.lang === language) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
-  }
+  markLanguage(nav, language);
   mixer.setAttribute("lang", language);
 }
 
@@ -35,9 +33,8 @@ function showAddress(state, language) {
   }, REST_MS);
 }
 
-const wanted = (asked.get("lang") ?? navigator.language).slice(0, 2).toLowerCase();
-let language = Object.hasOwn(words, wanted) ? wanted : "en";
-let state = Object.fromEntries(KEPT.filter(key => asked.has(key)).map(key => [key, asked.get(key) ?? ""]));
+let language = languageFor(asked.get("lang") ?? navigator.language);
+let state = Object.fromEntries(WISHES.filter(key => asked.has(key)).map(key => [key, asked.get(key) ?? ""]));
 for (const [key, value] of Object.entries(state)) mixer.setAttribute(key, value);
 mixer.toggleAttribute("compact", asked.has("compact")); // for low frames
 const theme = asked.get("theme");

@@ -9,7 +9,6 @@ import {facesOf, fullWay} from "./full.js";
 import {keep, recall} from "./keep.js";
 import languages from "./words.js";
 
-export const WISHES = ["a", "b", "model", "steps", "path", "full", "name-a", "name-b"]; // that attributes and addresses tell
 const SWEEP_MS = 2500; // from A to B while it plays
 const SLOW_MS = 500; // dimmed only then: what is dimmed is painted anew
 const MAX_WAIT = 15_000; // milliseconds until it is asked for again, at most
@@ -19,12 +18,6 @@ const MAX_WAIT = 15_000; // milliseconds until it is asked for again, at most
  * @typedef {{at: (shares: number[], side?: number) => any}} Way */
 /** @typedef {{a: Cat, b: Cat, model: string, steps: number, path: string, full: boolean}} State
  * `full`: with the fur of the photos, else the model's pictures alone. */
-
-/** @param {string | null | undefined} asked @returns {string} */
-export const languageFor = asked => {
-  const short = (asked ?? "").slice(0, 2).toLowerCase();
-  return Object.hasOwn(languages, short) ? short : "en";
-};
 
 export class Store extends EventTarget {
   /** @type {any} */ engine = null;
@@ -47,8 +40,8 @@ export class Store extends EventTarget {
   turns = {a: 0, b: 0}; // of photos
   /** `kind` is "shown", "asked", "refused" or "failed"; `share` is of what is loading. */
   status = {kind: "asked", text: "", slow: false, share: /** @type {number | null} */ (null)};
-  /** @type {Record<"a" | "b", {busy: boolean, refusal: string}>} */
-  sides = {a: {busy: false, refusal: ""}, b: {busy: false, refusal: ""}};
+  /** @type {Record<"a" | "b", {busy: boolean, looking: boolean, refusal: string}>} `looking` for a face in a photo that was brought */
+  sides = {a: {busy: false, looking: false, refusal: ""}, b: {busy: false, looking: false, refusal: ""}};
   keeps = false;
   unseen = false; // whether what is shown is news for those who do not see it
   home = ""; // the address that links begin with
@@ -314,9 +307,9 @@ export class Store extends EventTarget {
 
   /** What a cat's own card does: `act` brings a cat; what cannot be done is said there, and nothing is lost.
    * @param {"a" | "b"} side @param {() => Promise<Cat>} act @param {Partial<State>} [more] that changes with it */
-  async bring(side, act, more = {}) {
+  async bring(side, act, more = {}, looking = false) {
     const turn = ++this.turns[side], place = this.sides[side];
-    Object.assign(place, {busy: true, refusal: ""});
+    Object.assign(place, {busy: true, looking, refusal: ""});
     this.tell("status");
     try {
       const cat = await act();
@@ -330,7 +323,7 @@ export class Store extends EventTarget {
       }
       return false;
     } finally {
-      if (turn === this.turns[side]) place.busy = false;
+      if (turn === this.turns[side]) Object.assign(place, {busy: false, looking: false});
       this.tell("status");
     }
   }
@@ -338,7 +331,7 @@ export class Store extends EventTarget {
   /** What is on its way comes too late. @param {"a" | "b"} side */
   settle(side) {
     this.turns[side]++;
-    Object.assign(this.sides[side], {busy: false, refusal: ""});
+    Object.assign(this.sides[side], {busy: false, looking: false, refusal: ""});
   }
 
   /** @param {"a" | "b"} side @param {string} name */
@@ -352,7 +345,7 @@ export class Store extends EventTarget {
     return this.bring(side, () => {
       if (file.size > this.manifest.megabytes * 1e6) throw new MixerError("refused", this.words.too_heavy);
       return this.engine.findFaces(file);
-    });
+    }, {}, true);
   }
 
   /** An example with the photo it was cut from, so that the square can be moved. @param {"a" | "b"} side */

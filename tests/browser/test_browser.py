@@ -494,6 +494,18 @@ def test_the_language_changes_in_place(visit):
     expect(page).to_have_url(re.compile("lang=es"))
 
 
+def test_a_snippet_speaks_as_its_reader_unless_a_language_was_chosen(visit):
+    page = visit("/deep/mixer/?model=v3")
+    page.get_by_text("Share and embed").click()
+    snippet = page.locator("textarea.component")
+    assert " lang=" not in snippet.input_value() and ' model="v3"' in snippet.input_value()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy: In your own page").click()
+    assert page.evaluate("navigator.clipboard.readText()") == snippet.input_value()
+    page.get_by_role("link", name="ES").click()
+    expect(snippet).to_have_value(re.compile(' lang="es"'))
+
+
 def test_the_keyboard_does_it_all(visit):
     page = visit()
     slider, deep = page.locator("kitten-morph .slider"), "let e = document.activeElement; while (e?.shadowRoot) e ="

@@ -97,7 +97,7 @@ def test_cats_and_models_are_chosen_and_the_link_follows(visit):
     card.locator(".more").click()
     card.locator(".shelf [data-cat=kitten-11]").click()
     wait_for(page, "store.state.b.name === 'kitten-11'")
-    expect(card.locator(".about")).to_contain_text("Luna")
+    expect(card.locator(".about")).to_contain_text("Kitten 11")
     page.get_by_role("radio", name="v6").check(force=True)
     wait_for(page, "store.state.model === 'v6'")
     link = state(page, "link()")

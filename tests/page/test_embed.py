@@ -102,7 +102,7 @@ def test_a_choice_shows_its_mix_and_the_link_follows(open_embed, app_url):
     expect_ready(page)
     page.locator("kitten-cat[side=a] .more").click()
     page.locator("kitten-cat[side=a] .shelf [data-cat=chelsea]").click()
-    expect(page.locator("kitten-cat[side=a] .about")).to_contain_text("Gato A Chelsea")
+    expect(page.locator("kitten-cat[side=a] .about")).to_contain_text("Gato A · Chelsea")
     page.get_by_role("radio", name="v2").check(force=True)
     link = f"{app_url}/?a=chelsea&b=kitten-11&model=v2&steps=9&path=slerp&lang=es"
     page.wait_for_function("link => document.querySelector('.app').href === link", arg=link)

@@ -130,7 +130,7 @@ def test_one_click_brings_a_photo_and_one_replaces_it(open_page, cat, tmp_path):
     bring(page, tmp_path / "other.png")
     expect_other_frames(page, before)
     assert (face_on(card) == np.asarray(draw_cat(5), int)).all()
-    expect(card.locator(".about")).to_have_text("Cat A your photo")
+    expect(card.locator(".about")).to_have_text("Cat A · your photo")
     expect(card.locator(".adjust")).to_be_hidden()  # it is a face already
 
 

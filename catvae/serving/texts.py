@@ -20,7 +20,7 @@ def language_of(headers: Mapping[str, str]) -> str:
 
 
 def written(value: float, words: Mapping[str, str], digits: int | None = None) -> str:
-    """A number as the language writes it (0.005 and 1,342; 0,005 and 1342), with that many decimals or as many as it needs."""
+    """A number as the language writes it (0.005 and 1,342; 0,005 and 1342), with `digits` or enough decimals."""
     text = f"{value:,g}" if digits is None else f"{value:,.{digits}f}"
     mark = words["decimal_mark"]
     return text.replace(",", "" if mark == "," else ",").replace(".", mark)

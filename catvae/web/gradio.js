@@ -15,6 +15,7 @@ import words, {engine as ENGINE} from "./words.js";
 export async function connect(element, props, trigger, watch) {
   const root = /** @type {any} */ (element.getRootNode()), store = storeOf(root);
   const app = (element.closest("gradio-app") ?? root.host?.closest("gradio-app"))?.matches("[src], [space]"); // in another page
+  root.querySelector("#tabs .tab-wrapper")?.after(root.querySelector("#cats")); // the Tab key goes as the eye does
   const params = new URLSearchParams(app ? "" : location.search);
   const asked = params.get("lang");
   store.chosen = Object.hasOwn(words, asked ?? "");

@@ -181,3 +181,14 @@ def test_words_and_files_are_the_visitors(visit, tmp_path):
     assert picture.size == (512, 512)
     small = np.asarray(picture.resize((64, 64), Image.Resampling.BOX), float)
     assert psnr(small, decoded("v3", "kitten-05", "chelsea", 0)) > 30
+
+
+def test_the_fur_of_the_photos_is_on_the_picture(visit):
+    page = visit("&full=1&a=naranja")
+    expect(page.locator("kitten-morph[data-full=on]").first).to_be_visible()
+    assert state(page, "state.full") is True
+    width = page.evaluate(f"async () => (await {STORE}.morph.at([.5]))[0].width")
+    assert width > 64
+    page.get_by_role("switch").first.uncheck(force=True)
+    wait_for(page, "store.fullness === 'off'")
+    assert page.evaluate(f"async () => (await {STORE}.morph.at([.5]))[0].width") == 64

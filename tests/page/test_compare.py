@@ -62,6 +62,7 @@ def test_the_numbers_are_of_every_model_in_order_of_beta(language):
     assert re.findall(r"<tr><td>(v\d)</td>", page) == ["v6", "v5", "v4", "v1", "v3", "v2"]
     assert words["v3_story"] in page and words["cross_fade_story"] in page and page.count("<circle") == 6
     assert f"<td>{'0,005' if language == 'es' else '0.005'}</td>" in page
+    assert f"<td>{'1600' if language == 'es' else '1,600'}</td>" in page  # as the ruler writes it
 
 
 def test_the_numbers_are_of_the_models_there_are():
@@ -178,6 +179,7 @@ def test_the_morph_is_scrubbed_without_the_server(open_page):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     slider = page.locator("#morph .slider")
+    assert slider.get_attribute("aria-valuetext") == "50 % B"  # before any key
     slider.press("Home")
     expect(page.locator("#morph .share")).to_have_text("0 % B")
     page.wait_for_timeout(100)

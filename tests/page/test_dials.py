@@ -5,16 +5,20 @@ import re
 import gradio as gr
 import pytest
 import torch
+from PIL import Image
 from playwright.sync_api import expect
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from catvae import load_variant
 from catvae.errors import CheckpointError
 from catvae.files import BUNDLED
 from catvae.images import to_tensor
-from catvae.latents import load_dials, load_latents, new_kittens
+from catvae.latents import DRAWN, TEMPERATURE, load_dials, load_latents, new_kittens
+from catvae.page.front import front_routes
 from catvae.page.tabs.explore import MAPPED, Explorer
 from catvae.photos.faces import catness
-from catvae.serving.front import REACH, manifest_of
+from catvae.serving.front import REACH, WEB, manifest_of
 from catvae.serving.links import example_face
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import Weights
@@ -142,3 +146,20 @@ def test_where_v6_and_v7_do_not_run_the_page_says_for_whom_the_dials_are(open_pa
     page.get_by_role("tab", name="Explore").click()
     expect(page.locator("#dials .status")).to_contain_text("v6 and v7")
     expect(page.locator("#dials input")).to_have_count(0)
+
+
+def test_newborns_are_of_the_model_that_paints_and_from_a_narrower_distribution(weights, monkeypatch):
+    asked = []
+
+    def paint(model, told, count) -> list[Image.Image]:
+        asked.append(model)
+        return [Image.new("RGB", (64, 64))] * count
+
+    monkeypatch.setattr("catvae.page.front.new_kittens", paint)
+    client = TestClient(Starlette(routes=front_routes(weights, beside=False)))
+    for name in ("v6", "v1"):
+        assert len(client.post(f"/web/ask/newborn?model={name}").json()["faces"]) == 2
+    assert [model is weights.current.models["v7"] for model in asked] == [True, True]
+    script = (WEB / "engine" / "local.js").read_text("utf-8")
+    told = re.search(r"TEMPERATURE = ([\d.]+), DRAWN = (\d+)", script)
+    assert (float(told[1]), int(told[2])) == (TEMPERATURE, DRAWN) and TEMPERATURE < 0.85

@@ -5,6 +5,7 @@ import re
 from io import BytesIO
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import Page, expect
@@ -48,8 +49,11 @@ def test_morph_play_cats_and_every_model_are_within_the_frame(open_embed, app_ur
         expect(page.locator("kitten-cat").first).to_contain_text(cat)
         assert page.evaluate("document.documentElement.lang") == language
         assert fits(page, FIRST, width) == []
-        last = page.locator(".models label").last.evaluate("label => label.scrollWidth - label.clientWidth")
-        assert last <= 0  # no name is cut off
+        cut = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"
+        assert page.locator(".models label > *:visible").evaluate_all(cut) == []  # no name is cut off
+        assert min(rows_of(page, ".models label")) > 1
+        padding = page.locator(".mixer").evaluate("mixer => parseFloat(getComputedStyle(mixer).paddingLeft)")
+        assert padding >= 8
         assert len(rows_of(page, "kitten-cat[side=a] .strip button:visible")) == 1
         assert min(rows_of(page, ".frames .show")) > 1
         link = page.evaluate("document.querySelector('kitten-mixer').link()")
@@ -170,6 +174,10 @@ def test_the_preview_is_the_picture_of_the_mix(app_url):
         return Image.open(BytesIO(answer.content)).convert("RGB")
 
     first, hostile = ask(f"a={FIRST_A}&b={FIRST_B}"), ask("a=../../etc&model=v99&steps=-1&path=%00")
+    alone = ask(f"a={FIRST_A}&b={FIRST_B}&full=0")
+    middles = (np.asarray(one.crop((480, 200, 720, 440)).convert("L"), float) for one in (first, alone))
+    sharp, soft = (np.diff(middle).std() for middle in middles)
+    assert sharp > 1.5 * soft  # full size, where the photos are there
     assert first.size == (1200, 630) and not ImageChops.difference(first, hostile).getbbox()
     middle, left = (380, 100, 820, 530), (40, 160, 350, 470)
     other = ask(f"a={FIRST_A}&b={FIRST_B}&model=v2")

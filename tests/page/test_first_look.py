@@ -28,6 +28,7 @@ def test_the_page_arrives_with_the_mix_of_a_fresh_page(app_url):
         assert np.abs(np.asarray(shown, np.float32) - np.asarray(true, np.float32)).mean() < 5  # WebP
     assert sum(map(len, values["pictures"])) < 60_000
     assert httpx.head(app_url).status_code == 200
+    assert len(httpx.get(app_url).content) < 250_000
 
 
 def test_it_leaves_when_the_page_is_there(open_page):

@@ -12,6 +12,14 @@ from tests.page.test_page import choose_model, expect_other_frames, frames, open
 FIRST_SCREEN = ("kitten-cat[side=a] .face canvas", "kitten-cat[side=b] .face canvas", "#morph canvas")
 FIRST_SCREEN += ("#morph .slider", "kitten-ruler .models")
 PICTURE = "canvas => canvas.toDataURL()"
+SAID = r"""
+window.said = [];
+const key = /\b(common|errors)\.\w/;
+new MutationObserver(changes => {
+  const texts = changes.flatMap(({target, addedNodes}) => target.data ?? [...addedNodes].map(node => node.textContent));
+  said.push(...texts.filter(text => key.test(text) && text.length < 200));  // no script
+}).observe(document, {subtree: true, childList: true, characterData: true});
+"""
 SHIFT = """
 window.shift = 0;
 new PerformanceObserver(list => { for (const entry of list.getEntries()) shift += entry.value; })
@@ -42,6 +50,20 @@ def test_the_child_is_the_page_and_what_is_needed_is_seen_without_scrolling(
     assert page.evaluate("document.documentElement.scrollWidth") == width
     expect(page.get_by_text(TEXTS[locale[:2]]["header"].split("|")[1])).to_be_in_viewport(ratio=1)
     assert page.evaluate("shift") < 0.05  # nothing jumps away while the page comes together
+    if width == 1280:
+        left = ("h1", "kitten-cat[side=a] .face canvas", "kitten-cat[side=a] .use")
+        assert len({round(page.locator(part).first.bounding_box()["x"]) for part in left}) == 1
+        send, surprise = (
+            page.locator(part).bounding_box() for part in ("#mix [data-save=send]", "kitten-send .surprise")
+        )
+        assert (send["y"], send["height"]) == (surprise["y"], surprise["height"])
+        assert page.locator("button.main:visible").count() == 1  # one button is asked for
+        tops = page.locator("#mix canvas").evaluate_all("all => all.map(one => one.getBoundingClientRect().top)")
+        assert len(tops) == 11 and len(set(tops)) == 1
+        page.set_viewport_size({"width": 700, "height": 720})
+        own = page.locator("kitten-cat[side=a] .own button:visible")
+        tops = own.evaluate_all("all => all.map(one => one.getBoundingClientRect().top)")
+        assert len(set(tops)) == 1
 
 
 def test_the_cats_fold_away_where_they_are_not_mixed(open_page):
@@ -60,11 +82,15 @@ def test_a_keyboard_skips_to_the_mix(open_page):
 
 
 def test_the_switch_changes_every_word_in_place_and_keeps_what_is_chosen(open_page, tmp_path):
-    page = open_page(query="/?model=v2&full=0")
+    page = open_page(query="/?model=v2&full=0", init=SAID)
     draw_cat(1).resize((200, 160)).save(tmp_path / "mine.png")
     before = frames(page)
     page.locator("kitten-cat input[type=file]").first.set_input_files(tmp_path / "mine.png")
     expect_other_frames(page, before)
+    other = page.locator("kitten-cat[side=b]")
+    other.locator(".rename").click()
+    other.locator("input.name").fill("Mishka")
+    other.locator("input.name").press("Enter")
     face = page.locator("kitten-cat .face canvas").first
     mine, loaded = face.evaluate(PICTURE), page.evaluate("performance.timeOrigin")
 
@@ -77,6 +103,9 @@ def test_the_switch_changes_every_word_in_place_and_keeps_what_is_chosen(open_pa
     assert page.evaluate("performance.timeOrigin") == loaded and face.evaluate(PICTURE) == mine
     said = page.locator("body").inner_text()
     assert not [word for word in ("Steps", "Straight", "Save", "Compare", "complete") if word in said]
+    assert page.evaluate("window.said") == []  # nor do screen readers hear a key of Gradio's
+    open_more(page)
+    expect(page.get_by_role("slider", name="Pasos", exact=True)).to_have_count(1)
     page.get_by_role("tab", name="Entender").click()
     expect(page.locator("#results")).to_contain_text("0,005")
     page.get_by_role("tab", name="Mezclar").click()
@@ -85,8 +114,29 @@ def test_the_switch_changes_every_word_in_place_and_keeps_what_is_chosen(open_pa
     expect(page.get_by_role("tab", name="Comparar β")).to_be_visible()
     expect(page.locator("#model input")).to_have_value(re.compile("v2 · β = 2 · los más suaves"))
     expect(page.locator("kitten-cat .about").first).to_contain_text("No se encontró")
+    expect(other.locator(".about")).to_contain_text("Mishka")
     assert face.evaluate(PICTURE) == mine
     assert page.get_by_role("link", name="ES").get_attribute("aria-current") == "true"
+
+
+def test_without_the_network_the_language_changes_and_the_photo_stays(open_page, tmp_path):
+    page = open_page(query="/?full=0")
+    draw_cat(1).resize((200, 160)).save(tmp_path / "mine.png")
+    before = frames(page)
+    page.locator("kitten-cat input[type=file]").first.set_input_files(tmp_path / "mine.png")
+    expect_other_frames(page, before)
+    face = page.locator("kitten-cat .face canvas").first
+    mine, loaded = face.evaluate(PICTURE), page.evaluate("performance.timeOrigin")
+    page.errors.append("ERR_INTERNET_DISCONNECTED")
+    page.context.set_offline(True)
+    try:
+        page.get_by_role("link", name="ES").click()
+        expect(page.get_by_role("button", name="Usar mi foto como Gato A")).to_be_visible()
+        page.wait_for_timeout(1000)
+        assert page.evaluate("performance.timeOrigin") == loaded and face.evaluate(PICTURE) == mine
+        assert "onnection" not in page.locator("body").inner_text()
+    finally:
+        page.context.set_offline(False)
 
 
 STORAGE_REFUSED = """
@@ -128,7 +178,7 @@ def test_steps_that_cannot_be_are_said_over_the_mix_before(open_page):
     expect(page.locator("#mix .frames")).to_have_css("opacity", "1")
 
 
-@pytest.mark.parametrize("status", [429, 500])
+@pytest.mark.parametrize("status", [429, 500, None])
 def test_what_gets_no_answer_is_asked_for_again(browser, app_url, status):
     page = browser.new_page(locale="en-US")  # whose console tells of the fault
     page.goto(app_url)
@@ -137,7 +187,12 @@ def test_what_gets_no_answer_is_asked_for_again(browser, app_url, status):
     broken = [True]
 
     def answer(route):
-        route.fulfill(status=status, json={"detail": "no", "error": "no"}) if broken else route.continue_()
+        if not broken:
+            route.continue_()
+        elif status:
+            route.fulfill(status=status, json={"detail": "no", "error": "no"})
+        else:
+            route.abort()
 
     page.route("**/web/ask/morph*", answer)
     choose_model(page, "v2")
@@ -175,4 +230,7 @@ def test_what_is_chosen_is_marked_in_forced_colours(browser, app_url):
     for chosen in ("[role=tab][aria-selected=true]", "#path label:has(:checked)", "kitten-cat [aria-pressed=true]"):
         assert page.locator(chosen).locator("visible=true").first.evaluate(width) >= 3, chosen
     assert page.locator("#steps input[type=range]").evaluate(width) >= 1
+    ground = "all => all.map(one => getComputedStyle(one).backgroundColor)"
+    grounds = page.locator("kitten-ruler label").evaluate_all(ground)
+    assert sorted(map(grounds.count, set(grounds))) == [1, len(grounds) - 1]  # the chosen model has another one
     page.context.close()

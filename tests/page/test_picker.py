@@ -366,3 +366,37 @@ def test_names_tell_a_from_b_and_the_strip_is_one_stop(open_page):
     expect(page.get_by_text("Painted by a model: no such cats exist").first).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_on_a_phone_the_chosen_cat_is_in_its_row_and_all_that_is_said_can_be_read(open_page, tmp_path):
+    page = open_page(390, 844, query=f"/?b={list(CATS)[-1]}&full=0")
+    expect(card_of(page, "B").locator(".strip [aria-pressed=true]")).to_be_visible()
+    Image.linear_gradient("L").resize((300, 200)).save(tmp_path / "none.png")
+    about = bring(page, tmp_path / "none.png").locator(".about")
+    expect(about).to_contain_text("No cat face found")
+    about.evaluate("about => about.scrollTo(0, 999)")
+    hidden = about.evaluate("about => about.scrollHeight - about.clientHeight - about.scrollTop")
+    assert hidden <= 1 and about.evaluate("about => getComputedStyle(about).overflowY") in ("auto", "visible")
+
+
+def test_nothing_is_looked_for_in_an_example_that_is_opened(open_page):
+    page = open_page(query="/?full=0")
+    card = card_of(page)
+    card.evaluate(
+        "card => { window.looked = []; const waiting = card.shadowRoot.querySelector('.waiting');"
+        "new MutationObserver(() => looked.push(waiting.textContent)).observe(waiting, {childList: true}); }"
+    )
+    page.get_by_role("button", name="Adjust the square of Cat A").click()
+    expect(card.locator("dialog.cutting")).to_be_visible()
+    assert [text for text in page.evaluate("looked") if text] == []
+
+
+def test_the_bench_is_wide_and_its_buttons_are_in_view(open_page, cat):
+    page = open_page(query="/?full=0")
+    card = bring(page, cat)
+    page.get_by_role("button", name="Adjust the square of Cat A").click()
+    assert card.locator(".bench > .stage").bounding_box()["width"] >= 440  # a landscape photo
+    page.set_viewport_size({"width": 360, "height": 640})
+    done, dialog = (card.locator(part).bounding_box() for part in ("dialog.cutting .done", "dialog.cutting"))
+    assert done["y"] + done["height"] <= dialog["y"] + dialog["height"] - 4
+    expect(card.locator("dialog.cutting .done")).to_be_in_viewport(ratio=1)

@@ -94,7 +94,7 @@ def test_the_page_draws_what_python_does_and_the_switch_shows_the_model_alone(op
     page.locator("kitten-morph .slider").fill("250")
     page.wait_for_function(f"{MORPH}.picture.width > 64")
     assert not [url for url in asked if "/ask/" in url]  # nothing is asked while sliding
-    switch = page.get_by_role("switch", name="Full size")
+    switch = page.get_by_role("switch", name="Fur from the photos")
     switch.click()
     expect(page.locator("kitten-morph")).to_have_attribute("data-full", "off")
     page.wait_for_function(f"{MORPH}.picture.width == 64")
@@ -107,7 +107,7 @@ def test_a_link_without_full_size_shows_the_model_alone(open_page):
     page = open_page(query="/?full=0")
     expect(page.locator("kitten-morph")).to_have_attribute("data-full", "off")
     assert page.evaluate(f"{MORPH}.picture.width") == 64
-    expect(page.get_by_role("switch", name="Full size")).not_to_be_checked()
+    expect(page.get_by_role("switch", name="Fur from the photos")).not_to_be_checked()
 
 
 def test_the_picture_itself_is_dragged(open_page):
@@ -127,7 +127,7 @@ def test_where_the_photos_do_not_come_the_model_stands_and_it_is_said(open_page)
     page = open_page(query="/?full=0")
     page.errors.append("ERR_FAILED")
     page.route("**/ask/scene*", lambda route: route.abort())
-    page.get_by_role("switch", name="Full size").click()
+    page.get_by_role("switch", name="Fur from the photos").click()
     expect(page.locator("kitten-morph .status")).to_contain_text("fur did not arrive")
     assert page.evaluate(f"{MORPH}.picture.width") == 64
 

@@ -10,7 +10,8 @@ the side), c· what is coarse (σ 1/16), and M the model's picture at t:
 
 s is f, the share of B in what is fine, which is t unless it is told; about the eyes and the nose it rises from 0 to 1
 within a third of the way, so that they are one parent's and not a mean. e is 1 at the eyes and 0 elsewhere: their
-colour is their parent's. At f = t = 0 and f = t = 1 the pictures are the photos; at t = 0 and f = 1 A has B's fur.
+colour is their parent's. About the nose the last term is grey, for else what takes away from a nose's colour colours
+the fur around it. At f = t = 0 and f = t = 1 the pictures are the photos; at t = 0 and f = 1 A has B's fur.
 """
 
 import math
@@ -30,6 +31,7 @@ LOW = 64  # pixels a side of what is coarse
 SWITCH = 0.16  # half the way on which the eyes go over
 DOMINANT = 0.12  # how far from the middle
 EYE, NOSE = 0.12, 0.1  # sides
+MUZZLE = 0.12  # sides; so near to the nose the model's picture says how light it is, and no colour
 IRIS = 0.07  # sides; so near to an eye's centre what is coarse is its parent's too, as is its colour
 
 
@@ -125,6 +127,7 @@ def _picture(scene: Scene, model: Tensor, t: float, f: float) -> Tensor:
     weight = math.sin(math.pi * t) ** 2
     coarse = torch.lerp(torch.lerp(coarse_a, coarse_b, t), model, weight)
     coarse = (coarse - torch.lerp(coarse_a, coarse_b, s)) * (1 - around(points[:, :2], (IRIS, IRIS), LOW))
+    coarse = torch.lerp(coarse, coarse.mean(0, keepdim=True), around(points[:, 2:], (MUZZLE,), LOW))
 
     at_half = resize(torch.cat([coarse, s, gain])[None], size // 2)[0]
     rest = at_half[:3] + (1 - at_half[4:]) * torch.lerp(base_a, base_b, at_half[3:4])

@@ -49,7 +49,9 @@ export class Send extends Maker {
     const {store, words, parts} = this, {state} = store;
     const [a, b] = state ? [state.a, state.b].map(cat => calledOf(cat, words)) : [];
     parts.send.dataset.label = a && b ? fill(words.send_kitten, {a, b}) : words.send;
+    const news = store.said && parts.note.textContent !== store.said;
     say(parts.note, store.said);
+    if (news) parts.note.scrollIntoView({block: "nearest"}); // on a phone it stands below the picture
     super.render();
   }
 }

@@ -41,7 +41,7 @@ export class Share extends Part {
       const copy = h("button", {type: "button", "aria-label": `${words.copy}: ${words[key]}`, onclick: async () => {
         await navigator.clipboard?.writeText(field.value).catch(() => field.select());
         say(copy, words.copied);
-        setTimeout(() => say(copy, words.copy), 2000);
+        setTimeout(() => say(copy, words.copy), 5000);
       }}, words.copy);
       return {field, make, element: h("div", {className: "field"}, h("span", {}, words[key]), copy, field)};
     });

@@ -12,7 +12,7 @@
 // 64×64 side by side, the model's from A to B.
 
 const GRID = 32, LOW = 64, MARGIN = 1 / 8, VIEW = 1 + 2 * MARGIN, SQUARINGS = 5;
-const COARSE = 1 / 16, FINE = 1 / 128, SWITCH = 0.16, DOMINANT = 0.12, RADII = [0.12, 0.12, 0.1], IRIS = 0.07;
+const COARSE = 1 / 16, FINE = 1 / 128, SWITCH = 0.16, DOMINANT = 0.12, RADII = [0.12, 0.12, 0.1], IRIS = 0.07, MUZZLE = 0.12;
 const KEPT = 64; // shares whose way is remembered
 
 export function createWarp(canvas, {kind = "webgl2"} = {}) {
@@ -223,12 +223,15 @@ function frame({cats, modelAt, size}, t, f) {
   const key = `${t} ${f}`;
   if (!cats.ways.has(key) && cats.ways.size >= KEPT) cats.ways.clear();
   if (!cats.ways.has(key)) cats.ways.set(key, wayAt(cats, t, f));
-  const {moved, rest, part, gain} = cats.ways.get(key), added = {...rest, values: rest.values.slice()}, model = modelAt(t), cells = LOW * LOW;
-  for (let i = 0; i < 3 * cells; i++) added.values[i] += model[i] * part[i % cells];
+  const {moved, rest, part, grey, gain} = cats.ways.get(key), added = {...rest, values: rest.values.slice()}, model = modelAt(t), cells = LOW * LOW;
+  for (let i = 0; i < cells; i++) {
+    const light = (model[i] + model[cells + i] + model[2 * cells + i]) / 3;
+    for (let from = i; from < 3 * cells; from += cells) added.values[from] += (model[from] + (light - model[from]) * grey[i]) * part[i];
+  }
   return {size, full: cats.full, base: cats.base, moved, added, gain};
 }
 
-// Of these, what is the same for every model, and the part of the model's picture.
+// Of these, what is the same for every model, the part of the model's picture, and how grey that is.
 function wayAt(scene, t, f) {
   const moved = [flow(scene.velocity, -t), flow(scene.velocity, 1 - t)], cells = LOW * LOW;
   const rise = Math.min(1, Math.max(0, (f - scene.when + SWITCH) / (2 * SWITCH))), over = rise * rise * (3 - 2 * rise);
@@ -237,8 +240,8 @@ function wayAt(scene, t, f) {
     y: scene.landmarks[2 * k + 1] * (1 - t) + scene.landmarks[7 + 2 * k] * t,
     radius,
   }));
-  const weight = Math.sin(Math.PI * t) ** 2, rest = planes(LOW, 4), gain = planes(LOW, 1), part = new Float32Array(cells);
-  const movedA = spot(), movedB = spot(), a = spot(), b = spot(), alike = spot();
+  const weight = Math.sin(Math.PI * t) ** 2, rest = planes(LOW, 4), gain = planes(LOW, 1), [part, grey] = [0, 1].map(() => new Float32Array(cells));
+  const movedA = spot(), movedB = spot(), a = spot(), b = spot(), alike = spot(), lacks = spot();
   each(LOW, (i, x, y) => {
     let away = 1, beside = 1;
     for (let k = 0; k < 3; k++) {
@@ -253,13 +256,14 @@ function wayAt(scene, t, f) {
     look(scene.coarse[0], within(x + movedA[0]), within(y + movedA[1]), a);
     look(scene.coarse[1], within(x + movedB[0]), within(y + movedB[1]), b);
     part[i] = weight * beside;
-    for (let c = 0; c < 3; c++) {
-      const mean = a[c] + (b[c] - a[c]) * t;
-      rest.values[c * cells + i] = (mean * (1 - weight) - (a[c] + (b[c] - a[c]) * s)) * beside;
-    }
+    const [, , nose] = points;
+    grey[i] = Math.exp(-((((x - nose.x) ** 2 + (y - nose.y) ** 2) / MUZZLE ** 2) ** 2));
+    for (let c = 0; c < 3; c++) lacks[c] = ((a[c] + (b[c] - a[c]) * t) * (1 - weight) - (a[c] + (b[c] - a[c]) * s)) * beside;
+    const light = (lacks[0] + lacks[1] + lacks[2]) / 3;
+    for (let c = 0; c < 3; c++) rest.values[c * cells + i] = lacks[c] + (light - lacks[c]) * grey[i];
     rest.values[3 * cells + i] = s;
   });
-  return {moved, rest, part, gain};
+  return {moved, rest, part, grey, gain};
 }
 
 // Where pixels would be left out, the photo is looked at as it is when it is small.

@@ -257,8 +257,9 @@ export class CatCard extends Part {
     const kind = kindOf(cat, words), note = describe(cat, words), title = cat.called || (cat.name ? nameOf(cat.name, words) : "");
     const quiet = cat.name && cat.number === 1 && !cat.byHand; // one of both: a phone has two lines
     say(parts.note, quiet ? "" : note);
-    say(parts.kind, note && !quiet ? (cat.called ?? "") : [title, kind].filter(Boolean).join(", "));
-    say(parts.dot, title || note ? " · " : " ");
+    const told = note && !quiet ? (cat.called ?? "") : [title, kind].filter(Boolean).join(", ");
+    say(parts.kind, told);
+    say(parts.dot, told || note ? " · " : " ");
     say(parts.cutNote, note);
     const face = store.faceOf(side);
     if (parts.shown !== face) paint(parts.face, (parts.shown = face));

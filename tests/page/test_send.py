@@ -15,6 +15,7 @@ from catvae.mixing import interpolate
 from catvae.model import load_variant
 from catvae.page.films import FILE_KINDS, MAX_GIF_BYTES, make_film
 from catvae.page.morph import shares
+from catvae.serving.front import WEB
 from catvae.serving.links import FIRST_A, FIRST_B, example_face
 from catvae.serving.texts import TEXTS
 from tests.conftest import draw_cat
@@ -67,6 +68,14 @@ def test_animations_hold_the_frames_and_last_equally_long(app_url, kind):
 def test_a_gif_of_pictures_that_hardly_shrink_is_small_too():
     noise = np.random.default_rng(0).integers(0, 256, (FILE_KINDS["gif"].frames, 64, 64, 3), dtype=np.uint8)
     assert len(make_film([Image.fromarray(frame) for frame in noise], "gif")) <= MAX_GIF_BYTES
+
+
+def test_the_browsers_films_are_as_long_and_as_large():
+    script = (WEB / "engine" / "film.js").read_text("utf-8")
+    for name, kind in (("GIF", "gif"), ("VIDEO", "mp4")):
+        frames, ms, side = map(int, re.search(rf"{name} = {{frames: (\d+), ms: (\d+), side: (\d+)", script).groups())
+        told = FILE_KINDS[kind]
+        assert (frames, ms, side) == (told.frames, told.frame_ms, told.sizes[0][0])
 
 
 def save(page: Page, name: str, tmp_path) -> tuple[str, Image.Image]:
@@ -163,6 +172,14 @@ def test_without_a_share_sheet_the_file_is_saved(open_page):
     name = "naranja-luna-v6.mp4"
     assert download.value.suggested_filename == name
     expect(page.locator("#mix .note")).to_have_text(f"Saved, to attach to a message: {name}")
+
+
+def test_what_was_saved_is_said_within_sight_on_a_phone(open_page):
+    page = open_page(390, 844, init="delete Navigator.prototype.canShare")
+    with page.expect_download():
+        page.get_by_role("button", name="Send Naranja + Luna's kitten", exact=True).click()
+    expect(page.locator("#mix .note")).to_contain_text("naranja-luna-v6.mp4")
+    expect(page.locator("#mix .note")).to_be_in_viewport(ratio=1)
 
 
 def test_a_busy_server_is_asked_again(browser, app_url):

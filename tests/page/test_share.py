@@ -9,7 +9,18 @@ import pytest
 from playwright.sync_api import expect
 
 from catvae.files import EXAMPLES, example_cats
-from catvae.serving.links import State, app_address, app_link, example_name, read_state
+from catvae.serving.links import (
+    CATS,
+    State,
+    app_address,
+    app_link,
+    cat_title,
+    example_name,
+    iframe,
+    read_state,
+    web_component,
+)
+from catvae.serving.texts import TEXTS
 from tests.conftest import ROOT, draw_cat
 from tests.page.test_page import choose_cat, choose_model, expect_other_frames, frames, open_more
 
@@ -95,7 +106,7 @@ def test_the_address_is_the_one_visitors_use(url, headers, root, address, monkey
     assert app_address(url, headers, root) == "https://owner-cats.hf.space"
 
 
-def test_the_link_reopens_what_the_page_shows(open_page):
+def test_the_link_reopens_what_the_page_shows(open_page, app_url):
     page = open_page()
     page.get_by_text("Share and embed").click()
     link = page.locator("#share textarea").first
@@ -106,6 +117,15 @@ def test_the_link_reopens_what_the_page_shows(open_page):
         )
     )
     expect(page.locator("#share .app")).to_have_value(re.compile(r'<gradio-app src="http://[^"/]*"></gradio-app>$'))
+    assert page.locator("#share .iframe").input_value() == iframe(app_url, State())  # as publish-space prints them
+    assert page.locator("#share .app").input_value() == web_component(app_url)
+    names = page.evaluate(
+        "async names => { const {nameOf} = await import('/web/cats.js');"
+        " const {default: words} = await import('/web/words.js');"
+        " return Object.keys(words).map(code => names.map(name => nameOf(name, words[code]))); }",
+        list(CATS),
+    )
+    assert names == [[cat_title(name, words) for name in CATS] for words in TEXTS.values()]
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy: Link to this mix").click()
     assert page.evaluate("navigator.clipboard.readText()") == link.input_value()

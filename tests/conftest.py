@@ -34,6 +34,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 NODE = shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 WAIT = 90_000  # milliseconds for what comes at last: a busy machine needs many times what an idle one does
 expect.set_options(timeout=WAIT)
+CALM: dict = {"reduced_motion": "reduce"}  # the child does not breathe, which keeps a core busy for four seconds
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -202,7 +203,7 @@ def open_page(browser, app_url, visitors) -> Iterator[Callable[..., Page]]:
 
     def open_page(width: int = 1280, height: int = 900, locale: str = "en-US", query: str = "", init: str = "") -> Page:
         if locale not in visitors:
-            visitors[locale] = browser.new_context(locale=locale)
+            visitors[locale] = browser.new_context(locale=locale, **CALM)
             visitors[locale].set_default_timeout(WAIT)
         page = visitors[locale].new_page()
         pages.append(page)

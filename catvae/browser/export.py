@@ -3,8 +3,8 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,18 +82,7 @@ def export_web(
         raise SettingError(f"{out} holds something else: name a new folder")
     out = out.resolve()  # "." has a name too
     check_writable(out.parent)
-    partial = out.with_name(f"{out.name}.partial")
-    partial.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
-        try:
-            held.enter_context(holding(partial))
-        except BlockingIOError as error:
-            raise SettingError(
-                f"{out} is being written by another export: wait for it, or name another folder"
-            ) from error
-        held.callback(shutil.rmtree, partial, ignore_errors=True)
-        for left in partial.iterdir():  # by an export that was killed
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    with _unfinished(out) as partial:
         for path in WEB.rglob("*"):
             copy = partial / path.relative_to(WEB)
             if path.is_file() and path.name not in OF_THE_APP:
@@ -130,6 +119,25 @@ def export_web(
             shutil.rmtree(out)
         partial.rename(out)
     return checks
+
+
+@contextmanager
+def _unfinished(out: Path) -> Iterator[Path]:
+    """The folder beside `out` that an export is written to, empty, and gone at the end unless it became `out`.
+
+    Raises SettingError where another export is writing there.
+    """
+    partial = out.with_name(f"{out.name}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        try:
+            held.enter_context(holding(partial))
+        except BlockingIOError as error:
+            raise SettingError(f"{out} is being written by another export: wait, or name another folder") from error
+        held.callback(shutil.rmtree, partial, ignore_errors=True)
+        for left in partial.iterdir():  # by an export that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        yield partial
 
 
 def _export_networks(model: CatVAE, out: Path, name: str, seen: Tensor, weights: str) -> dict[str, str]:

@@ -93,7 +93,10 @@ class KittenMixer extends HTMLElement {
   /** @param {string} key @param {string | null} before @param {string | null} now */
   attributeChangedCallback(key, before, now) {
     if (before === now || !this.store.engine) return; // what is set while it loads is read then
-    if (key === "lang") this.store.speak(this.language);
+    if (key === "lang") {
+      this.store.chosen = now !== null;
+      this.store.speak(this.language);
+    }
     else if (key === "compare") this.render();
     else if (key.startsWith("name-")) this.store.name(key === "name-a" ? "a" : "b", now ?? "");
     else {

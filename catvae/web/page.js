@@ -13,7 +13,6 @@ function speak(language) {
   document.title = words[language].web_title;
   for (const element of document.querySelectorAll("[data-word]")) element.textContent = words[language][element.getAttribute("data-word") ?? ""];
   markLanguage(nav, language);
-  mixer.setAttribute("lang", language);
 }
 
 let rest = 0;
@@ -21,7 +20,7 @@ let rest = 0;
 // The address opens what is shown.
 /** @param {Record<string, string>} state @param {string} language */
 function showAddress(state, language) {
-  const query = new URLSearchParams({...state, lang: language});
+  const query = new URLSearchParams(mixer.hasAttribute("lang") ? {...state, lang: language} : state);
   for (const key of ["theme", "compact"]) if (asked.has(key)) query.set(key, asked.get(key) ?? "");
   clearTimeout(rest);
   rest = setTimeout(() => {
@@ -45,11 +44,13 @@ for (const [code, its] of Object.entries(words)) {
   link.addEventListener("click", event => {
     event.preventDefault();
     speak((language = code)); // no reload: a photo would be gone
+    mixer.setAttribute("lang", code); // and links tell it, as it was chosen
     showAddress(state, language);
   });
   nav.append(link);
 }
 speak(language);
+if (asked.has("lang")) mixer.setAttribute("lang", language);
 mixer.addEventListener("change", event => showAddress((state = /** @type {CustomEvent} */ (event).detail), language));
 import("./kitten-mixer.js").catch(error => console.warn("kitten-mixer:", error)); // the preview stays
 const policy = /** @type {any} */ (window).trustedTypes?.createPolicy("kitten-mixer", {createScriptURL: (/** @type {string} */ url) => url});

@@ -21,7 +21,7 @@ from catvae.photos.decode import open_image
 from catvae.photos.faces import Face, align, cut_face, find_faces
 from catvae.serving.links import FIRST_A, FIRST_B, example_face
 from catvae.serving.texts import TEXTS
-from tests.conftest import SHARED, WAIT
+from tests.conftest import CALM, SHARED, WAIT
 from tests.page.test_accessibility import STILL
 from tests.web_server import Site, serving
 
@@ -47,7 +47,9 @@ def visit(browser: Browser, site: Site):
     contexts, outside, errors = [], [], []
 
     def visit(path: str = "/deep/mixer/", wait: bool = True, strict: bool = True, **options) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "locale": "en-US", **options})
+        context = browser.new_context(
+            **{"viewport": {"width": 1280, "height": 900}, "locale": "en-US", **CALM, **options}
+        )
         context.set_default_timeout(WAIT)
         contexts.append(context)
         page = context.new_page()
@@ -274,7 +276,7 @@ def test_two_photos_are_mixed_without_the_network(browser, web_exports, tmp_path
     exif = turned.getexif()
     exif[274] = 6  # to be shown a quarter turn clockwise
     turned.transpose(Image.Transpose.ROTATE_90).save(b, quality=95, exif=exif)
-    context = browser.new_context(locale="en-US")
+    context = browser.new_context(locale="en-US", **CALM)
     page = context.new_page()
     with serving(web_exports["int8"]) as site:
         page.goto(site.url)

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from catvae.files import EXAMPLES
 from catvae.serving.texts import TEXTS
 from tests.browser.test_browser import decoded, psnr, seen_on
-from tests.conftest import WAIT
+from tests.conftest import CALM, WAIT
 from tests.web_server import serving
 
 PLACES = ("app", "embed", "export")
@@ -24,7 +24,7 @@ STORE = "(document.querySelector('kitten-mixer') ?? document.querySelector('kitt
 def visit(request, browser: Browser, app_url: str, web_exports) -> Iterator[Callable[..., Page]]:
     """Opens a mix of two example cats by v3 at one of the places, and fails the test on errors in the console, but for
     those whose text a test puts into `expected` of the page."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", **CALM)
     context.set_default_timeout(WAIT)
     errors, expected = [], []
     with serving(web_exports["int8"]) as site:

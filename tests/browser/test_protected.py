@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from catvae.files import EXAMPLES
 from catvae.serving.front import WEB
 from catvae.serving.texts import TEXTS
+from tests.conftest import CALM
 from tests.web_server import serving
 
 MIXER = "document.querySelector('kitten-mixer')"
@@ -54,7 +55,7 @@ def controlled(page: Page) -> None:
 
 
 def test_the_worker_answers_for_its_own_page_alone(browser: Browser, root):
-    context = browser.new_context(locale="en-US")
+    context = browser.new_context(locale="en-US", **CALM)
     page = context.new_page()
     with serving(root) as site:
         page.goto(site.url)
@@ -73,7 +74,7 @@ def test_the_worker_answers_for_its_own_page_alone(browser: Browser, root):
 def test_a_worker_that_answered_for_the_whole_site_repairs_itself(browser: Browser, root):
     new = (root / "sw.js").read_text()
     (root / "sw.js").write_text(OLD_WORKER)
-    context = browser.new_context(locale="en-US")
+    context = browser.new_context(locale="en-US", **CALM)
     page = context.new_page()
     with serving(root) as site:
         page.goto(site.url)
@@ -87,12 +88,15 @@ def test_a_worker_that_answered_for_the_whole_site_repairs_itself(browser: Brows
             with suppress(AssertionError):
                 expect(heading).to_be_visible(timeout=10_000)
                 break
+            page.evaluate(
+                "navigator.serviceWorker.getRegistration().then(found => found?.update())"
+            )  # a busy browser's is late
         expect(heading).to_be_visible()
     context.close()
 
 
 def test_an_upper_mixer_leaves_alone_what_a_lower_one_keeps(browser: Browser, root):
-    context = browser.new_context(locale="en-US")
+    context = browser.new_context(locale="en-US", **CALM)
     page = context.new_page()
     kept = """async () => { const names = await caches.keys(), urls = [];
         for (const name of names) for (const {url} of await (await caches.open(name)).keys()) urls.push(url);
@@ -126,7 +130,7 @@ def test_servers_that_know_no_mjs_run_it(browser: Browser, web_exports):
 
 def test_what_is_set_while_it_loads_counts(browser: Browser, web_exports):
     with serving(web_exports["int8"]) as site:
-        page = browser.new_page(locale="en-US")
+        page = browser.new_page(locale="en-US", **CALM)
         page.route("**/mixer.json", lambda route: (page.wait_for_timeout(700), route.continue_()))
         page.goto(site.url, wait_until="commit")
         page.wait_for_function(f"{MIXER}?.begun")
@@ -141,7 +145,7 @@ def test_what_is_set_while_it_loads_counts(browser: Browser, web_exports):
 
 def test_taken_out_while_it_plays_it_rests_and_comes_back(browser: Browser, web_exports):
     with serving(web_exports["int8"]) as site:
-        page = browser.new_page(locale="en-US")
+        page = browser.new_page(locale="en-US", **CALM)
         page.goto(f"{site.url}/?model=v3")
         expect_ready(page)
         page.evaluate(f"window.mixer = {MIXER}; window.frames_ = 0; mixer.addEventListener('frame', () => frames_++)")
@@ -161,7 +165,7 @@ def test_taken_out_while_it_plays_it_rests_and_comes_back(browser: Browser, web_
 @pytest.mark.parametrize("name", ["constructor", "__proto__", "toString", "hasOwnProperty"])
 def test_names_of_every_object_are_no_models_and_no_languages(browser: Browser, web_exports, name):
     with serving(web_exports["int8"]) as site:
-        page = browser.new_page(locale="en-US")
+        page = browser.new_page(locale="en-US", **CALM)
         page.goto(f"{site.url}/?model={name}&a={name}&lang={name}&path={name}&steps={name}")
         expect_ready(page)
         link = page.evaluate(f"{MIXER}.link()")
@@ -174,7 +178,7 @@ def test_names_of_every_object_are_no_models_and_no_languages(browser: Browser, 
 
 def test_a_browser_that_gives_noise_is_said_and_no_photo_is_blamed(browser: Browser, web_exports):
     with serving(web_exports["int8"]) as site:
-        page = browser.new_page(locale="en-US")
+        page = browser.new_page(locale="en-US", **CALM)
         page.add_init_script(NOISE)
         page.goto(f"{site.url}/?model=v3")
         expect_ready(page)  # examples need no canvas that is read
@@ -207,7 +211,7 @@ DRAG = """(slider, places) => {
 
 def test_a_drag_changes_the_address_once(browser: Browser, web_exports):
     with serving(web_exports["int8"]) as site:
-        page = browser.new_page(locale="en-US")
+        page = browser.new_page(locale="en-US", **CALM)
         page.add_init_script(
             "const put = history.replaceState; window.puts = 0;"
             "history.replaceState = function (...what) { puts++; return put.apply(this, what); }"
@@ -226,7 +230,7 @@ def test_a_drag_changes_the_address_once(browser: Browser, web_exports):
 
 def test_an_address_that_may_not_be_changed_breaks_nothing(browser: Browser, web_exports):
     with serving(web_exports["int8"]) as site:
-        page = browser.new_page(locale="en-US")
+        page = browser.new_page(locale="en-US", **CALM)
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.add_init_script("history.replaceState = () => { throw new DOMException('too often', 'SecurityError') }")
@@ -251,7 +255,7 @@ IDBFactory.prototype.open = function (...what) {
 
 def test_what_is_set_before_a_visit_is_recalled_counts(browser: Browser, web_exports):
     with serving(web_exports["int8"]) as site:
-        page = browser.new_context(locale="en-US").new_page()
+        page = browser.new_context(locale="en-US", **CALM).new_page()
         page.goto(f"{site.url}/?model=v6&a=chelsea&steps=5")
         expect_ready(page)
         page.wait_for_timeout(500)
@@ -268,7 +272,7 @@ def test_what_is_set_before_a_visit_is_recalled_counts(browser: Browser, web_exp
 
 def test_where_storage_is_refused_the_mixer_runs(browser: Browser, web_exports):
     with serving(web_exports["int8"]) as site:
-        page = browser.new_page(locale="en-US")
+        page = browser.new_page(locale="en-US", **CALM)
         page.add_init_script(
             "for (const name of ['sessionStorage', 'localStorage', 'indexedDB', 'caches'])"
             "  Object.defineProperty(window, name, {get() { throw new DOMException('refused', 'SecurityError'); }});"
@@ -281,7 +285,7 @@ def test_where_storage_is_refused_the_mixer_runs(browser: Browser, web_exports):
 
 def test_a_reload_keeps_the_photo_and_another_visit_does_not(browser: Browser, web_exports):
     with serving(web_exports["int8"]) as site:
-        context = browser.new_context(locale="en-US")
+        context = browser.new_context(locale="en-US", **CALM)
         page = context.new_page()
         page.goto(f"{site.url}/?model=v3")
         expect_ready(page)

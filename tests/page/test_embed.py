@@ -15,7 +15,7 @@ from catvae.files import EXAMPLES
 from catvae.page.embed import find_mixer
 from catvae.page.preview import with_head
 from catvae.serving.links import FIRST_A, FIRST_B, example_face
-from tests.conftest import running_app
+from tests.conftest import CALM, running_app
 
 pytestmark = pytest.mark.slow
 FIRST = ("canvas.stage", ".play", ".slider", "kitten-cat[side=a]", "kitten-cat[side=b]", ".models", ".all")
@@ -225,7 +225,7 @@ def open_embed(browser):
     contexts, errors = [], []
 
     def open_embed(url: str, width: int) -> Page:
-        contexts.append(browser.new_context(viewport={"width": width, "height": 420}, locale="en-US"))
+        contexts.append(browser.new_context(viewport={"width": width, "height": 420}, locale="en-US", **CALM))
         page = contexts[-1].new_page()
         page.errors = errors
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from catvae.serving.texts import TEXTS
-from tests.conftest import draw_cat
+from tests.conftest import CALM, draw_cat
 from tests.page.test_page import choose_model, expect_other_frames, frames, open_more
 
 FIRST_SCREEN = ("kitten-cat[side=a] .face canvas", "kitten-cat[side=b] .face canvas", "#morph canvas")
@@ -146,7 +146,7 @@ for (const name of ['sessionStorage', 'localStorage', 'indexedDB'])
 
 
 def test_where_storage_is_refused_links_and_languages_work(browser, app_url):
-    page = browser.new_page(locale="en-US")  # Gradio tells of it in the console
+    page = browser.new_page(locale="en-US", **CALM)  # Gradio tells of it in the console
     page.add_init_script(STORAGE_REFUSED)
     page.goto(f"{app_url}/?model=v2&a=chelsea&steps=4")
     expect(page.locator("#mix canvas")).to_have_count(6)
@@ -180,7 +180,7 @@ def test_steps_that_cannot_be_are_said_over_the_mix_before(open_page):
 
 @pytest.mark.parametrize("status", [429, 500, None])
 def test_what_gets_no_answer_is_asked_for_again(browser, app_url, status):
-    page = browser.new_page(locale="en-US")  # whose console tells of the fault
+    page = browser.new_page(locale="en-US", **CALM)  # whose console tells of the fault
     page.goto(app_url)
     expect(page.locator("#mix canvas")).to_have_count(11)
     before = frames(page)
@@ -205,7 +205,7 @@ def test_what_gets_no_answer_is_asked_for_again(browser, app_url, status):
 
 
 def test_the_first_visit_is_light_and_loads_no_player(browser, app_url):
-    page = browser.new_page(locale="en-US")
+    page = browser.new_page(locale="en-US", **CALM)
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
     asked: dict[str, str] = {}

@@ -88,9 +88,8 @@ def test_a_worker_that_answered_for_the_whole_site_repairs_itself(browser: Brows
             with suppress(AssertionError):
                 expect(heading).to_be_visible(timeout=10_000)
                 break
-            page.evaluate(
-                "navigator.serviceWorker.getRegistration().then(found => found?.update())"
-            )  # a busy browser's is late
+            # a busy browser's own look comes late
+            page.evaluate("navigator.serviceWorker.getRegistration().then(found => found?.update())")
         expect(heading).to_be_visible()
     context.close()
 

@@ -143,6 +143,17 @@ def test_files_are_of_the_mix_that_is_shown_though_cat_a_is_another(open_page, t
     assert save(page, "Strip (PNG)", tmp_path)[1].width == 9 * 256
 
 
+def test_a_card_has_the_fur_that_the_page_shows(open_page, tmp_path):
+    page, power = open_page(), []
+    expect(page.locator("#morph kitten-morph[data-full=on]")).to_be_visible()
+    for full in ("on", "off"):
+        expect(page.locator(f"#morph kitten-morph[data-full={full}]")).to_be_visible()
+        card = save(page, "Card with both parents", tmp_path)[1].convert("L")
+        power.append(np.diff(np.asarray(card, float)).std())
+        page.get_by_role("switch").first.uncheck(force=True)
+    assert power[0] > 1.2 * power[1]
+
+
 @pytest.mark.parametrize(("mime", "name"), [("video/mp4", "v6.mp4"), ("image/jpeg", "v6-50-card.jpg")])
 def test_the_share_sheet_gets_a_file_and_the_link(open_page, tmp_path, mime, name):
     page = open_page(390, 844, query="/?lang=es", init=SHARE_SHEET.replace("TYPE", mime))

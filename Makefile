@@ -12,7 +12,7 @@ app: $(VENV)/app.done
 test: $(VENV)/dev.done tests/node_modules/.package-lock.json lint
 	$(BIN)/python -m pytest -n 2 --durations 20
 
-# neither browser nor other processes: in under a minute
+# neither browser nor other processes: in about a minute
 quick: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 

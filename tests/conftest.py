@@ -54,10 +54,11 @@ def draw_cat(seed: int, size: int = 64) -> Image.Image:
 
 # what `make quick` leaves out: tests with these fixtures, these files, and what is marked where it stands
 SLOW_FIXTURES = {"app_url", "browser", "node_modules"}
-SLOW_FILES = set(
-    "app browser browser_export decoders faces hostile hub hub_faults hub_server limits mcp own_files perceptual processes "
-    "push_data serving space subpath track train variants wheel".split()
-)
+SLOW_FILES = {
+    *("app", "browser", "browser_export", "decoders", "faces", "hostile", "hub", "hub_faults", "hub_server", "limits"),
+    *("mcp", "own_files", "perceptual", "processes", "push_data", "serving", "space", "subpath", "track", "train"),
+    *("variants", "wheel"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,11 +7,6 @@ import math
 import os
 import re
 import tempfile
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks
-    fcntl = None
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +15,11 @@ from typing import Any
 from safetensors import SafetensorError
 
 from catvae.errors import CheckpointError, SettingError, UserError, describe
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent  # of a checkout; an installed package carries what it needs inside itself
@@ -116,19 +116,20 @@ def holding(folder: Path) -> Iterator[None]:
 
     Raises BlockingIOError where another one holds it. On Windows, and on disks that have no locks, nothing is held.
     """
-    handle = os.open(folder, os.O_RDONLY) if fcntl else None
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        if fcntl and handle is not None:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise
-            except OSError:
-                pass  # a disk of the network that has no locks
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:
+            pass  # a disk of the network that has no locks
         yield
     finally:
-        if handle is not None:
-            os.close(handle)
+        os.close(handle)
 
 
 def sweep(folder: Path) -> None:

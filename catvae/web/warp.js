@@ -221,17 +221,24 @@ function dominance({full, landmarks}) {
 // and g (64×64).
 function frame({cats, modelAt, size}, t, f) {
   const key = `${t} ${f}`;
-  if (!cats.ways.has(key) && cats.ways.size >= KEPT) cats.ways.clear();
-  if (!cats.ways.has(key)) cats.ways.set(key, wayAt(cats, t, f));
-  const {moved, rest, part, grey, gain} = cats.ways.get(key), added = {...rest, values: rest.values.slice()}, model = modelAt(t), cells = LOW * LOW;
+  if (!cats.ways.has(key)) {
+    if (cats.ways.size >= KEPT) cats.ways.clear();
+    cats.ways.set(key, wayAt(cats, t, f));
+  }
+  const {moved, rest, part, grey, gain} = cats.ways.get(key), added = {...rest, values: rest.values.slice()}, model = modelAt(t);
+  const cells = LOW * LOW, {values} = added;
   for (let i = 0; i < cells; i++) {
-    const light = (model[i] + model[cells + i] + model[2 * cells + i]) / 3;
-    for (let from = i; from < 3 * cells; from += cells) added.values[from] += (model[from] + (light - model[from]) * grey[i]) * part[i];
+    for (let from = i; from < 3 * cells; from += cells) values[from] += model[from] * part[i];
+    const light = (values[i] + values[cells + i] + values[2 * cells + i]) / 3;
+    for (let from = i; from < 3 * cells; from += cells) values[from] += (light - values[from]) * grey[i];
   }
   return {size, full: cats.full, base: cats.base, moved, added, gain};
 }
 
-// Of these, what is the same for every model, the part of the model's picture, and how grey that is.
+// 1 at a place, falling to 0 at about a radius from it, by the squared distance.
+const near = (far, radius) => Math.exp(-((far / radius ** 2) ** 2));
+
+// Of these, what is the same for every model, the part of the model's picture, and how grey their sum is.
 function wayAt(scene, t, f) {
   const moved = [flow(scene.velocity, -t), flow(scene.velocity, 1 - t)], cells = LOW * LOW;
   const rise = Math.min(1, Math.max(0, (f - scene.when + SWITCH) / (2 * SWITCH))), over = rise * rise * (3 - 2 * rise);
@@ -241,13 +248,14 @@ function wayAt(scene, t, f) {
     radius,
   }));
   const weight = Math.sin(Math.PI * t) ** 2, rest = planes(LOW, 4), gain = planes(LOW, 1), [part, grey] = [0, 1].map(() => new Float32Array(cells));
-  const movedA = spot(), movedB = spot(), a = spot(), b = spot(), alike = spot(), lacks = spot();
+  const movedA = spot(), movedB = spot(), a = spot(), b = spot(), alike = spot();
   each(LOW, (i, x, y) => {
     let away = 1, beside = 1;
     for (let k = 0; k < 3; k++) {
       const {x: left, y: top, radius} = points[k], far = (x - left) ** 2 + (y - top) ** 2;
-      away *= 1 - Math.exp(-((far / radius ** 2) ** 2));
-      if (k < 2) beside *= 1 - Math.exp(-((far / IRIS ** 2) ** 2));
+      away *= 1 - near(far, radius);
+      if (k < 2) beside *= 1 - near(far, IRIS);
+      else grey[i] = near(far, MUZZLE);
     }
     const s = f + (over - f) * (1 - away);
     gain.values[i] = 1 / Math.sqrt((1 - s) ** 2 + s * s + 2 * look(scene.likeness, x, y, alike)[0] * s * (1 - s));
@@ -256,11 +264,7 @@ function wayAt(scene, t, f) {
     look(scene.coarse[0], within(x + movedA[0]), within(y + movedA[1]), a);
     look(scene.coarse[1], within(x + movedB[0]), within(y + movedB[1]), b);
     part[i] = weight * beside;
-    const [, , nose] = points;
-    grey[i] = Math.exp(-((((x - nose.x) ** 2 + (y - nose.y) ** 2) / MUZZLE ** 2) ** 2));
-    for (let c = 0; c < 3; c++) lacks[c] = ((a[c] + (b[c] - a[c]) * t) * (1 - weight) - (a[c] + (b[c] - a[c]) * s)) * beside;
-    const light = (lacks[0] + lacks[1] + lacks[2]) / 3;
-    for (let c = 0; c < 3; c++) rest.values[c * cells + i] = lacks[c] + (light - lacks[c]) * grey[i];
+    for (let c = 0; c < 3; c++) rest.values[c * cells + i] = ((a[c] + (b[c] - a[c]) * t) * (1 - weight) - (a[c] + (b[c] - a[c]) * s)) * beside;
     rest.values[3 * cells + i] = s;
   });
   return {moved, rest, part, grey, gain};

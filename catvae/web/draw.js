@@ -73,7 +73,7 @@ export function fromPicture(picture) {
 /** A picture as the bytes of a file, PNG by default. @param {any} picture @param {string} [type] @param {number} [quality]
  * @returns {Promise<Blob>} */
 export const toBlob = (picture, type, quality) => new Promise((resolve, reject) => {
-  if (!readsTrue()) throw new MixerError("noise", "canvases are not read as they are drawn");
+  checkReads();
   picture.toBlob((/** @type {Blob | null} */ blob) => (blob ? resolve(blob) : reject(new MixerError("memory", "no memory for the picture"))), type, quality);
 });
 
@@ -102,4 +102,9 @@ export function readsTrue() {
   pen.putImageData(drawn, 0, 0);
   const {data} = pen.getImageData(0, 0, 16, 16);
   return data.every((value, i) => value === drawn.data[i]);
+}
+
+/** Raises an error of kind "noise" where they are not. */
+export function checkReads() {
+  if (!readsTrue()) throw new MixerError("noise", "canvases are not read as they are drawn");
 }

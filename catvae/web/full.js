@@ -1,7 +1,7 @@
 // A mix at full size: a model's way with the fur of both photos.
 
-import {MixerError, shares} from "./dom.js";
-import {SIDE, newCanvas, penOf, pieceOf, readsTrue} from "./draw.js";
+import {shares} from "./dom.js";
+import {SIDE, checkReads, newCanvas, penOf, pieceOf} from "./draw.js";
 import {createWarp} from "./warp.js";
 
 const COUNT = 17; // pictures of the model along its way
@@ -50,7 +50,7 @@ function draw(parts, places, side, fur) {
 /** @param {{at: (shares: number[]) => any}} way of a model @param {Scene} scene
  * @param {{fur: number | null}} told the share of B in the fur; null is that of the picture */
 export async function fullWay(way, scene, told) {
-  if (!readsTrue()) throw new MixerError("noise", "canvases are not read as they are drawn");
+  checkReads();
   const strip = newCanvas(COUNT * SIDE, {height: SIDE}), pen = penOf(strip, {willReadFrequently: true});
   (await way.at(shares(COUNT))).forEach((/** @type {CanvasImageSource} */ picture, /** @type {number} */ i) => pen.drawImage(picture, i * SIDE, 0));
   const parts = {...scene, strip: pen.getImageData(0, 0, strip.width, SIDE), count: COUNT};

@@ -6,12 +6,14 @@ import {addressOf} from "./saving.js";
 
 const escaped = (/** @type {string} */ text) => text.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
 
+/** What shows the same elsewhere, in the language that was chosen, if one was.
+ * @param {import("./state.js").Store} store @returns {any[]} */
+const wishOf = store => [...Object.entries(store.link()), ...(store.chosen ? [["lang", store.language]] : [])];
+
 /** @param {import("./state.js").Store} store */
 function iframe(store) {
   const url = new URL("embed", store.home), title = store.words.card_title;
-  for (const [key, value] of Object.entries({...store.link(), lang: store.chosen ? store.language : ""})) {
-    if (value && value !== "lerp") url.searchParams.set(key, value);
-  }
+  for (const [key, value] of wishOf(store)) if (value !== "lerp") url.searchParams.set(key, value);
   return `<iframe src="${escaped(url.href)}" title="${escaped(title)}" width="700" height="420"\n  style="border: 0; max-width: 100%" loading="lazy"></iframe>`;
 }
 
@@ -22,8 +24,7 @@ const gradioApp = store =>
 
 /** @param {import("./state.js").Store} store */
 function component(store) {
-  const wish = Object.entries({...store.link(), lang: store.chosen ? store.language : ""}).filter(([, value]) => value);
-  const attributes = wish.map(([key, value]) => ` ${key}="${escaped(value)}"`).join("");
+  const attributes = wishOf(store).map(([key, value]) => ` ${key}="${escaped(value)}"`).join("");
   return `<script type="module" src="${new URL("kitten-mixer.js", store.home)}"></script>\n<kitten-mixer${attributes}>\n` +
     `  <img src="${new URL("preview.jpg", store.home)}" alt="">\n</kitten-mixer>`;
 }

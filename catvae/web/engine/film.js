@@ -1,7 +1,7 @@
 // Animations made in the browser: a GIF, and a video where the browser has an encoder.
 
 import {MixerError} from "../dom.js";
-import {SIDE, newCanvas, paint, penOf, readsTrue} from "../draw.js";
+import {SIDE, checkReads, newCanvas, paint, penOf} from "../draw.js";
 
 const GIF = {frames: 25, ms: 80, side: 192}, VIDEO = {frames: 33, ms: 60, side: 512, bitrate: 2_500_000};
 const CODECS = [["avc", "avc1.42001f"], ["vp9", "vp09.00.30.08"], ["av1", "av01.0.04M.08"]];
@@ -33,7 +33,7 @@ export const makeFilm = (kind, pictures, onShare) => (kind === "gif" ? makeGif :
 // For ever, with one palette for all frames, so that still parts stay still.
 /** @param {HTMLCanvasElement[]} pictures @param {(share: number) => void} onShare */
 async function makeGif(pictures, onShare) {
-  if (!readsTrue()) throw new MixerError("noise", "canvases are not read as they are drawn");
+  checkReads();
   const {GIFEncoder, applyPalette, quantize} = await arrived(import("../gifenc/gifenc.esm.js"), "gifenc");
   const {side} = GIF, all = new Uint8Array(pictures.length * SIDE * SIDE * 4);
   const gif = GIFEncoder(), cell = newCanvas(side), indexed = [], pen = penOf(cell, {willReadFrequently: true});

@@ -1,7 +1,6 @@
 // Pictures as bytes (three planes, like Pillow's) and as floats, resampled as Pillow and torch do.
 
-import {MixerError} from "../dom.js";
-import {newCanvas, penOf, readsTrue} from "../draw.js";
+import {checkReads, newCanvas, penOf} from "../draw.js";
 
 const MAX_MEGABYTES = 15, MAX_MEGAPIXELS = 40, MAX_ASPECT = 20, WORKING_SIDE = 2048;
 const GREY = "rgb(128, 128, 128)";
@@ -16,7 +15,7 @@ export class PhotoError extends Error {
 // A file of the visitor's: upright, sRGB, on grey where it is transparent, its longer side about 2,048 pixels at most.
 export async function openPhoto(file) {
   if (file.size > MAX_MEGABYTES * 1e6) throw new PhotoError("too_heavy");
-  if (!readsTrue()) throw new MixerError("noise", "canvases are not read as they are drawn");
+  checkReads();
   const bitmap = await createImageBitmap(file, {imageOrientation: "from-image"}).catch(() => {
     throw new PhotoError("unreadable");
   });

@@ -40,6 +40,7 @@ OF_THE_APP = (
     "explore.js",
     "lesson.js",
     "pad.js",
+    "explore.css",
     "colours.css",
     "*.d.ts",
     "__pycache__",

@@ -1,7 +1,7 @@
 """The two cats of a mix at full size: their photos' cuts, the small faces that the models see, their landmarks."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -92,12 +92,13 @@ def scene_of(parents: Sequence[Parent], size: int, painter: CatVAE | None = None
     return prepare(photos, load_movement()(faces[None], landmarks[None]), landmarks)
 
 
-def parts_of(scene: Scene) -> dict[str, list]:
+def parts_of(scene: Scene, options: Mapping[str, int]) -> dict[str, list]:
     """What `warp.js` draws from but for the model's strip, as JSON takes it: "photos", two addresses that need no file,
-    "velocity", 2·32·32 numbers in sides, and "landmarks", 2·3·2 in shares of the frame."""
+    "velocity", 2·32·32 numbers in sides, and "landmarks", 2·3·2 in shares of the frame. `options` are of the photos as
+    WebP."""
     return {
-        "photos": [data_uri(photo, "WEBP", quality=82, method=2) for photo in to_pil(scene.photos)],
-        "velocity": [round(value, 5) for value in scene.velocity.flatten().tolist()],
+        "photos": [data_uri(photo, "WEBP", **options) for photo in to_pil(scene.photos)],
+        "velocity": [round(value, 4) for value in scene.velocity.flatten().tolist()],
         "landmarks": [round(value, 4) for value in scene.landmarks.flatten().tolist()],
     }
 

@@ -3,7 +3,9 @@
 Where the mixer of the browser was exported to a folder, the page shows that, and no mix is asked of the app.
 """
 
-from functools import partial
+import re
+from functools import cache, partial
+from os.path import dirname, normpath
 from pathlib import Path
 
 from markupsafe import Markup
@@ -17,13 +19,24 @@ from catvae.page.front import files_of
 from catvae.page.preview import PICTURE, preview_tags
 from catvae.page.theme import render
 from catvae.page.visitor import language_for
+from catvae.serving.front import WEB
 from catvae.serving.links import app_link, read_state
 from catvae.serving.texts import TEXTS
 from catvae.serving.weights import Weights
 
-# what the small page needs of the front, fetched at once
-AHEAD = ("kitten-mixer", "state", "part", "dom", "draw", "cats", "cat-card", "square", "morph", "gallery", "compare")
-AHEAD += ("every-beta", "family", "ruler", "send", "saving", "card", "share", "keep", "words", "engine/remote")
+START = ("kitten-mixer.js", "engine/remote.js")  # what the small page needs of the front, with all that they import
+
+
+@cache
+def modules_ahead() -> list[str]:
+    """The modules that the small page fetches at once: those of `START` and what they import."""
+    found = list(START)
+    for name in found:
+        source = (WEB / name).read_text(encoding="utf-8") if (WEB / name).is_file() else ""  # words.js is made
+        imported = re.findall(r'^import (?:.* from )?"(.*)";', source, re.M)
+        paths = (normpath(f"{dirname(name)}/{other}".lstrip("/")) for other in imported)
+        found += [path for path in paths if path not in found]
+    return found
 
 
 def embed_routes(weights: Weights, folder: Path | None) -> list[BaseRoute]:
@@ -43,7 +56,7 @@ def embed_routes(weights: Weights, folder: Path | None) -> list[BaseRoute]:
             "embed.html",
             tags=Markup(preview_tags(request, current, "embed")),
             folder="mixer" if exported else "web",
-            ahead=() if exported else AHEAD,
+            ahead=() if exported else modules_ahead(),
             state=state,
             names=request.query_params,
             language=language,

@@ -153,7 +153,7 @@ class Front:
         known_model(current, model, words)
         named = {letter: {"cat": params.get(letter)} for letter in "ab"}
         content = draw_morph(current, model, both(parse(body) if body else named, words), path)
-        return Response(content, media_type="image/jpeg", headers={} if body else KEPT)
+        return Response(content, media_type="image/webp", headers={} if body else KEPT)
 
     def scene(self, body: bytes, request: Request, words: Words) -> Response:
         """Both cats at full size, or at "most" so many pixels; of two examples by their names in the address.
@@ -214,7 +214,7 @@ class Front:
         return Response(html, media_type="text/html")
 
     def dials(self, body: bytes, request: Request, words: Words) -> Response:
-        """The frames along one dial, side by side as JPEG in base64, and how likely each breed is for the cat."""
+        """The frames along one dial, side by side as WebP in base64, and how likely each breed is for the cat."""
         asked = parse(body)
         face = face_in(asked.get("cat"), CAT, words)
         with MIXING:
@@ -226,7 +226,7 @@ class Front:
         asked = parse(body)
         faces = both(asked, words, "abcd" if "d" in asked else "abc")
         with MIXING:
-            return Response(to_bytes(self.explorer.draw_pad(faces), **QUICK), media_type="image/jpeg")
+            return Response(to_bytes(self.explorer.draw_pad(faces), **QUICK), media_type="image/webp")
 
 
 def both(asked: Mapping[str, Any], words: Words, letters: str = "ab") -> list[Image.Image]:

@@ -12,7 +12,7 @@ from catvae.mixing import interpolate
 from catvae.serving.weights import WeightSet
 
 MORPH_FRAMES = 17  # the browser fades between neighbours, which is within 54 dB of the true picture
-QUICK = {"kind": "JPEG", "quality": 92, "subsampling": 0}  # a tenth of the time of WebP, a quarter larger
+QUICK = {"kind": "WEBP", "quality": 88, "method": 0}  # 39 dB in 3 ms; a fifth smaller than JPEG as near
 MIXING = Semaphore(RUNNING_AT_ONCE)  # the page's mix does not go through the queue, which takes twice the time
 
 
@@ -30,7 +30,7 @@ def draw_way(
 
 
 def draw_morph(current: WeightSet, name: str, faces: Sequence[Image.Image], method: str) -> bytes:
-    """The frames of the morph side by side, each 64×64, as JPEG. Of what these weights drew recently nothing is
+    """The frames of the morph side by side, each 64×64, as WebP. Of what these weights drew recently nothing is
     drawn again."""
     wanted = ("morph", name, method, *(sha256(face.tobytes()).digest() for face in faces))
     return current.recent.get(wanted, lambda: to_bytes(make_strip(draw_way(current, name, faces, method)), **QUICK))

@@ -17,3 +17,12 @@ export function markLanguage(links, language) {
     else link.removeAttribute("aria-current");
   }
 }
+
+/** The address of what is shown, or of the mixer alone where a cat is the visitor's own.
+ * @param {import("./state.js").Store} store */
+export function addressOf(store) {
+  const {a, b, ...rest} = store.link(), url = new URL(store.home);
+  const params = a && b ? {a, b, ...rest, path: rest.path === "lerp" ? "" : rest.path} : {};
+  for (const [key, value] of Object.entries({...params, lang: store.chosen ? store.language : ""})) if (value) url.searchParams.set(key, value);
+  return {href: url.href, whole: Boolean(a && b)};
+}

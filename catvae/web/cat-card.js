@@ -1,14 +1,14 @@
 // <kitten-cat side="a">: the card of one cat, with ways to bring a photo, the square on it, and the examples.
 
+import {bringPhoto, chooseExample, nameCat, openPhoto} from "./bring.js";
 import {LONGEST, describe, kindOf, nameOf, titleOf} from "./cats.js";
 import {drawing, fill, h, rove, say, sentenceOf} from "./dom.js";
 import {newCanvas, paint, toBlob} from "./draw.js";
-import {Part} from "./part.js";
+import {faceOf} from "./full.js";
+import {Part, define} from "./part.js";
 import {shelfOf, tileOf} from "./shelf.js";
-import {squareTool} from "./square.js";
 
 const FACE = 512, TILE = 44, GAP = 4; // pixels of an example in the strip
-const PAUSE_MS = 250; // when the hand rests it is cut: each cut draws a mix
 const CAMERA = ["M3 7h4l2-3h6l2 3h4v13H3z", "M12 9a4 4 0 1 0 0 8a4 4 0 1 0 0-8"];
 const PENCIL = ["M4 20l1-5L16 4l4 4L9 19z", "M13 7l4 4"];
 const BOARD = ["M8 4H5v17h14V4h-3M8 2h8v4H8zM9 11h6M9 15h6"];
@@ -16,10 +16,8 @@ const BOARD = ["M8 4H5v17h14V4h-3M8 2h8v4H8zM9 11h6M9 15h6"];
 /** @param {DataTransfer | null} data */
 const imageOf = data => [...(data?.files ?? [])].find(file => file.type.startsWith("image/") || !file.type) ?? data?.files?.[0];
 
-export class CatCard extends Part {
-  pause = 0;
+class CatCard extends Part {
   /** @type {import("./cats.js").Cat | null} whose name is being written */ named = null;
-  /** @type {import("./cats.js").Cat | null} what a cancelled dialogue brings back */ undone = null;
 
   /** @returns {"a" | "b"} */
   get side() {
@@ -53,9 +51,9 @@ export class CatCard extends Part {
     Object.assign(parts, {face: newCanvas(FACE, {role: "img"}), shown: null, marked: undefined});
     parts.adjust = h("button", {type: "button", className: "adjust", "aria-label": named("adjust_cat"), onclick: () => this.adjust()}, words.adjust_short);
     parts.waiting = h("span", {className: "waiting", role: "status"});
-    parts.refusals = [0, 1, 2].map(() => h("p", {className: "refusal", role: "alert", hidden: true}));
+    parts.refusals = [0, 1].map(() => h("p", {className: "refusal", role: "alert", hidden: true}));
     parts.file = h("input", {type: "file", accept: "image/*,.heic,.heif,.hif,.avif,.tif,.tiff", tabIndex: -1, hidden: true, onchange: () => {
-      if (parts.file.files[0]) store.photo(side, parts.file.files[0]);
+      if (parts.file.files[0]) bringPhoto(store, side, parts.file.files[0]);
       parts.file.value = ""; // else the same file would be no change
     }});
     const phone = matchMedia("(pointer: coarse)").matches; // the file dialogue has its camera
@@ -70,13 +68,12 @@ export class CatCard extends Part {
       h("div", {className: "seen"}, h("div", {className: "face"}, parts.face, parts.waiting), parts.refusals[0]),
       tools, parts.adjust, parts.strip);
     parts.face.addEventListener("click", () => !parts.adjust.hidden && this.adjust());
-    const choose = (/** @type {string} */ name) => store.choose(side, name);
+    const choose = (/** @type {string} */ name) => chooseExample(store, side, name);
     parts.shelf = shelfOf(this, cat, choose);
-    this.buildCutting(named);
     this.buildWebcam(named);
     this.fillStrip(named, choose);
     this.takeDrops();
-    return [parts.card, parts.shelf, parts.cutting, parts.webcam];
+    return [parts.card, parts.shelf, parts.webcam];
   }
 
   /** A name is written where it is read. @param {boolean} on */
@@ -85,7 +82,7 @@ export class CatCard extends Part {
     if (on === !name.hidden) return;
     name.hidden = !on;
     about.classList.toggle("naming", on);
-    if (!on) return this.named === this.cat && name.value.trim() !== (this.cat.called ?? "") && this.store.name(this.side, name.value);
+    if (!on) return this.named === this.cat && name.value.trim() !== (this.cat.called ?? "") && nameCat(this.store, this.side, name.value);
     this.named = this.cat; // another one may come meanwhile
     name.value = this.cat.called ?? "";
     name.placeholder = titleOf(this.cat, this.words);
@@ -114,74 +111,25 @@ export class CatCard extends Part {
     this.sizes.observe(strip);
   }
 
-  /** @param {any} named */
-  buildCutting(named) {
-    const {words, parts} = this;
-    parts.cutNote = h("p", {className: "note", role: "status"});
-    parts.next = h("button", {type: "button", className: "next", onclick: () => this.cutFace(((this.cat.number ?? 0) % (this.cat.photo?.faces.length ?? 1)) + 1)});
-    parts.whole = h("button", {type: "button", className: "whole", onclick: () => this.cutFace(0)}, words.whole);
-    parts.tool = squareTool(fill(words.square_of, {cat: this.title}), named("photo_of"), named("cut_of"), square => {
-      clearTimeout(this.pause);
-      this.pause = setTimeout(() => this.store.cut(this.side, square), PAUSE_MS);
-      say(parts.cutNote, words.face_by_hand);
-    });
-    parts.done = h("button", {type: "button", className: "done main", onclick: () => {
-      this.undone = null;
-      parts.cutting.close();
-    }}, words.done);
-    const cancel = h("button", {type: "button", className: "cancel", onclick: () => parts.cutting.close()}, words.cancel);
-    parts.cutting = this.dialog("cutting", named("adjust_cat"), [h("div", {className: "bench"}, parts.tool.stage,
-      h("div", {className: "side"}, parts.tool.preview, parts.cutNote, h("div", {className: "choices"}, parts.next, parts.whole),
-        parts.refusals[1], h("p", {className: "keys"}, words.square_keys))),
-      h("div", {className: "choices last"}, cancel, parts.done)], () => this.closeCutting());
-  }
-
-  // What was not said to be done is undone.
-  closeCutting() {
-    const {undone} = this, hurried = this.pause && !undone;
-    clearTimeout(this.pause);
-    this.pause = 0;
-    if (undone && undone !== this.cat) {
-      this.store.turns[this.side]++;
-      this.store.change({[this.side]: undone});
-    } else if (hurried) this.store.cut(this.side, this.parts.tool.square);
-    this.undone = null;
-  }
-
   async adjust() {
-    const {parts, store, side} = this;
-    if (!this.cat.photo && !(await store.openPhoto(side))) return;
-    const cat = store.choice[side];
-    if (!cat.photo) return;
-    this.undone = cat;
-    store.sides[side].refusal = "";
-    this.render();
-    parts.cutting.showModal();
-    parts.tool.show(cat.photo.picture, cat.square);
-    parts.tool.frame.focus();
-  }
-
-  /** @param {number} number */
-  cutFace(number) {
-    const {photo} = this.cat;
-    if (!photo) return;
-    clearTimeout(this.pause);
-    this.pause = 0;
-    const square = number ? photo.faces[number - 1] : photo.whole;
-    this.parts.tool.show(photo.picture, square);
-    this.store.cut(this.side, square, number);
+    const {store, side, words} = this;
+    if (!this.cat.photo && !(await openPhoto(store, side))) return;
+    if (!this.cat.photo) return;
+    this.refuse("");
+    const module = await import("./cutting.js").catch(error => this.refuse(sentenceOf(error, words)));
+    module?.openCutting(this);
   }
 
   /** @param {any} named */
   buildWebcam(named) {
     const {words, parts, store, side} = this;
     parts.video = h("video", {autoplay: true, muted: true, playsInline: true});
-    parts.webcam = this.dialog("webcam", named("camera_as"), [parts.video, parts.refusals[2], h("button", {type: "button", className: "take main", onclick: () => {
+    parts.webcam = this.dialog("webcam", named("camera_as"), [parts.video, parts.refusals[1], h("button", {type: "button", className: "take main", onclick: () => {
       const canvas = newCanvas(parts.video.videoWidth, {height: parts.video.videoHeight});
       if (!canvas.width) return;
       paint(canvas, parts.video);
       const taken = toBlob(canvas, "image/jpeg", 0.95);
-      taken.then(blob => store.photo(side, new File([blob], "webcam.jpg", {type: "image/jpeg"})), error => this.refuse(sentenceOf(error, words)));
+      taken.then(blob => bringPhoto(store, side, new File([blob], "webcam.jpg", {type: "image/jpeg"})), error => this.refuse(sentenceOf(error, words)));
       parts.webcam.close();
     }}, words.camera_take)], () => this.stopCamera());
   }
@@ -208,7 +156,7 @@ export class CatCard extends Part {
     try {
       for (const item of await navigator.clipboard.read()) {
         const type = item.types.find(type => type.startsWith("image/"));
-        if (type) return void this.store.photo(this.side, await item.getType(type));
+        if (type) return void bringPhoto(this.store, this.side, await item.getType(type));
       }
     } catch {} // it was not allowed: said below
     this.refuse(this.words.paste_none);
@@ -225,7 +173,7 @@ export class CatCard extends Part {
       event.preventDefault();
       over(false);
       const file = imageOf(event.dataTransfer);
-      if (file) this.store.photo(this.side, file);
+      if (file) bringPhoto(this.store, this.side, file);
     });
   }
 
@@ -238,7 +186,7 @@ export class CatCard extends Part {
       if (!image || /^(input|textarea)$/i.test(/** @type {any} */ (target).tagName ?? "") || !this.offsetParent) return;
       const cards = /** @type {Element[]} */ ([.../** @type {any} */ (this.getRootNode()).querySelectorAll("kitten-cat")]);
       const meant = cards.find(card => card.matches(":focus-within")) ?? cards.find(card => card.matches(":hover")) ?? cards[0];
-      if (meant === this) this.store.photo(this.side, image);
+      if (meant === this) bringPhoto(this.store, this.side, image);
     }, {signal});
     // a photo dropped beside a card does not take the place of the page
     for (const kind of ["dragover", "drop"]) document.addEventListener(kind, event => {
@@ -260,8 +208,7 @@ export class CatCard extends Part {
     const told = note && !quiet ? (cat.called ?? "") : [title, kind].filter(Boolean).join(", ");
     say(parts.kind, told);
     say(parts.dot, told || note ? " · " : " ");
-    say(parts.cutNote, note);
-    const face = store.faceOf(side);
+    const face = faceOf(store, side);
     if (parts.shown !== face) paint(parts.face, (parts.shown = face));
     parts.about.title = parts.about.textContent;
     parts.face.setAttribute("aria-label", [this.title, title, kind].filter(Boolean).join(", "));
@@ -269,7 +216,7 @@ export class CatCard extends Part {
     parts.card.classList.toggle("has-photo", !parts.adjust.hidden);
     parts.card.classList.toggle("waits", busy);
     this.toggleAttribute("busy", busy);
-    say(parts.waiting, looking && !parts.cutting.open ? words.web_looking : "");
+    say(parts.waiting, looking && !this.root.querySelector(".cutting") ? words.web_looking : "");
     for (const place of parts.refusals) {
       say(place, refusal);
       place.hidden = !refusal;
@@ -280,7 +227,7 @@ export class CatCard extends Part {
       for (const button of this.root.querySelectorAll("button[data-cat]")) button.setAttribute("aria-pressed", String(button.getAttribute("data-cat") === mark));
       parts.fit();
     }
-    say(parts.next, cat.photo?.faces.length === 1 ? words.found_face : words.next_face);
-    parts.next.hidden = !cat.photo?.faces.length;
   }
 }
+
+define({"kitten-cat": CatCard});

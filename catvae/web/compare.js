@@ -5,7 +5,7 @@ import {betaOf, columns, h, latest, percentOf, sentenceOf} from "./dom.js";
 import {fade, newCanvas, paint} from "./draw.js";
 import {everyBeta} from "./every-beta.js";
 import {buildSlider} from "./morph.js";
-import {Part} from "./part.js";
+import {Part, define} from "./part.js";
 
 const CELL = 256, LARGE = 512;
 const COLUMNS = 4; // at most
@@ -23,7 +23,8 @@ export function whenSeen(part, act, left = () => {}) {
   part.gone?.signal.addEventListener("abort", () => watcher.disconnect());
 }
 
-export class Compare extends Part {
+class Compare extends Part {
+  static sheets = ["compare.css"];
   /** @type {Map<string, any> | null} */ ways = null;
   /** @type {{asked: string, a: any, b: any} | null} */ wanted = null;
   turn = 0;
@@ -169,3 +170,5 @@ export class Compare extends Part {
     this.dispatchEvent(new CustomEvent("open-model", {bubbles: true, composed: true}));
   }
 }
+
+define({"kitten-compare": Compare});

@@ -18,7 +18,7 @@ export function asMixerError(error) {
   const text = String(error?.message ?? error);
   if (error instanceof RangeError || /memory|bad_alloc|allocat/i.test(text)) return new MixerError("memory", text, error);
   if (/WebAssembly|wasm-unsafe-eval|unsafe-eval/i.test(text)) return new MixerError("unable", text, error);
-  return new MixerError("broken", text, error);
+  return new MixerError(/import\w* (a )?module/i.test(text) ? "missing" : "broken", text, error); // a module that did not come
 }
 
 /** What a visitor is told of any error. @param {unknown} error @param {Record<string, string>} words */
@@ -150,11 +150,21 @@ export function once(make) {
   }));
 }
 
-/** A constructed sheet, one for all parts, which so come at once: unlike <style>, a strict policy allows it. */
-export const openStyles = once(async () => {
-  const response = await fetch(new URL("mixer.css", base)).catch(() => null);
-  if (!response?.ok) throw new MixerError("missing", "mixer.css cannot be had");
+/** @type {Map<string, () => Promise<CSSStyleSheet>>} */
+const sheets = new Map();
+
+/** A constructed sheet, one for all parts, which so come at once: unlike <style>, a strict policy allows it.
+ * @param {string} [name] */
+export function openStyles(name = "mixer.css") {
+  if (!sheets.has(name)) sheets.set(name, once(() => fetchStyles(name)));
+  return /** @type {() => Promise<CSSStyleSheet>} */ (sheets.get(name))();
+}
+
+/** @param {string} name */
+async function fetchStyles(name) {
+  const response = await fetch(new URL(name, base)).catch(() => null);
+  if (!response?.ok) throw new MixerError("missing", `${name} cannot be had`);
   const styles = new CSSStyleSheet();
   styles.replaceSync(await response.text());
   return styles;
-});
+}

@@ -1,11 +1,12 @@
 // <kitten-map> and <kitten-dials>: a map of the examples, which the app draws, and dials that make a cat more of a breed.
 
+import {bring, chooseExample} from "./bring.js";
 import {titleOf} from "./cats.js";
 import {whenSeen} from "./compare.js";
 import {fill, h, latest, percentOf, say, sentenceOf} from "./dom.js";
 import {newCanvas, paint, toBlob} from "./draw.js";
 import {buildSlider} from "./morph.js";
-import {Part} from "./part.js";
+import {Part, define} from "./part.js";
 
 const STAGE = 384; // pixels of the picture beside the map, and of that of the dials
 const SHOWN = 3; // breeds that are named
@@ -36,7 +37,7 @@ export function tell({words, parts}, error) {
 export async function keepAs({store, words, parts}, side, picture, kind) {
   const face = newCanvas(64);
   paint(face, picture);
-  const kept = await store.bring(side, async () => ({...await store.engine.findFaces(await toBlob(face)), kind}));
+  const kept = await bring(store, side, async () => ({...await store.engine.findFaces(await toBlob(face)), kind}));
   say(parts.note, kept ? fill(words.dials_kept, {cat: words[`cat_${side}`]}) : store.sides[side].refusal);
   return kept;
 }
@@ -45,7 +46,8 @@ export async function keepAs({store, words, parts}, side, picture, kind) {
 export const keepers = part => ["a", "b"].map(side =>
   h("button", {type: "button", "data-keep": side, onclick: () => part.keep(side)}, fill(part.words.dials_keep, {cat: part.words[`cat_${side}`]})));
 
-export class CatMap extends Part {
+class CatMap extends Part {
+  static sheets = ["explore.css"];
   turn = /** @type {"a" | "b"} */ ("a");
   asked = "";
   /** @type {any} */ pair = null;
@@ -65,7 +67,7 @@ export class CatMap extends Part {
       if (!cat) return;
       this.turn = side === "a" ? "b" : "a";
       this.ask();
-      this.store.choose(side, cat);
+      chooseExample(this.store, side, cat);
     });
     parts.inside.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.walk(event));
     parts.inside.addEventListener("focusin", (/** @type {any} */ event) => this.reach(event.target.dataset.cat));
@@ -140,7 +142,8 @@ export class CatMap extends Part {
   }
 }
 
-export class CatDials extends Part {
+class CatDials extends Part {
+  static sheets = ["explore.css"];
   side = /** @type {"a" | "b"} */ ("a");
   /** @type {number[]} units of each dial */ places = [];
   dial = 0; // the one that is turned
@@ -255,6 +258,4 @@ export class CatDials extends Part {
   }
 }
 
-for (const [name, element] of Object.entries({"kitten-map": CatMap, "kitten-dials": CatDials})) {
-  if (!customElements.get(name)) customElements.define(name, element);
-}
+define({"kitten-map": CatMap, "kitten-dials": CatDials});

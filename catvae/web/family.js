@@ -1,10 +1,11 @@
 // <kitten-family>: the mixes whose child became a parent, each a way back.
 
+import {goBack} from "./bring.js";
 import {titleOf} from "./cats.js";
 import {fill, h} from "./dom.js";
-import {Part} from "./part.js";
+import {Part, define} from "./part.js";
 
-export class Family extends Part {
+class Family extends Part {
   build() {
     return h("ol", {className: "family", "aria-label": this.words.family, hidden: true});
   }
@@ -15,9 +16,11 @@ export class Family extends Part {
     list.hidden = !family.length;
     list.replaceChildren(...family.map(({state: {a, b}, share, pictures}, i) => {
       const percent = Math.round(100 * share), label = fill(words.family_back, {a: titleOf(a, words), b: titleOf(b, words), percent});
-      return h("li", {}, h("button", {type: "button", "aria-label": label, title: label, onclick: () => store.back(i)},
+      return h("li", {}, h("button", {type: "button", "aria-label": label, title: label, onclick: () => goBack(store, i)},
         pictures.map((picture, k) => [picture, h("span", {"aria-hidden": "true"}, ["+", "=", ""][k])])));
     }));
     if (focused) /** @type {HTMLElement | null} */ (list.querySelector("li:last-child button"))?.focus();
   }
 }
+
+define({"kitten-family": Family});

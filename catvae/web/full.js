@@ -49,7 +49,7 @@ function draw(parts, places, side, fur) {
 
 /** @param {{at: (shares: number[]) => any}} way of a model @param {Scene} scene
  * @param {{fur: number | null}} told the share of B in the fur; null is that of the picture */
-export async function fullWay(way, scene, told) {
+async function fullWay(way, scene, told) {
   checkReads();
   const strip = newCanvas(COUNT * SIDE, {height: SIDE}), pen = penOf(strip, {willReadFrequently: true});
   (await way.at(shares(COUNT))).forEach((/** @type {CanvasImageSource} */ picture, /** @type {number} */ i) => pen.drawImage(picture, i * SIDE, 0));
@@ -58,8 +58,33 @@ export async function fullWay(way, scene, told) {
 }
 
 /** The faces of a scene in their frames. @param {Scene} scene */
-export const facesOf = ({photos}) => photos.map(photo => {
+const facesOf = ({photos}) => photos.map(photo => {
   const side = Math.round(photo.width / (1 + 2 * MARGIN)), edge = (photo.width - side) / 2, canvas = newCanvas(side);
   penOf(canvas).putImageData(photo, -edge, -edge);
   return canvas;
 });
+
+/** Both cats at full size, asked for once. @param {import("./state.js").Store} store @param {import("./state.js").State} state */
+export function sceneOf(store, {a, b}) {
+  if (store.scene?.a === a && store.scene.b === b) return store.scene;
+  const scene = {a, b, parts: null, coming: Promise.resolve()};
+  scene.coming = store.engine.scene(a, b, store.most).then((/** @type {any} */ parts) => (scene.parts = {...parts, faces: facesOf(parts)}));
+  scene.coming.catch(() => {
+    if (store.scene === scene) store.scene = null; // the next one asks again
+  });
+  return (store.scene = scene);
+}
+
+/** What a model's way is with the fur of the photos, made once. @param {import("./state.js").Store} store
+ * @param {import("./state.js").Way} way @param {any} parts */
+export async function fullOf(store, way, parts) {
+  if (store.full?.way !== way || store.full.parts !== parts) store.full = {way, parts, morph: await fullWay(way, parts, store)};
+  return store.full.morph;
+}
+
+/** A cat's face as it is shown. @param {import("./state.js").Store} store @param {import("./state.js").Side} side
+ * @param {import("./state.js").State} state @returns {import("./draw.js").Picture} */
+export function faceOf({scene, choice}, side, state = choice) {
+  const cat = state[side];
+  return state.full && scene?.parts && scene[side] === cat ? scene.parts.faces[side === "a" ? 0 : 1] : cat.face;
+}

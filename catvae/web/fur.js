@@ -1,9 +1,9 @@
 // <kitten-fur>: at full size, whose fur the picture has: as much of B's as of the rest, or more, or less.
 
 import {h, percentOf, say, slideTo} from "./dom.js";
-import {Part} from "./part.js";
+import {Part, define} from "./part.js";
 
-export class Fur extends Part {
+class Fur extends Part {
   build() {
     const {words, parts, store} = this;
     parts.slider = h("input", {type: "range", min: 0, max: 1000, step: 1, "aria-label": words.fur,
@@ -34,3 +34,5 @@ export class Fur extends Part {
     parts.reset.hidden = fur === null;
   }
 }
+
+define({"kitten-fur": Fur});

@@ -3,13 +3,13 @@
 import {titleOf} from "./cats.js";
 import {columns, drawing, fill, h, percentOf, say, shares} from "./dom.js";
 import {FRAME, newCanvas, paint} from "./draw.js";
-import {Part} from "./part.js";
-import {save} from "./saving.js";
+import {faceOf} from "./full.js";
+import {Part, define} from "./part.js";
 
 const ARROW = ["M12 4v11m-5-5 5 5 5-5M5 20h14"];
 const PER_ROW = {wide: 13, middle: 9, narrow: 6}; // at most, by the width of the gallery
 
-export class Gallery extends Part {
+class Gallery extends Part {
   build() {
     this.parts.frames = h("div", {className: "frames", role: "group", "aria-label": this.words.result});
     this.parts.news = h("p", {className: "unseen", role: "status"});
@@ -46,11 +46,11 @@ export class Gallery extends Part {
       paint(canvas, picture);
       return h("div", {},
         h("button", {type: "button", className: "show", "aria-label": text, onclick: () => this.go(places[i])}, canvas, h("span", {"aria-hidden": "true"}, text)),
-        ends && h("button", {type: "button", className: "keep", "aria-label": label, title: label, onclick: () => save(store, "frame", i)}, drawing("0 0 24 24", ARROW)));
+        ends && h("button", {type: "button", className: "keep", "aria-label": label, title: label, onclick: async () => (await import("./saving.js")).save(store, "frame", i)}, drawing("0 0 24 24", ARROW)));
     });
     const parent = (/** @type {"a" | "b"} */ side) => {
       const canvas = newCanvas(FRAME, {role: "img", "aria-label": words[`cat_${side}`]});
-      paint(canvas, store.faceOf(side, state));
+      paint(canvas, faceOf(store, side, state));
       return h("figure", {}, canvas, h("span", {"aria-hidden": "true"}, words[`cat_${side}`]));
     };
     const all = ends ? [parent("a"), ...shown, parent("b")] : shown;
@@ -66,3 +66,5 @@ export class Gallery extends Part {
     /** @type {any} */ (this.getRootNode()).querySelector("kitten-morph")?.scrollIntoView({block: "nearest", behavior: still ? "instant" : "smooth"});
   }
 }
+
+define({"kitten-gallery": Gallery});

@@ -2,9 +2,14 @@
 // the language changes in place. A hidden component of the page's is the bridge: its value is JSON.
 
 import "./kitten-mixer.js";
+import "./compare.js";
 import "./explore.js";
+import "./family.js";
+import "./fur.js";
 import "./lesson.js";
 import "./pad.js";
+import "./send.js";
+import "./share.js";
 import {WISHES, languageFor, markLanguage} from "./asked.js";
 import {base} from "./dom.js";
 import {storeOf} from "./state.js";

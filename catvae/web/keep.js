@@ -1,6 +1,9 @@
 // What a visitor has chosen, kept in this browser for this tab: photos outlive a reload. Where storage is refused,
 // as in frames of other sites, nothing is kept and nothing breaks.
 
+import {recut} from "./bring.js";
+import {toBlob} from "./draw.js";
+
 const BASE = "kitten-mixer", TABLE = "tabs", HOURS = 12; // no photo lies here longer
 
 /** This tab's own name; null where there is nowhere to note it. */
@@ -52,8 +55,32 @@ export async function recall() {
   });
 }
 
-/** @param {any} what */
-export async function keep(what) {
-  const tab = tabName();
-  if (tab) await inTable(table => done(table.put(what, keyOf(tab))));
+/** @param {import("./state.js").State} state */
+export async function keepState({a, b, ...rest}) {
+  const tab = tabName(), cats = /** @type {Record<string, any>} */ ({});
+  if (!tab) return;
+  for (const [side, cat] of Object.entries({a, b})) {
+    if (cat.name) continue;
+    const {kind, called, number, square, byHand} = cat, file = cat.photo?.file ?? await toBlob(cat.face);
+    cats[side] = {file, kind, called, number, square, byHand};
+  }
+  const choice = {...rest, a: a.name, b: b.name, "name-a": a.name && a.called, "name-b": b.name && b.called};
+  await inTable(table => done(table.put({choice, cats}, keyOf(tab))));
+}
+
+/** The visitor's own cats, as they were kept. @param {any} engine @param {Record<string, any>} cats
+ * @returns {Promise<Partial<import("./state.js").State>>} */
+export async function restoreCats(engine, cats) {
+  const restored = /** @type {Record<string, any>} */ ({});
+  await Promise.all(Object.entries(cats).map(async ([side, {file, kind, called, number, square, byHand}]) => {
+    try {
+      const cat = await engine.findFaces(file);
+      if (cat.photo && byHand) Object.assign(cat, {...await engine.cut(cat.photo, square), square, byHand, number});
+      else if (cat.photo && number !== cat.number) await recut(engine, cat, number);
+      restored[side] = {...cat, kind, called};
+    } catch (error) {
+      console.warn("kitten-mixer:", error);
+    }
+  }));
+  return restored;
 }

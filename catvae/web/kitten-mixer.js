@@ -1,17 +1,13 @@
 // <kitten-mixer model="v6" a="chelsea" b="kitten-04" lang="es">: two cats, and every face between them, in any page.
 
-import {WISHES, languageFor} from "./asked.js";
-import {CatCard} from "./cat-card.js";
-import {Compare} from "./compare.js";
+import "./cat-card.js";
+import "./gallery.js";
+import "./morph.js";
+import "./ruler.js";
+import {WISHES, addressOf, languageFor} from "./asked.js";
+import {nameCat} from "./bring.js";
 import {asMixerError, base, drawnCat, h, openStyles, say, sentenceOf} from "./dom.js";
-import {Family} from "./family.js";
-import {Fur} from "./fur.js";
-import {Gallery} from "./gallery.js";
-import {Morph} from "./morph.js";
-import {Ruler} from "./ruler.js";
-import {addressOf} from "./saving.js";
-import {Save, Send} from "./send.js";
-import {Share} from "./share.js";
+import {define} from "./part.js";
 import {storeOf} from "./state.js";
 import {engine as ENGINE} from "./words.js";
 
@@ -98,7 +94,7 @@ class KittenMixer extends HTMLElement {
       this.store.speak(this.language);
     }
     else if (key === "compare") this.render();
-    else if (key.startsWith("name-")) this.store.name(key === "name-a" ? "a" : "b", now ?? "");
+    else if (key.startsWith("name-")) nameCat(this.store, key === "name-a" ? "a" : "b", now ?? "");
     else {
       const value = /** @type {any} */ (this.store.read(this.wish))[key], choice = /** @type {any} */ (this.store.choice)[key];
       if (key in {a: 0, b: 0} ? value.name !== choice.name : value !== choice) this.store.change({[key]: value});
@@ -119,7 +115,8 @@ class KittenMixer extends HTMLElement {
     store.chosen = this.hasAttribute("lang");
     if (this.hasAttribute("compact")) store.most = SMALL;
     try {
-      const [{openEngine}, styles] = await Promise.all([import(`./engine/${ENGINE}.js`), openStyles()]);
+      const more = this.hasAttribute("compact") ? [] : ["family", "fur", "send", "share"].map(part => import(`./${part}.js`));
+      const [{openEngine}, styles] = await Promise.all([import(`./engine/${ENGINE}.js`), openStyles(), ...more]);
       const engine = await openEngine(() => store.words, () => store.language);
       /** @type {ShadowRoot} */ (this.shadowRoot).adoptedStyleSheets = [styles];
       store.language = this.language;
@@ -170,6 +167,7 @@ class KittenMixer extends HTMLElement {
     parts.all.setAttribute("aria-pressed", comparing);
     parts.morph.hidden = comparing;
     parts.compare.hidden = !comparing;
+    if (comparing) import("./compare.js").catch(error => store.report({text: sentenceOf(asMixerError(error), words)}));
     say(parts.stepsWord, words.steps);
     parts.steps.value = choice.steps;
     parts.steps.setAttribute("aria-valuetext", choice.steps);
@@ -211,8 +209,4 @@ class KittenMixer extends HTMLElement {
   }
 }
 
-for (const [name, element] of Object.entries({
-  "kitten-cat": CatCard, "kitten-morph": Morph, "kitten-gallery": Gallery, "kitten-ruler": Ruler, "kitten-send": Send,
-  "kitten-save": Save, "kitten-compare": Compare,
-  "kitten-share": Share, "kitten-family": Family, "kitten-fur": Fur, "kitten-mixer": KittenMixer,
-})) if (!customElements.get(name)) customElements.define(name, element);
+define({"kitten-mixer": KittenMixer});

@@ -6,7 +6,7 @@ import {whenSeen} from "./compare.js";
 import {fill, h, say, sentenceOf, shares, svg} from "./dom.js";
 import {fromPixels, newCanvas, paint} from "./draw.js";
 import {openLinear} from "./linear.js";
-import {Part} from "./part.js";
+import {Part, define} from "./part.js";
 
 const TILE = 128, WAY = 8, LEFT_SIDE = 34;
 const AXES = 7, FAR = 2.5; // how many principal components, and how many standard deviations they are shown at
@@ -37,7 +37,8 @@ export function layersOf({channels, latents, painted}) {
   return painted ? [...layers, {part: "painter", side: 64, count: 3}] : layers;
 }
 
-export class Lesson extends Part {
+class Lesson extends Part {
+  static sheets = ["explore.css"];
   turn = 0;
 
   get kind() {
@@ -161,4 +162,4 @@ export class Lesson extends Part {
   }
 }
 
-if (!customElements.get("kitten-lesson")) customElements.define("kitten-lesson", Lesson);
+define({"kitten-lesson": Lesson});

@@ -3,7 +3,7 @@
 import {titleOf} from "./cats.js";
 import {fill, h, latest, percentOf, say, slideTo} from "./dom.js";
 import {newCanvas, paint} from "./draw.js";
-import {Part} from "./part.js";
+import {Part, define} from "./part.js";
 
 const STAGE = 640;
 const SWAY = 0.15, BREATH_MS = 4000; // how far the picture moves to each side of its place when it is first seen
@@ -43,7 +43,7 @@ function dragOn(canvas, storeOf) {
   for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (from = null));
 }
 
-export class Morph extends Part {
+class Morph extends Part {
   canvas = newCanvas(STAGE, {className: "stage", role: "img"}); // outlives a change of language
   inSight = false;
   /** @type {any} what is on the canvas */ painted = null;
@@ -143,3 +143,5 @@ export class Morph extends Part {
     say(parts.status, text);
   }
 }
+
+define({"kitten-morph": Morph});

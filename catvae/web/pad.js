@@ -5,7 +5,7 @@ import {whenSeen} from "./compare.js";
 import {fill, h, latest, say} from "./dom.js";
 import {newCanvas, paint, penOf} from "./draw.js";
 import {keepAs, keepers, tell} from "./explore.js";
-import {Part} from "./part.js";
+import {Part, define} from "./part.js";
 import {shelfOf} from "./shelf.js";
 
 const STAGE = 384, CORNER = 128, STEP = 0.05;
@@ -23,7 +23,8 @@ export function placeWithin(place, count) {
   return [x - beyond, y - beyond];
 }
 
-export class CatPad extends Part {
+class CatPad extends Part {
+  static sheets = ["explore.css"];
   place = [0.5, 0.5]; // from A, of the way to B and to C
   /** @type {string[]} names of C and D; "" is no one */ below = [];
   /** @type {any[]} at the corners */ cats = [];
@@ -152,4 +153,4 @@ export class CatPad extends Part {
   }
 }
 
-if (!customElements.get("kitten-pad")) customElements.define("kitten-pad", CatPad);
+define({"kitten-pad": CatPad});

@@ -1,10 +1,11 @@
-// What all parts of a mixer have in common: they find the state in their root, wear one style sheet, are built anew in
+// What all parts of a mixer have in common: they find the state in their root, wear the same style sheet, are built anew in
 // another language, and stop listening when they are taken out.
 
 import {asMixerError, h, openStyles} from "./dom.js";
 import {storeOf} from "./state.js";
 
 export class Part extends HTMLElement {
+  /** @type {string[]} style sheets beside that of all parts */ static sheets = [];
   /** @type {AbortController | null} */ gone = null;
   store = storeOf(document);
   /** @type {any} elements by what they are for */ parts = {};
@@ -22,9 +23,11 @@ export class Part extends HTMLElement {
     this.gone?.abort();
     const gone = (this.gone = new AbortController());
     this.store = storeOf(this.getRootNode());
-    const [styles] = await Promise.all([openStyles().catch(asMixerError), this.store.ready]);
-    if (gone.signal.aborted || !(styles instanceof CSSStyleSheet)) return;
-    this.root.adoptedStyleSheets = [styles];
+    const {sheets} = /** @type {typeof Part} */ (this.constructor);
+    const styles = Promise.all(["mixer.css", ...sheets].map(openStyles)).catch(asMixerError);
+    const [worn] = await Promise.all([styles, this.store.ready]);
+    if (gone.signal.aborted || !Array.isArray(worn)) return;
+    this.root.adoptedStyleSheets = worn;
     this.rebuild();
     this.on("words", () => this.rebuild());
     this.listen();
@@ -65,4 +68,10 @@ export class Part extends HTMLElement {
     dialog.addEventListener("click", (/** @type {Event} */ event) => event.target === dialog && dialog.close()); // beside it
     return dialog;
   }
+}
+
+/** A page may hold these modules twice, an app's and a folder's: the first to come are its elements.
+ * @param {Record<string, CustomElementConstructor>} elements by name */
+export function define(elements) {
+  for (const [name, element] of Object.entries(elements)) if (!customElements.get(name)) customElements.define(name, element);
 }

@@ -1,12 +1,12 @@
 // <kitten-ruler>: β as one ruler with a stop for each model, and what the chosen one keeps of a cat.
 
 import {betaOf, fill, h, say} from "./dom.js";
-import {Part} from "./part.js";
+import {Part, define} from "./part.js";
 
 /** From how many nats on a model keeps what; found by looking at ours. @type {[number, string][]} */
 const KEPT = [[1000, "keeps_markings"], [400, "keeps_fur"], [150, "keeps_face"], [80, "keeps_look"], [0, "keeps_pose"]];
 
-export class Ruler extends Part {
+class Ruler extends Part {
   build() {
     const {words, store, parts} = this, {variants} = store.manifest;
     const stops = Object.entries(variants).map(([name, {beta, painted}]) => h("label", {title: store.titleOf(name)},
@@ -34,3 +34,5 @@ export class Ruler extends Part {
     say(this.parts.keeps, this.describe(model));
   }
 }
+
+define({"kitten-ruler": Ruler});

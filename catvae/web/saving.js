@@ -1,9 +1,11 @@
 // Sending and saving what a mixer shows. Animations come from its engine, all else is made here.
 
+import {addressOf} from "./asked.js";
 import {drawCard} from "./card.js";
 import {fileName} from "./cats.js";
 import {asMixerError, fill, sentenceOf, shares} from "./dom.js";
 import {newCanvas, penOf, toBlob} from "./draw.js";
+import {faceOf} from "./full.js";
 
 /** @typedef {import("./state.js").Store} Store */
 
@@ -14,15 +16,6 @@ export const PNG_SIDES = [64, 256, 512, 1024]; // of one face, in pixels
 
 /** @type {WeakMap<object, Map<string, Blob>>} films of a way, by kind */
 const made = new WeakMap();
-
-/** The address of what is shown, or of the mixer alone where a cat is the visitor's own.
- * @param {Store} store */
-export function addressOf(store) {
-  const {a, b, ...rest} = store.link(), url = new URL(store.home);
-  const params = a && b ? {a, b, ...rest, path: rest.path === "lerp" ? "" : rest.path} : {};
-  for (const [key, value] of Object.entries({...params, lang: store.chosen ? store.language : ""})) if (value) url.searchParams.set(key, value);
-  return {href: url.href, whole: Boolean(a && b)};
-}
 
 /** @param {CanvasImageSource[]} pictures @param {number} side */
 function enlarge(pictures, side) {
@@ -63,7 +56,7 @@ async function makeFile(store, kind, index = 0) {
   if (kind !== "face" && kind !== "card") return film(store, kind);
   const [picture] = await morph.at([store.share]);
   if (kind === "face") return inFile(enlarge([picture], store.pngSide), fileName(state, String(percent)), "png");
-  return inFile(drawCard(state, [store.faceOf("a", state), store.faceOf("b", state)], picture, percent, store.words, store.titleOf(state.model), addressOf(store).href.replace(/^https?:\/\//, "")), fileName(state, `${percent}-card`), "jpg");
+  return inFile(drawCard(state, [faceOf(store, "a", state), faceOf(store, "b", state)], picture, percent, store.words, store.titleOf(state.model), addressOf(store).href.replace(/^https?:\/\//, "")), fileName(state, `${percent}-card`), "jpg");
 }
 
 /** @param {Store} store @param {File} file @param {string} [how] */

@@ -1,8 +1,9 @@
 // <kitten-send>: the two main buttons, and those that bring other cats. <kitten-save>: what is shown, as files.
 
+import {breed, changeEngine, newborn, surprise} from "./bring.js";
 import {calledOf} from "./cats.js";
 import {fill, h, say, sentenceOf} from "./dom.js";
-import {Part} from "./part.js";
+import {Part, define} from "./part.js";
 import {PNG_SIDES, save} from "./saving.js";
 
 const STILLS = ["card", "png"];
@@ -33,16 +34,16 @@ class Maker extends Part {
   }
 }
 
-export class Send extends Maker {
+class Send extends Maker {
   build() {
     const {words, store, parts} = this;
     parts.send = this.button("send", words.send, "main");
     parts.note = h("span", {className: "note", role: "status"});
     return h("div", {className: "send"}, h("div", {className: "acts"}, parts.send,
-      h("button", {type: "button", className: "breed", title: words.breed_info, onclick: () => store.breed()}, words.breed)),
+      h("button", {type: "button", className: "breed", title: words.breed_info, onclick: () => breed(store)}, words.breed)),
       h("div", {className: "others"},
-        h("button", {type: "button", className: "surprise", onclick: () => store.surprise()}, words.surprise),
-        h("button", {type: "button", className: "newborn", onclick: () => store.newborn()}, words.newborn)), parts.note);
+        h("button", {type: "button", className: "surprise", onclick: () => surprise(store)}, words.surprise),
+        h("button", {type: "button", className: "newborn", onclick: () => newborn(store)}, words.newborn)), parts.note);
   }
 
   render() {
@@ -56,7 +57,7 @@ export class Send extends Maker {
   }
 }
 
-export class Save extends Maker {
+class Save extends Maker {
   build() {
     const {words, store, parts} = this, {films} = store.manifest;
     parts.side = h("select", {"aria-label": words.png_side, onchange: () => (store.pngSide = Number(parts.side.value))},
@@ -72,7 +73,7 @@ export class Save extends Maker {
     const {store} = this;
     box.disabled = true;
     try {
-      await store.ask(await store.other?.());
+      await changeEngine(store, await store.other?.());
     } catch (error) {
       box.checked = store.engine.name === "local";
       box.disabled = false;
@@ -80,3 +81,5 @@ export class Save extends Maker {
     }
   }
 }
+
+define({"kitten-send": Send, "kitten-save": Save});

@@ -1,8 +1,8 @@
 // <kitten-share>: the link to what is shown, and what shows it in other pages, to be copied.
 
+import {addressOf} from "./asked.js";
 import {fill, h, say} from "./dom.js";
-import {Part} from "./part.js";
-import {addressOf} from "./saving.js";
+import {Part, define} from "./part.js";
 
 const escaped = (/** @type {string} */ text) => text.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
 
@@ -29,7 +29,7 @@ function component(store) {
     `  <img src="${new URL("preview.jpg", store.home)}" alt="">\n</kitten-mixer>`;
 }
 
-export class Share extends Part {
+class Share extends Part {
   build() {
     const {words, parts, store} = this;
     /** @type {[string, string, (store: any) => string][]} */
@@ -60,3 +60,5 @@ export class Share extends Part {
     for (const {field, make} of parts.fields) field.value = make(store);
   }
 }
+
+define({"kitten-share": Share});

@@ -11,7 +11,10 @@
 // left eye, right eye and nose of A and of B, as (x, y) in shares of the frame. strip: ImageData, `count` pictures of
 // 64×64 side by side, the model's from A to B.
 
-const GRID = 32, LOW = 64, MARGIN = 1 / 8, VIEW = 1 + 2 * MARGIN, SQUARINGS = 5;
+import {GRID, LOW, VIEW, blur, each, look, planes, shrink, spot, toPlanes, within} from "./planes.js";
+import {onCanvas, onGpu} from "./warp-canvas.js";
+
+const SQUARINGS = 5;
 const COARSE = 1 / 16, FINE = 1 / 128, SWITCH = 0.16, DOMINANT = 0.12, RADII = [0.12, 0.12, 0.1], IRIS = 0.07, MUZZLE = 0.12;
 const KEPT = 64; // shares whose way is remembered
 
@@ -40,38 +43,6 @@ export function createWarp(canvas, {kind = "webgl2"} = {}) {
 
 const clamp = share => Math.min(1, Math.max(0, share));
 
-// Planes are {values, size, planes}: so many squares of float32, one after the other.
-const planes = (size, count) => ({values: new Float32Array(size * size * count), size, planes: count});
-
-// The values of all planes at (x, y), 0 to 1 within them, bilinear, into `found`; beyond the edge they are repeated or
-// mirrored. Nothing is allocated here: it runs for each pixel.
-function look({values, size, planes: count}, x, y, found, mirrored = false) {
-  const column = fold(x * size - 0.5, size, mirrored), row = fold(y * size - 0.5, size, mirrored);
-  const x0 = Math.floor(column), y0 = Math.floor(row), fx = column - x0, fy = row - y0, cells = size * size;
-  const right = x0 < size - 1 ? 1 : 0, below = y0 < size - 1 ? size : 0;
-  for (let plane = 0, i = y0 * size + x0; plane < count; plane++, i += cells) {
-    const top = values[i] * (1 - fx) + values[i + right] * fx;
-    found[plane] = top * (1 - fy) + (values[i + below] * (1 - fx) + values[i + below + right] * fx) * fy;
-  }
-  return found;
-}
-
-const spot = () => new Float64Array(4); // what `look` finds
-
-function fold(place, size, mirrored) {
-  if (mirrored) {
-    place = Math.abs(place + 0.5) % (2 * size);
-    place = (place > size ? 2 * size - place : place) - 0.5;
-  }
-  return Math.min(size - 1, Math.max(0, place));
-}
-
-const each = (size, action) => {
-  for (let row = 0, i = 0; row < size; row++) {
-    for (let column = 0; column < size; column++, i++) action(i, (column + 0.5) / size, (row + 0.5) / size);
-  }
-};
-
 // Displacements after a time along velocities, by scaling and squaring.
 export function flow(velocity, time) {
   let moved = planes(GRID, 2);
@@ -89,60 +60,6 @@ export function flow(velocity, time) {
   }
   return moved;
 }
-
-function blur(image, sigma) {
-  const reach = Math.max(1, Math.round(3 * sigma)), {size} = image, width = 2 * reach + 1, kernel = new Float64Array(width);
-  for (let i = 0; i < width; i++) kernel[i] = Math.exp(-0.5 * ((i - reach) / sigma) ** 2);
-  const sum = kernel.reduce((a, b) => a + b), line = new Float64Array(size + 2 * reach);
-  for (let pass = 0; pass < 2; pass++) {
-    const next = planes(size, image.planes), {values} = image, blurred = next.values;
-    for (let from = 0; from < values.length; from += size * size) {
-      for (let row = 0; row < size; row++) {
-        for (let i = 0; i < line.length; i++) line[i] = values[from + row * size + Math.min(size - 1, Math.max(0, i - reach))];
-        for (let i = 0; i < size; i++) {
-          let total = 0;
-          for (let k = 0; k < width; k++) total += kernel[k] * line[i + k];
-          blurred[from + i * size + row] = total / sum; // rows become columns, and again rows
-        }
-      }
-    }
-    image = next;
-  }
-  return image;
-}
-
-// The mean of what lies below each cell of a smaller plane.
-function shrink(image, size) {
-  const next = planes(size, image.planes), step = image.size / size;
-  for (let plane = 0; plane < image.planes; plane++) {
-    for (let row = 0; row < size; row++) {
-      for (let column = 0; column < size; column++) {
-        let total = 0, count = 0;
-        for (let y = Math.floor(row * step); y < Math.ceil((row + 1) * step); y++) {
-          for (let x = Math.floor(column * step); x < Math.ceil((column + 1) * step); x++, count++) {
-            total += image.values[(plane * image.size + y) * image.size + x];
-          }
-        }
-        next.values[(plane * size + row) * size + column] = total / count;
-      }
-    }
-  }
-  return next;
-}
-
-// Part of a picture's pixels as planes of red, green and blue in [0, 1].
-function toPlanes({data, width}, size, left = 0) {
-  const image = planes(size, 3), cells = size * size;
-  for (let row = 0; row < size; row++) {
-    for (let column = 0; column < size; column++) {
-      const from = 4 * (row * width + left + column), to = row * size + column;
-      for (let c = 0; c < 3; c++) image.values[c * cells + to] = data[from + c] / 255;
-    }
-  }
-  return image;
-}
-
-const within = place => (place + MARGIN) / VIEW;
 
 /** What is told of two cats whatever the model, by their photos. @type {WeakMap<object, any>} */
 const known = new WeakMap();
@@ -268,135 +185,4 @@ function wayAt(scene, t, f) {
     rest.values[3 * cells + i] = s;
   });
   return {moved, rest, part, grey, gain};
-}
-
-// Where pixels would be left out, the photo is looked at as it is when it is small.
-const isSmall = (size, whole) => size <= whole / 2;
-
-function onCanvas(context) {
-  return {
-    set() {},
-    draw({size: whole, full, base, moved, added, gain}, size, left) {
-      const picture = new ImageData(size, size), photos = isSmall(size, whole) ? base : full;
-      const more = spot(), movedA = spot(), movedB = spot(), [fineA, fineB, restA, restB, gains] = Array.from({length: 5}, spot);
-      each(size, (i, x, y) => {
-        const s = look(added, x, y, more)[3], g = look(gain, x, y, gains)[0];
-        look(moved[0], x, y, movedA);
-        look(moved[1], x, y, movedB);
-        const ua = within(x + movedA[0]), va = within(y + movedA[1]), ub = within(x + movedB[0]), vb = within(y + movedB[1]);
-        look(photos[0], ua, va, fineA, true);
-        look(photos[1], ub, vb, fineB, true);
-        look(base[0], ua, va, restA, true);
-        look(base[1], ub, vb, restB, true);
-        for (let c = 0; c < 3; c++) {
-          const fine = fineA[c] * (1 - s) + fineB[c] * s, rest = restA[c] * (1 - s) + restB[c] * s;
-          picture.data[4 * i + c] = 255 * (g * fine + (1 - g) * rest + more[c]);
-        }
-        picture.data[4 * i + 3] = 255;
-      });
-      context.putImageData(picture, left, 0);
-    },
-  };
-}
-
-const VERTEX = `#version 300 es
-out vec2 place;
-void main() {
-  vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2.0;
-  place = vec2(corner.x, 1.0 - corner.y);
-  gl_Position = vec4(corner * 2.0 - 1.0, 0, 1);
-}`;
-
-// Cubic interpolation (a = -0.75, as torch's) of 4×4 pixels by 5 bilinear looks: the two middle ones are one, and the
-// corners, which weigh next to nothing, are left out (Jimenez, Filmic SMAA, SIGGRAPH 2016).
-const FRAGMENT = `#version 300 es
-precision highp float;
-uniform sampler2D photoA, photoB, baseA, baseB, flows, added, gains;
-uniform bool small;
-in vec2 place;
-out vec4 colour;
-const float margin = ${MARGIN};
-vec3 look(sampler2D photo, float x, float y) {
-  return textureLod(photo, vec2(x, y), 0.0).rgb;
-}
-vec3 cubic(sampler2D photo, vec2 p) {
-  vec2 size = vec2(textureSize(photo, 0)), q = p * size - 0.5, i = floor(q), f = q - i, e = 1.0 - f;
-  const float a = -0.75;
-  vec2 w0 = ((a * (f + 1.0) - 5.0 * a) * (f + 1.0) + 8.0 * a) * (f + 1.0) - 4.0 * a;
-  vec2 w1 = ((a + 2.0) * f - (a + 3.0)) * f * f + 1.0, w2 = ((a + 2.0) * e - (a + 3.0)) * e * e + 1.0;
-  vec2 w3 = 1.0 - w0 - w1 - w2, w12 = w1 + w2;
-  vec2 p0 = (i - 0.5) / size, p12 = (i + 0.5 + w2 / w12) / size, p3 = (i + 2.5) / size;
-  vec3 sum = look(photo, p12.x, p12.y) * w12.x * w12.y
-    + (look(photo, p0.x, p12.y) * w0.x + look(photo, p3.x, p12.y) * w3.x) * w12.y
-    + (look(photo, p12.x, p0.y) * w0.y + look(photo, p12.x, p3.y) * w3.y) * w12.x;
-  return sum / (w12.x + w12.y - w12.x * w12.y);
-}
-void main() {
-  vec4 moved = texture(flows, place), more = texture(added, place);
-  float s = more.a, g = texture(gains, place).r;
-  vec2 a = (place + moved.xy + margin) / (1.0 + 2.0 * margin), b = (place + moved.zw + margin) / (1.0 + 2.0 * margin);
-  vec3 rest = mix(texture(baseA, a).rgb, texture(baseB, b).rgb, s);
-  vec3 fromA, fromB;
-  if (small) {
-    fromA = texture(photoA, a).rgb;
-    fromB = texture(photoB, b).rgb;
-  } else {
-    fromA = cubic(photoA, a);
-    fromB = cubic(photoB, b);
-  }
-  colour = vec4(g * mix(fromA, fromB, s) + (1.0 - g) * rest + more.rgb, 1.0);
-}`;
-
-function onGpu(gl) {
-  const program = gl.createProgram();
-  for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
-    const shader = gl.createShader(kind);
-    gl.shaderSource(shader, source);
-    gl.compileShader(shader);
-    gl.attachShader(program, shader);
-  }
-  gl.linkProgram(program);
-  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program) || "no WebGL2 program");
-  gl.useProgram(program);
-  const textures = ["photoA", "photoB", "baseA", "baseB", "flows", "added", "gains"].map((name, unit) => {
-    gl.uniform1i(gl.getUniformLocation(program, name), unit);
-    const texture = gl.createTexture(), wrap = unit < 4 ? gl.MIRRORED_REPEAT : gl.CLAMP_TO_EDGE;
-    gl.activeTexture(gl.TEXTURE0 + unit);
-    gl.bindTexture(gl.TEXTURE_2D, texture);
-    for (const [key, value] of [
-      [gl.TEXTURE_MIN_FILTER, unit < 2 ? gl.LINEAR_MIPMAP_NEAREST : gl.LINEAR], [gl.TEXTURE_MAG_FILTER, gl.LINEAR], [gl.TEXTURE_WRAP_S, wrap], [gl.TEXTURE_WRAP_T, wrap],
-    ]) gl.texParameteri(gl.TEXTURE_2D, key, value);
-    return unit;
-  });
-  const small = gl.getUniformLocation(program, "small");
-  const load = (unit, image, whole = image.planes) => {
-    const cells = image.size ** 2, mixed = new Float32Array(cells * whole);
-    for (let plane = 0; plane < image.planes; plane++) {
-      for (let i = 0; i < cells; i++) mixed[i * whole + plane] = image.values[plane * cells + i];
-    }
-    const [inside, format] = whole === 1 ? [gl.R16F, gl.RED] : [gl.RGBA16F, gl.RGBA];
-    gl.activeTexture(gl.TEXTURE0 + textures[unit]);
-    gl.texImage2D(gl.TEXTURE_2D, 0, inside, image.size, image.size, 0, format, gl.FLOAT, mixed);
-  };
-  return {
-    set({photos, base}) {
-      photos.forEach((photo, unit) => {
-        gl.activeTexture(gl.TEXTURE0 + unit);
-        gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, photo);
-        gl.generateMipmap(gl.TEXTURE_2D);
-      });
-      base.forEach((photo, k) => load(2 + k, photo, 4));
-    },
-    draw({size: whole, moved, added, gain}, size, left) {
-      gl.viewport(left, 0, size, size);
-      gl.uniform1i(small, Number(isSmall(size, whole)));
-      const [a, b] = moved, flows = planes(GRID, 4);
-      flows.values.set(a.values);
-      flows.values.set(b.values, a.values.length);
-      load(4, flows);
-      load(5, added);
-      load(6, gain);
-      gl.drawArrays(gl.TRIANGLES, 0, 3);
-    },
-  };
 }

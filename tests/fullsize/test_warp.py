@@ -39,13 +39,12 @@ async ({kind, photos, wide, velocity, landmarks, strip, count, shares, side, fur
 
 @pytest.fixture
 def page(browser: Browser):
-    """An empty page of a site that has the module."""
+    """An empty page of a site that has the modules."""
     context = browser.new_context()
     page = context.new_page()
-    files = {
-        "warp.js": ("text/javascript", (WEB / "warp.js").read_text("utf-8")),
-        "": ("text/html", "<p>"),
-    }
+    modules = ("warp.js", "warp-canvas.js", "planes.js")
+    files = {name: ("text/javascript", (WEB / name).read_text("utf-8")) for name in modules}
+    files[""] = ("text/html", "<p>")
 
     def answer(route):
         kind, text = files[route.request.url.rsplit("/", 1)[1]]

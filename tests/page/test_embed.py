@@ -137,8 +137,8 @@ def test_the_small_page_is_light(browser, app_url):
     page.goto(f"{app_url}/embed")
     expect_ready(page)
     page.wait_for_timeout(500)
-    sent = [size for key, size in sizes.items() if addresses[key].startswith("http")]  # not data: within an answer
-    assert sum(sent) < 210_000, (len(sent), sum(sent))
+    sent = [size for key, size in sizes.items() if "/embed" in addresses[key] or "/web/" in addresses[key]]
+    assert sum(sent) < 150_000, (len(sent), sum(sent))
     page.close()
 
 

@@ -151,7 +151,7 @@ export async function openEngine(_wordsOf, languageOf) {
      * each breed for the cat itself. @param {any} cat @param {number[]} places @param {number} dial */
     async dials(cat, places, dial) {
       const {strip, nearest} = await (await ask(`ask/dials?${lang()}`, JSON.stringify({cat: named(cat), places, dial}))).json();
-      return {way: way(await createImageBitmap(blobOf(strip, "image/jpeg")), NEIGHBOURS), nearest};
+      return {way: way(await createImageBitmap(blobOf(strip, "image/webp")), NEIGHBOURS), nearest};
     },
 
     /** The mixes of three or four cats, by the weights of each. @param {any[]} cats */

@@ -128,7 +128,7 @@ def nats_of(figures: Mapping[str, Any]) -> float | None:
 @cache
 def sprite() -> bytes:
     """The faces of the example cats side by side, each 64×64, as WebP."""
-    return to_bytes(make_strip([example_face(name) for name in CATS]), "WEBP", quality=62, method=6)
+    return to_bytes(make_strip([example_face(name) for name in CATS]), "WEBP", quality=60, method=6)
 
 
 def gradio_version() -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from catvae.files import EXAMPLES
 from catvae.serving.texts import TEXTS
@@ -20,29 +20,38 @@ PLACES = ("app", "embed", "export")
 STORE = "(document.querySelector('kitten-mixer') ?? document.querySelector('kitten-morph')).store"
 
 
-@pytest.fixture(params=PLACES)
-def visit(request, browser: Browser, app_url: str, web_exports) -> Iterator[Callable[..., Page]]:
-    """Opens a mix of two example cats by v3 at one of the places, and fails the test on errors in the console, but for
-    those whose text a test puts into `expected` of the page."""
+@pytest.fixture(scope="module", params=PLACES)
+def place(request, browser: Browser, app_url: str, web_exports) -> Iterator[tuple[str, str, BrowserContext]]:
+    """Its name, its address, and a visitor's browser, which fetches what it needs once."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", **CALM)
     context.set_default_timeout(WAIT)
-    errors, expected = [], []
     with serving(web_exports["int8"]) as site:
         home = {"app": f"{app_url}/", "embed": f"{app_url}/embed", "export": f"{site.url}/"}[request.param]
-
-        def visit(**more: str) -> Page:
-            page = context.new_page()
-            page.place, page.expected = request.param, expected
-            page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            wish = {"a": "kitten-05", "b": "chelsea", "model": "v3", "steps": "5", "full": "0", **more}
-            page.goto(f"{home}?{urlencode(wish)}")
-            expect(page.locator("kitten-morph[data-mix=shown]").first).to_be_visible()
-            expect(page.locator("kitten-gallery .show:visible")).to_have_count(5)
-            return page
-
-        yield visit
+        yield request.param, home, context
         context.close()
+
+
+@pytest.fixture
+def visit(place) -> Iterator[Callable[..., Page]]:
+    """Opens a mix of two example cats by v3 at one of the places, and fails the test on errors in the console, but for
+    those whose text a test puts into `expected` of the page."""
+    name, home, context = place
+    errors, expected = [], []
+
+    def visit(**more: str) -> Page:
+        page = context.new_page()
+        page.place, page.expected = name, expected
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        wish = {"a": "kitten-05", "b": "chelsea", "model": "v3", "steps": "5", "full": "0", **more}
+        page.goto(f"{home}?{urlencode(wish)}")
+        expect(page.locator("kitten-morph[data-mix=shown]").first).to_be_visible()
+        expect(page.locator("kitten-gallery .show:visible")).to_have_count(5)
+        return page
+
+    yield visit
+    for page in context.pages:
+        page.close()
     assert [error for error in errors if not any(text in error for text in expected)] == []
 
 

@@ -69,7 +69,7 @@ function openNetwork(name) {
       openRuntime(), openFile(graphFile, note(graphFile)), openFile(weightsFile, note(weightsFile)),
     ]);
     const externalData = [...readTensors(weights, weightsFile)].map(([path, {values}]) => ({path, data: new Uint8Array(values.buffer)}));
-    queue = queue.catch(() => {}).then(() => ort.InferenceSession.create(graph, {executionProviders: ["wasm"], externalData}));
+    queue = queue.catch(() => {}).then(() => ort.InferenceSession.create(graph, {executionProviders: ["wasm"], externalData, graphOptimizationLevel: "disabled"}));
     return {ort, session: await queue};
   });
 }

@@ -225,6 +225,18 @@ def forget(page: Page, url: str) -> None:
     context.clear_permissions()
 
 
+# the command line, whose export takes the networks that are the same in every export from one that is there
+EXPORT_OTHERS = """
+import shutil
+from pathlib import Path
+from catvae.__main__ import main
+from catvae.browser import export
+copy = lambda folder, _: shutil.copytree(Path("{root}") / folder.name, folder) and 0.0
+export._export_photos = export.export_fullsize = copy
+main()
+"""
+
+
 @pytest.fixture(scope="session")
 def web_exports(tmp_path_factory) -> dict[str, Path]:
     """The mixer exported for the browser, once for all processes of a test run: v6 and v3 as int8, v6 and v7

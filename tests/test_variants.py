@@ -14,7 +14,7 @@ from gradio_client import Client, handle_file
 from catvae.model import VARIANTS, find_painter, is_variant, load_models
 from catvae.publishing.weights import why_refused
 from catvae.serving.texts import TEXTS
-from tests.conftest import ROOT, running_app
+from tests.conftest import EXPORT_OTHERS, ROOT, running_app
 
 LAST = '    "v6": Variant(beta=0.005),\n'
 CARD = """
@@ -79,9 +79,8 @@ def test_a_new_row_is_on_the_page_in_the_api_and_in_the_comparison(tree, tmp_pat
         assert "v8" in answer["strips"] and ">v8<" in answer["numbers"]
 
 
-def test_a_new_row_is_exported(tree):
-    pytest.importorskip("onnxscript", reason="needs the extra web: pip install '.[web]'")
-    done = run(tree, "-m", "catvae", "export-web", "web", "--variants", "v8")
+def test_a_new_row_is_exported(tree, web_exports):
+    done = run(tree, "-c", EXPORT_OTHERS.format(root=web_exports["int8"]), "export-web", "web", "--variants", "v8")
     if "from npm" in done.stderr or "npm cannot get" in done.stderr:
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr

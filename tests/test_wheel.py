@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import EXPORT_OTHERS, ROOT
 
 PROGRAM = """
 from pathlib import Path
@@ -71,13 +71,12 @@ def test_the_installed_package_works_from_another_folder(wheel, tmp_path):
     assert (elsewhere / "mix.png").stat().st_size > 1000
 
 
-def test_the_installed_package_exports_the_mixer_and_says_what_needs_a_clone(wheel, tmp_path):
-    pytest.importorskip("onnxscript", reason="needs the extra web: pip install '.[web]'")
+def test_the_installed_package_exports_the_mixer_and_says_what_needs_a_clone(wheel, tmp_path, web_exports):
     wheel.extractall(tmp_path / "site")
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "HF_TOKEN": "hf_none"}
 
     def run(*words) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "catvae", *words]
+        command = [sys.executable, "-c", EXPORT_OTHERS.format(root=web_exports["int8"]), *words]
         return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
 
     for words in (["publish-space", "owner/mixer"], ["publish-trainer", "owner/t", "--", "--push-to-hub", "owner/m"]):

@@ -1,5 +1,6 @@
 """Files as no decoder likes them, through decoder, API, page and command line: a picture or a clear message each."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,12 +56,19 @@ def test_each_file_is_a_picture_or_an_image_error(folder):
         assert refused[name] == reason
 
 
+def some_of(folder: Path) -> list[Path]:
+    """The largest of each kind of trouble, and every fourth of the others: the decoder above has had all of them."""
+    paths = sorted(folder.iterdir())
+    heavy = [path for path in paths if re.search("bomb|endless|heavy|allowed|large|wide", path.name)]
+    return heavy + [path for path in paths if path not in heavy][::4]
+
+
 COMMAND_LINE = """
-import re, sys
+import sys
 from pathlib import Path
 from catvae.__main__ import main
-folder, out = Path(sys.argv[1]), sys.argv[2]
-for path in sorted(folder.iterdir()):
+out, *paths = sys.argv[1:]
+for path in map(Path, paths):
     sys.argv = ["catvae", "mix", str(path), "examples/kitten-01.png", "--steps", "2", "--out", out]
     try:
         main()
@@ -77,7 +85,7 @@ print("peak MB", int(status.read_text().split("VmHWM:")[1].split()[0]) // 1024 i
 def test_the_command_line_ends_in_a_picture_or_a_message_and_leaves_nothing_behind(folder, tmp_path):
     (tmp_path / "temp").mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", COMMAND_LINE, folder, tmp_path / "strip.png"],
+        [sys.executable, "-c", COMMAND_LINE, tmp_path / "strip.png", *some_of(folder)],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path / "temp"), "PYTHONUTF8": "1"},
         capture_output=True,
@@ -86,7 +94,7 @@ def test_the_command_line_ends_in_a_picture_or_a_message_and_leaves_nothing_behi
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stdout.count(" -> ") == len(list(folder.iterdir()))
+    assert done.stdout.count(" -> ") == len(some_of(folder)) > 20
     assert int(done.stdout.rsplit(maxsplit=1)[1]) < 1000  # MB, torch and the networks included
     assert list((tmp_path / "temp").iterdir()) == []
 
@@ -103,7 +111,7 @@ def test_the_api_answers_each_with_a_picture_or_a_message(folder, app):
     url, temp = app
     client = Client(url, verbose=False, download_files=False)
     pictures, messages = 0, set()
-    for path in sorted(folder.iterdir()):
+    for path in some_of(folder):
         try:
             client.predict(photo=handle_file(str(path)), api_name="/cut")
             pictures += 1
@@ -111,7 +119,7 @@ def test_the_api_answers_each_with_a_picture_or_a_message(folder, app):
             messages.add(str(error).partition("\n")[0])
         except Exception as error:
             assert "413" in str(error), (path.name, error)  # Gradio's own limit on uploads
-    assert pictures > 40
+    assert pictures > 10
     known = {
         TEXTS["en"][key].format(cat="A") for key in ("unreadable", "too_large", "too_narrow", "missing", "too_heavy")
     }
@@ -126,7 +134,7 @@ def test_the_page_survives_them_all_and_goes_on_mixing(browser, folder, app):
     expect(page.locator("#mix canvas")).to_have_count(11)
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "/ask/faces" in request.url else None)
-    for path in sorted(folder.iterdir())[::4]:  # by the route that has answered them all above
+    for path in some_of(folder)[::2]:
         try:
             with page.expect_response("**/ask/faces*", timeout=2500):
                 page.locator("kitten-cat input[type=file]").first.set_input_files(path)

@@ -62,11 +62,14 @@ SLOW_FILES = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what starts a browser or other processes, trains, or takes seconds by the dozen."""
+    """Mark as slow what starts a browser or other processes, trains, or takes seconds by the dozen; what looks at the
+    exported mixer comes last, but for the first, which exports it while others go on."""
     for item in items:
         file = item.path.stem.removeprefix("test_")
         if file in SLOW_FILES or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    exported = [item for item in items if "web_exports" in getattr(item, "fixturenames", ())]
+    items[:] = exported[:1] + [item for item in items if item not in exported] + exported[1:]
 
 
 @pytest.fixture(autouse=True)

@@ -194,6 +194,8 @@ def test_one_ring_of_focus_and_four_sizes_of_letters(open_page, theme):
         )
     ]
     assert first == sorted(first) and first[0] == 0  # the way in before what mends it
+    if theme == "dark":
+        return  # letters are those of the light theme
     for tab in ("Mix", "Compare β", "Explore", "Understand"):
         page.get_by_role("tab", name=tab, exact=True).click()
         page.wait_for_timeout(1500)  # until what it shows has come

@@ -193,9 +193,9 @@ def blog_url():
         server.shutdown()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(
-    ("file", "locale", "label"), [("index.html", "en-US", "Gato A"), ("en.html", "es-ES", "Cat A")]
+    ("file", "locale", "label", "theme"),
+    [("index.html", "en-US", "Gato A", "light"), ("en.html", "es-ES", "Cat A", "dark")],
 )
 def test_the_post_shows_the_small_page_in_its_language_and_theme(
     open_page, app_url, blog_url, file, locale, label, theme

@@ -222,7 +222,7 @@ def test_who_closes_the_connection_ends_the_work_on_his_picture(app, route):
     assert decoder
     os.kill(decoder, signal.SIGSTOP)  # so that it is still at work, however fast the machine
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{url}/{route}", **sent, timeout=5)
+        httpx.post(f"{url}/{route}", **sent, timeout=2)
     end = time.monotonic() + decoders.PATIENCE - 10  # the process would be ended then in any case
     while heavy_decoder(pid) in (0, decoder) and time.monotonic() < end:
         time.sleep(0.1)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from benchmarks.load import KITTENS, PHOTO, ROOT, free_port
 from catvae import CatVAE, load_variant, mix, open_image
+from catvae.machine import to_memory_format
 from catvae.mixing import compare
 from catvae.model import FIRST_SET, load_models
 from catvae.photos.faces import cut_face
@@ -72,12 +73,12 @@ def alternate(functions: dict[str, Callable[[], object]], runs: int) -> dict[str
 
 def compare_functions(runs: int) -> None:
     models = {name: load_variant(name) for name in FIRST_SET}
-    plain = load_variant("v6").to(memory_format=torch.contiguous_format)  # as torch.load left it there
+    plain = to_memory_format(load_variant("v6"), torch.contiguous_format)  # as torch.load left it there
     cats = [Image.open(path).convert("RGB") for path in (KITTENS[0], KITTENS[3])]
     painted = {name: model for name, model in load_models().items() if model.painter}
     functions = {
-        "ours": lambda: mix(models["v6"], *cats, STEPS),
-        "published": lambda: published_mix(plain, *cats, STEPS - 2),
+        "ours": lambda: mix(models["v6"], cats[0], cats[1], STEPS),
+        "published": lambda: published_mix(plain, cats[0], cats[1], STEPS - 2),
         **{f"ours, {name}": partial(mix, model, *cats, STEPS) for name, model in painted.items()},
         "all six, compared": lambda: compare(models, cats, STEPS),
         f"the face in {PHOTO.name}": lambda: cut_face(open_image(PHOTO)),

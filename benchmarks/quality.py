@@ -67,7 +67,7 @@ def published_steps(args: argparse.Namespace, faces: Faces, way: Way) -> Iterato
     torch.manual_seed(args.seed)
     model = CatVAE(replace(variant.config, activation_before_sigmoid=True)).to(device)
     adam = torch.optim.Adam(model.parameters(), lr=1e-3)
-    pixels = TensorDataset(faces.train.float() / 255) if way.in_memory else JpegFolder(args.jpegs)
+    pixels = TensorDataset(faces.split("train").float() / 255) if way.in_memory else JpegFolder(args.jpegs)
     loader = DataLoader(pixels, args.batch_size, shuffle=True)
     for _ in range(args.epochs):
         for batch in loader:
@@ -183,7 +183,7 @@ def compare(args: argparse.Namespace) -> None:
     print(f"{len(faces.train)} faces, batches of {args.batch_size}, {device}, {torch.get_num_threads()} threads")
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        for i, face in enumerate(to_pil(faces.train / 255)):
+        for i, face in enumerate(to_pil(faces.split("train") / 255)):
             face.save(Path(folder) / f"{i:05d}.jpg", quality=95)
         for label in dict.fromkeys(["published", *args.ways]):
             if WAYS[label].precision == "bf16" and not has_fast_bf16(device):

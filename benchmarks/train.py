@@ -92,7 +92,9 @@ def stacked(batch_size: int, device: torch.device, models: int = 5, rounds: int 
 
     def apart() -> float:
         with autocast:
-            return [vae(x, noise).backward() for vae in vaes] and vaes[0].vae.to_mu.bias.grad.sum().item()
+            for vae in vaes:
+                vae(x, noise).backward()
+            return float(vaes[0].vae.to_mu.bias.grad.sum())  # waits until all is done
 
     def together() -> float:
         with autocast:
@@ -134,7 +136,7 @@ def compare() -> None:
     print(f"{len(faces.train)} faces, batches of {args.batch_size}, {device}, {torch.get_num_threads()} threads")
     plain, ours = [], []
     with tempfile.TemporaryDirectory() as folder:
-        for i, face in enumerate(to_pil(faces.train / 255)):
+        for i, face in enumerate(to_pil(faces.split("train") / 255)):
             face.save(Path(folder) / f"{i:05d}.jpg", quality=95)
         for _ in range(args.rounds):
             plain.append(plain_loop(Path(folder), args.batch_size, device, args.workers))

@@ -31,6 +31,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 from urllib.parse import parse_qs, unquote
 
@@ -40,6 +41,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi  # which reads where the Hub is when it is imported
 
 USER = "owner"
 WRITE_TOKEN, READ_TOKEN = "hf_write", "hf_read"
@@ -544,7 +548,7 @@ async def misbehave(fault: Fault, app: Starlette, scope: dict, receive, send) ->
     if fault.status:
         while (await receive()).get("more_body"):  # the client would see a broken pipe before it sees the answer
             pass
-        app = Response(fault.body, fault.status, media_type="application/json")
+        return await Response(fault.body, fault.status, media_type="application/json")(scope, receive, faulty_send)
     await app(scope, receive, faulty_send)
 
 
@@ -673,7 +677,7 @@ class HubServer:
         return env | ({"HF_TOKEN": token} if token else {}) | more
 
     @contextmanager
-    def client(self, home: Path, token: str | None = WRITE_TOKEN) -> Iterator["HfApi"]:  # noqa: F821
+    def client(self, home: Path, token: str | None = WRITE_TOKEN) -> Iterator["HfApi"]:
         """What `env` does, for this process and the time of the block: the client looks the values up at each call."""
         from huggingface_hub import HfApi, close_session, constants, hf_api
 

@@ -30,7 +30,7 @@ START = ("kitten-mixer.js", "engine/remote.js")  # what the small page needs of 
 @cache
 def modules_ahead() -> list[str]:
     """The modules that the small page fetches at once: those of `START` and what they import."""
-    found = list(START)
+    found: list[str] = list(START)
     for name in found:
         source = (WEB / name).read_text(encoding="utf-8") if (WEB / name).is_file() else ""  # words.js is made
         imported = re.findall(r'^import (?:.* from )?"(.*)";', source, re.M)

@@ -31,7 +31,8 @@ CHELSEAS = ((171, 115), (318, 136), (261, 240))  # eyes and nose, read off the p
 
 def random_landmarks(n: int, spread: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.tensor(STANDARD) + spread * torch.randn(n, 3, 2, generator=generator) for _ in "ab")
+    a, b = (torch.tensor(STANDARD) + spread * torch.randn(n, 3, 2, generator=generator) for _ in "ab")
+    return a, b
 
 
 def test_landmarks_flow_onto_each_other_and_nothing_folds():

@@ -95,7 +95,7 @@ def explore(page: Page, tab: str = "Explore") -> None:
     expect(page.locator("#map .cat-map button")).to_have_count(19)
 
 
-def chosen(page: Page) -> dict[str, str]:
+def chosen(page: Page) -> dict[str | None, str | None]:
     return {point.get_attribute("data-letters"): point.get_attribute("data-cat") for point in points_chosen(page).all()}
 
 

@@ -1,0 +1,88 @@
+"""What the front asks of the app: read once, checked, and refused in the visitor's words."""
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from PIL import Image
+from starlette.requests import Request
+
+from catvae.images import is_cut
+from catvae.page.cutting import face_at
+from catvae.page.kept import kept_photo
+from catvae.page.scenes import Picture
+from catvae.page.visitor import language_for, parse, read, refuse
+from catvae.photos.faces import whole_picture
+from catvae.serving.links import CATS, example_face
+from catvae.serving.texts import TEXTS
+
+CAT = "{cat}"  # in sentences: the page knows whether it is A or B
+
+
+class PhotoGone(Exception):
+    """A photo that has left the server: its sender has it."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request's body, the parameters of its address, and the words of its visitor's language."""
+
+    body: bytes
+    params: Mapping[str, str]
+    words: dict[str, str]
+
+    @classmethod
+    async def of(cls, request: Request) -> "Question":
+        return cls(await request.body(), request.query_params, TEXTS[language_for(request)])
+
+    @cached_property
+    def told(self) -> dict[str, Any]:
+        """The body as an object; without a body, the examples A and B by their names in the address."""
+        return parse(self.body) if self.body else {letter: {"cat": self.params.get(letter)} for letter in "ab"}
+
+    def faces(self, letters: str = "ab") -> list[Image.Image]:
+        """The faces of A and B, 64×64: {"cat"} an example, {"face"} a picture in base64. Raises gr.Error for others."""
+        return [self.face(letter) for letter in letters]
+
+    def face(self, key: str) -> Image.Image:
+        told, letter = self._cat(key), key.upper() if len(key) == 1 else CAT
+        name, face = told.get("cat"), told.get("face")
+        if isinstance(name, str):
+            if name not in CATS:
+                raise refuse(self.words, "embed_gone")
+            return example_face(name)
+        if not isinstance(face, str):
+            raise refuse(self.words, "missing", cat=letter)
+        try:
+            image = read(b64decode(face, validate=True), letter, self.words)
+        except (Base64Error, ValueError) as error:
+            raise refuse(self.words, "unreadable", cat=letter) from error
+        if not is_cut(image):
+            raise refuse(self.words, "unreadable", cat=letter)
+        return image
+
+    def photos(self) -> list[str | Picture]:
+        """A and B with their photos: {"cat"} an example, {"key", "square"} a photo that was sent, {"face"} a picture of
+        64×64 pixels. Raises gr.Error, and PhotoGone."""
+        return [self._photo(letter) for letter in "ab"]
+
+    def _photo(self, letter: str) -> str | Picture:
+        told = self._cat(letter)
+        if "key" in told:
+            image = read(str(self.sent_photo(told["key"])), letter.upper(), self.words)
+            return image, face_at(image, told.get("square"), self.words)
+        face = self.face(letter)  # which says what is wrong
+        return told["cat"] if isinstance(told.get("cat"), str) else (face, whole_picture(face))
+
+    def sent_photo(self, key: Any) -> str:
+        """Where a photo lies that was sent. Raises PhotoGone where it does not any more."""
+        if (path := kept_photo(key)) is None:
+            raise PhotoGone
+        return str(path)
+
+    def _cat(self, key: str) -> dict[str, Any]:
+        told = self.told.get(key)
+        return told if isinstance(told, dict) else {}

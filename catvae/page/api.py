@@ -15,7 +15,7 @@ from catvae.mixing import compare as compare_faces
 from catvae.model import IMAGE_SIZE, find_painter
 from catvae.page.components import Choice, Count, LaterCount, Options, PhotoInput, Picture, Range
 from catvae.page.cutting import cut_square
-from catvae.page.morph import shares
+from catvae.page.mixes import shares
 from catvae.page.theme import i18n
 from catvae.page.visitor import check_path, check_side, check_steps, known_model, read, two_faces, words_of
 from catvae.photos.faces import cut_face

@@ -3,7 +3,7 @@
 import json
 
 from catvae.images import data_uri
-from catvae.page.scenes import draw_full
+from catvae.page.mixes import draw_full
 from catvae.page.theme import static
 from catvae.serving.links import State
 from catvae.serving.texts import TEXTS

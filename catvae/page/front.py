@@ -24,10 +24,8 @@ from catvae.images import is_cut, to_bytes
 from catvae.latents import new_kittens
 from catvae.page.cutting import cut_at, on_photo
 from catvae.page.films import FILE_KINDS, make_film
-from catvae.page.kept import keep_photo
-from catvae.page.morph import MIXING, QUICK, draw_morph, draw_way
-from catvae.page.question import CAT, PhotoGone, Question
-from catvae.page.scenes import draw_full, tell_scene
+from catvae.page.mixes import MIXING, QUICK, draw_full, draw_morph, draw_way, tell_scene
+from catvae.page.question import CAT, PhotoGone, Question, keep_photo
 from catvae.page.tabs.compare import FRAMES, KINDS, compare_pages
 from catvae.page.tabs.explore import Explorer
 from catvae.page.visitor import check_path, check_share, known_model, read, refuse
@@ -44,25 +42,15 @@ KEPT = {"cache-control": "public, max-age=300", "vary": "origin"}
 def front_routes(weights: Weights, beside: bool) -> list[BaseRoute]:
     """All that the front needs of the app; `beside` says whether an exported one lies beside it, at /mixer."""
     front = Front(weights, beside, Explorer(weights))
-    asks = {
-        "faces": front.faces,
-        "cut": front.cut,
-        "compare": front.compare,
-        "newborn": front.newborn,
-        "film": front.film,
-        "map": front.map,
-        "dials": front.dials,
-        "pad": front.pad,
-        "morph": front.morph,
-        "scene": front.scene,
-    }
+    asks = [front.faces, front.cut, front.morph, front.scene, front.film, front.newborn]
+    asks += [front.compare, front.map, front.dials, front.pad]
     answers: dict[str, Callable] = {
         "mixer.json": front.manifest,
         "words.js": fixed(lambda: words_module("remote"), "text/javascript"),
         "cats.webp": fixed(sprite, "image/webp"),
         **{name: fixed(partial(style, name), "text/css") for name in STYLES},
         "ask/photo": front.photo,
-        **{f"ask/{name}": answering(act) for name, act in asks.items()},
+        **{f"ask/{act.__name__}": answering(act) for act in asks},
         "{path:path}": files_of(WEB),
     }
     small = [Middleware(GZipMiddleware, compresslevel=5)]

@@ -14,8 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catvae.images import to_bytes
 from catvae.page.first_look import first_look
-from catvae.page.morph import draw_way
-from catvae.page.scenes import draw_full
+from catvae.page.mixes import draw_full, draw_way
 from catvae.page.theme import render, static
 from catvae.page.visitor import language_for
 from catvae.serving.links import DEFAULT_STEPS, State, app_address, app_link, cat_title, example_face, read_state

@@ -1,22 +1,27 @@
 """What the front asks of the app: read once, checked, and refused in the visitor's words."""
 
+import json
+import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from starlette.requests import Request
 
 from catvae.images import is_cut
+from catvae.page.addresses import too_many_parts
 from catvae.page.cutting import face_at
-from catvae.page.kept import kept_photo
-from catvae.page.scenes import Picture
-from catvae.page.visitor import language_for, parse, read, refuse
+from catvae.page.mixes import Picture
+from catvae.page.visitor import language_for, read, refuse
 from catvae.photos.faces import whole_picture
 from catvae.serving.links import CATS, example_face
+from catvae.serving.sweep import temp_folder
 from catvae.serving.texts import TEXTS
 
 CAT = "{cat}"  # in sentences: the page knows whether it is A or B
@@ -86,3 +91,29 @@ class Question:
     def _cat(self, key: str) -> dict[str, Any]:
         told = self.told.get(key)
         return told if isinstance(told, dict) else {}
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """The object in a body; an empty one for anything else."""
+    try:
+        told = {} if too_many_parts(body) else json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def keep_photo(content: bytes) -> str:
+    """The key of a photo, a hash of its content. It is kept for an hour; who sends it again keeps it for longer."""
+    folder = temp_folder() / "front"
+    folder.mkdir(parents=True, exist_ok=True)
+    key = sha256(content).hexdigest()
+    (folder / key).write_bytes(content)
+    return key
+
+
+def kept_photo(key: Any) -> Path | None:
+    """Where the photo of a key lies; None if it does not (any more)."""
+    if not isinstance(key, str) or not re.fullmatch("[0-9a-f]{64}", key):
+        return None
+    path = temp_folder() / "front" / key
+    return path if path.is_file() else None

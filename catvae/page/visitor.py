@@ -1,6 +1,5 @@
 """What a request says of its visitor, and refusals in the visitor's language."""
 
-import json
 from typing import Any
 
 import gradio as gr
@@ -10,7 +9,6 @@ from catvae.errors import ImageError, SettingError
 from catvae.fullsize.parents import SIZES, check_size
 from catvae.mixing import METHODS, check_fur
 from catvae.model import CatVAE
-from catvae.page.addresses import too_many_parts
 from catvae.page.components import Picture
 from catvae.photos.faces import cut_face
 from catvae.serving.decoders import open_photo
@@ -91,12 +89,3 @@ def check_share(fur: Any, words: dict[str, str]) -> float | None:
     except SettingError as error:
         raise refuse(words, "bad_fur") from error
     return fur
-
-
-def parse(body: bytes) -> dict[str, Any]:
-    """The object in a body; an empty one for anything else."""
-    try:
-        told = {} if too_many_parts(body) else json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return told if isinstance(told, dict) else {}

@@ -1,5 +1,6 @@
 """What the page makes beside the mix: comparison, morph, files to take home, new kittens."""
 
+import itertools
 import re
 from base64 import b64decode, b64encode
 from dataclasses import replace
@@ -21,7 +22,7 @@ from catvae.latents import TEMPERATURE, fit_latents, load_latents, sample_latent
 from catvae.metrics import evaluate_model, psnr
 from catvae.mixing import compare, compare_one
 from catvae.model import FIRST_SET, VARIANTS, by_beta, load_models
-from catvae.page.tabs.compare import format_numbers, is_free, label_box, place_dots
+from catvae.page.tabs.compare import format_numbers, place_dots
 from catvae.photos.decode import open_image
 from catvae.serving.texts import TEXTS
 from catvae.training.components import COMPONENTS, unpack
@@ -128,15 +129,15 @@ def test_a_cat_that_cannot_be_used_is_said(app_url, sent, key):
         assert answer.status_code == 422 and answer.json()["error"] == TEXTS["es"][key].format(cat="B"), what
 
 
-def test_labels_of_the_plot_lie_on_no_dot_and_on_no_other_label():
+def test_names_in_the_plot_lie_on_no_dot_and_on_no_other_name():
     known = {name: read_json(BUNDLED / name / "metrics.json") for name in by_beta(VARIANTS)}
     crowd = {f"v{i}": {"kl": 100.0 + 8 * i, "psnr": 22 + 0.3 * i} for i in range(1, 7)}
     for metrics in (known, crowd):
-        plot = place_dots(metrics, dict.fromkeys(metrics, "0.005"))
-        dots = [(dot["x"] - 6, dot["y"] - 6, dot["x"] + 6, dot["y"] + 6) for dot in plot["dots"]]
-        boxes = [label_box(dot["label_x"], dot["label_y"], dot["label"], dot["anchor"]) for dot in plot["dots"]]
-        for i, box in enumerate(boxes):
-            assert is_free(box, [*dots, *boxes[:i]]), plot["dots"][i]
+        dots = place_dots(metrics)["dots"]
+        boxes = [(dot["x"] - 6, dot["y"] - 6, dot["x"] + 6, dot["y"] + 6) for dot in dots]
+        boxes += [(dot["x"] - 10, dot["base"] - 12, dot["x"] + 10, dot["base"] + 2) for dot in dots]  # 15 units high
+        for (a, b, c, d), (e, f, g, h) in itertools.combinations(boxes, 2):
+            assert a >= g or e >= c or b >= h or f >= d, (dots, (a, b, c, d))
 
 
 def test_new_kittens_lie_where_the_faces_lie(tmp_path):

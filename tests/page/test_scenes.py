@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from catvae.fullsize.parents import parent_of
 from catvae.mixing import mix_photos
 from catvae.model import load_variant
-from catvae.page.scenes import example, parents_of, size_for
+from catvae.page.mixes import example, parents_of, size_for
 from catvae.photos.decode import open_image
 from catvae.photos.faces import find_faces
 from catvae.serving.links import CATS, FIRST_A, FIRST_B

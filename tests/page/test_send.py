@@ -14,7 +14,7 @@ from catvae.images import enlarge
 from catvae.mixing import interpolate
 from catvae.model import load_variant
 from catvae.page.films import FILE_KINDS, MAX_GIF_BYTES, make_film
-from catvae.page.morph import shares
+from catvae.page.mixes import shares
 from catvae.serving.front import WEB
 from catvae.serving.links import FIRST_A, FIRST_B, example_face
 from catvae.serving.texts import TEXTS

@@ -14,7 +14,7 @@ from catvae.files import example_kittens
 from catvae.mixing import interpolate
 from catvae.model import VAEConfig
 from catvae.page import morph
-from catvae.page.morph import draw_morph
+from catvae.page.mixes import draw_morph
 from catvae.photos.decode import open_image
 from catvae.serving.recent import Recent
 from catvae.serving.weights import WeightSet

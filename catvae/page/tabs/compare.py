@@ -18,16 +18,6 @@ from catvae.training.split import PUBLISHED_FINGERPRINT
 KINDS = ("real", "painted", "own", "cut", "newborn", "child")  # whose cat it is: each has its word "cats_…"
 FRAMES = 9  # of each model; the browser fades between neighbours
 PLOT = 460, 300  # units of the drawing; a phone shows two thirds of a pixel for each
-DOT, LINE, LETTER = 7, 18, 8.5  # radius of a dot, height of a label, width of its letters at 15 units
-# where a label may stand beside its dot, the best first: from the dot to the label's near end, and to its base line
-LABELS = (
-    (10, -8, "start"),
-    (10, 20, "start"),
-    (-10, -8, "end"),
-    (-10, 20, "end"),
-    (10, -26, "start"),
-    (-10, 38, "end"),
-)
 
 
 def compare_pages(
@@ -57,7 +47,7 @@ def format_numbers(
         ],
         flattering=not {"painted", "cut", "newborn"}.isdisjoint(kinds),
         rows=[format_row(name, row, models[name], metrics.get(name), words) for name, row in rows.items()],
-        plot=place_dots(known, {name: beta_text(rows[name].beta, words) for name in known}),
+        plot=place_dots(known),
     )
 
 
@@ -85,9 +75,9 @@ def beta_text(beta: float | None, words: dict[str, str]) -> str:
     return "?" if beta is None else written(beta, words)
 
 
-def place_dots(metrics: dict[str, dict[str, Any]], betas: dict[str, str]) -> dict[str, Any] | None:
+def place_dots(metrics: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
     """Where rate (KL, nats, logarithmic) and distortion (PSNR, dB) of the models lie in the drawing, with
-    ticks and labels; None for fewer than two models."""
+    ticks, and names above and below by turns; None for fewer than two models."""
     if len(metrics) < 2:
         return None
     width, height = PLOT
@@ -101,44 +91,14 @@ def place_dots(metrics: dict[str, dict[str, Any]], betas: dict[str, str]) -> dic
     def y(value: float) -> int:
         return round(height - 45 - (height - 65) * (value - bottom) / (top - bottom))
 
-    places = [(x(row["kl"]), y(row["psnr"])) for row in metrics.values()]
-    labels = [f"{name} · β {betas[name]}" for name in metrics]
+    dots = sorted((x(row["kl"]), y(row["psnr"]), name) for name, row in metrics.items())
     return {
         "width": width,
         "height": height,
         "x_ticks": [(x(rate), rate) for rate in (50, 100, 200, 500, 1000, 2000) if low < log(rate) < high],
         "y_ticks": [(y(value), value) for value in range(int(bottom) + 1, int(top) + 1)],
         "dots": [
-            {"x": place[0], "y": place[1], "label": label, **spot}
-            for place, label, spot in zip(places, labels, place_labels(places, labels), strict=True)
+            {"x": right, "y": down, "name": name, "base": down + (22 if i % 2 else -12)}
+            for i, (right, down, name) in enumerate(dots)
         ],
     }
-
-
-def place_labels(places: Sequence[tuple[int, int]], labels: Sequence[str]) -> list[dict[str, Any]]:
-    """For the label of each dot the first spot that covers no dot and no label before; its first where all do."""
-    taken = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in places]
-    spots = []
-    for (x, y), label in zip(places, labels, strict=True):
-        options = [
-            (label_box(x + right, y + down, label, anchor), right, down, anchor) for right, down, anchor in LABELS
-        ]
-        box, right, down, anchor = next((option for option in options if is_free(option[0], taken)), options[0])
-        taken.append(box)
-        spots.append({"label_x": x + right, "label_y": y + down, "anchor": anchor})
-    return spots
-
-
-def label_box(x: int, y: int, label: str, anchor: str) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of a label whose base line starts, or ends, at (x, y)."""
-    width = LETTER * len(label)
-    left = x - width if anchor == "end" else x
-    return left, y - LINE + 4, left + width, y + 4
-
-
-def is_free(box: Sequence[float], taken: Sequence[Sequence[float]]) -> bool:
-    """Whether a box lies within the drawing and touches none of the others."""
-    inside = box[0] > 50 and box[1] > 20 and box[2] < PLOT[0] and box[3] < PLOT[1] - 45
-    return inside and not any(
-        box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3] for other in taken
-    )

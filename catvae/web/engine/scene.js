@@ -1,4 +1,4 @@
-// Both cats of a mix at full size, as catvae/fullsize/parents.py and catvae/page/scenes.py have them.
+// Both cats of a mix at full size, as catvae/fullsize/parents.py and catvae/page/mixes.py have them.
 
 import {SIDE, fromPlanes, toPlanes} from "../draw.js";
 import {adjust, align} from "./faces.js";

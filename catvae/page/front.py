@@ -19,12 +19,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 
-from catvae.fullsize.parents import SIZES
 from catvae.images import is_cut, to_bytes
 from catvae.latents import new_kittens
 from catvae.page.cutting import cut_at, on_photo
 from catvae.page.films import FILE_KINDS, make_film
-from catvae.page.mixes import MIXING, QUICK, draw_full, draw_morph, draw_way, tell_scene
+from catvae.page.mixes import MIXING, QUICK, SMALL_FRAME, draw_full, draw_morph, draw_way, tell_scene
 from catvae.page.question import CAT, PhotoGone, Question, keep_photo
 from catvae.page.tabs.compare import FRAMES, KINDS, compare_pages
 from catvae.page.tabs.explore import Explorer
@@ -134,13 +133,17 @@ class Front:
     def morph(self, asked: Question) -> Response:
         """The frames of a mix side by side; of two examples by their names in the address."""
         model, path = self.model(asked, asked.params), check_path(asked.params.get("path", ""), asked.words)
-        content = draw_morph(self.weights.current, model, asked.faces(), path)
-        return Response(content, media_type="image/webp", headers={} if asked.body else KEPT)
+        light = asked.most <= SMALL_FRAME
+        content = draw_morph(self.weights.current, model, asked.faces(), path, light)
+        return Response(
+            content,
+            media_type="image/webp" if light else "image/jpeg",
+            headers={} if asked.body else KEPT,
+        )
 
     def scene(self, asked: Question) -> Response:
         """Both cats at full size, or at "most" so many pixels; of two examples by their names in the address."""
-        cats, current, told = asked.photos(), self.weights.current, asked.params.get("most", "")
-        most = int(told) if told in map(str, SIZES) else SIZES[-1]
+        cats, current, most = asked.photos(), self.weights.current, asked.most
 
         def tell() -> bytes:
             return json.dumps(tell_scene(current, cats, most)).encode()
@@ -183,7 +186,7 @@ class Front:
         return Response(html, media_type="text/html")
 
     def dials(self, asked: Question) -> Response:
-        """The frames along one dial, side by side as WebP in base64, and how likely each breed is for the cat."""
+        """The frames along one dial, side by side as JPEG in base64, and how likely each breed is for the cat."""
         face, told = asked.face("cat"), asked.told
         with MIXING:
             strip, nearest = self.explorer.turn_dials(face, told.get("places"), told.get("dial"), asked.words)
@@ -193,7 +196,7 @@ class Front:
         """The mixes of A, B, C and, where it is told, D, side by side."""
         faces = asked.faces("abcd" if "d" in asked.told else "abc")
         with MIXING:
-            return Response(to_bytes(self.explorer.draw_pad(faces), **QUICK), media_type="image/webp")
+            return Response(to_bytes(self.explorer.draw_pad(faces), **QUICK), media_type="image/jpeg")
 
     def model(self, asked: Question, told: Mapping[str, Any]) -> str:
         """The name of the model that is told. Raises gr.Error for an unknown one."""

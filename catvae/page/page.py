@@ -9,13 +9,12 @@ from html import escape
 
 import gradio as gr
 
-from catvae.files import EXAMPLES
+from catvae.files import EXAMPLES, address_setting, setting
 from catvae.machine import RUNNING_AT_ONCE
 from catvae.mixing import METHODS
 from catvae.model import is_variant
 from catvae.page.api import add_endpoints
 from catvae.page.components import Choice, Options, Page, Range
-from catvae.page.header import header_view
 from catvae.page.tabs.explore import explore_tab
 from catvae.page.tabs.understand import understand_tab
 from catvae.page.theme import element, i18n, static
@@ -64,6 +63,33 @@ def build(weights: Weights) -> gr.Blocks:
         demo.load(speaker.source, None, running, api_name="weights", api_visibility="undocumented", queue=False)
     add_endpoints(demo, weights)
     return demo.queue(max_size=MAX_WAITING, default_concurrency_limit=RUNNING_AT_ONCE + WAITING, api_open=True)
+
+
+def header_view(weights: Weights) -> gr.HTML:
+    """The head; a link is there for what has an address."""
+    return gr.HTML(
+        i18n("header"),
+        label=i18n("language"),
+        html_template=static("header.html"),
+        css_template=static("header.css"),
+        js_on_load=None,
+        languages=[[language, words["language_name"]] for language, words in TEXTS.items()],
+        links=addresses(weights),
+        elem_id="head",
+        apply_default_css=False,
+        padding=False,
+    )
+
+
+def addresses(weights: Weights) -> dict[str, str | None]:
+    """Where code, weights and post are: `CATVAE_CODE` or the Space, the weights' repo, `CATVAE_POST`."""
+    space, repo = setting("SPACE_ID"), weights.repo
+    return {
+        "code": address_setting("CATVAE_CODE")
+        or (f"https://huggingface.co/spaces/{space}/tree/main" if space else None),
+        "weights": f"https://huggingface.co/{repo}" if repo else None,
+        "post": address_setting("CATVAE_POST"),
+    }
 
 
 def mix_controls(weights: Weights) -> tuple[gr.Dropdown, gr.Slider, gr.Radio]:

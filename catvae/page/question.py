@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image
 from starlette.requests import Request
 
+from catvae.fullsize.parents import SIZES
 from catvae.images import is_cut
 from catvae.page.addresses import too_many_parts
 from catvae.page.cutting import face_at
@@ -47,6 +48,12 @@ class Question:
     def told(self) -> dict[str, Any]:
         """The body as an object; without a body, the examples A and B by their names in the address."""
         return parse(self.body) if self.body else {letter: {"cat": self.params.get(letter)} for letter in "ab"}
+
+    @property
+    def most(self) -> int:
+        """As how many pixels a side the front shows a mix at most."""
+        told = self.params.get("most", "")
+        return int(told) if told in map(str, SIZES) else SIZES[-1]
 
     def faces(self, letters: str = "ab") -> list[Image.Image]:
         """The faces of A and B, 64×64: {"cat"} an example, {"face"} a picture in base64. Raises gr.Error for others."""

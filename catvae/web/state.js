@@ -184,7 +184,7 @@ export class Store extends EventTarget {
     const before = this.state;
     const same = before && this.way && before.a === next.a && before.b === next.b && before.model === next.model && before.path === next.path;
     const scene = next.full ? sceneOf(this, next) : null;
-    const way = same ? this.way : await this.engine.morph(next.a, next.b, next.model, next.path);
+    const way = same ? this.way : await this.engine.morph(next.a, next.b, next.model, next.path, this.most);
     const morph = scene?.parts ? await fullOf(this, /** @type {Way} */ (way), scene.parts) : way;
     if (before && (before.a !== next.a || before.b !== next.b)) this.fur = null;
     const frames = await morph.at(shares(next.steps), FRAME);

@@ -13,7 +13,6 @@ from catvae import CatVAE, load_variant, mix
 from catvae.files import example_kittens
 from catvae.mixing import interpolate
 from catvae.model import VAEConfig
-from catvae.page import morph
 from catvae.page.mixes import draw_morph
 from catvae.photos.decode import open_image
 from catvae.serving.recent import Recent
@@ -30,7 +29,7 @@ def tiny_set() -> WeightSet:
 def mixes(monkeypatch):
     """The numbers of frames that models were asked for."""
     asked = []
-    monkeypatch.setattr(morph, "interpolate", lambda *args: asked.append(args[2]) or interpolate(*args))
+    monkeypatch.setattr("catvae.page.mixes.interpolate", lambda *args: asked.append(args[2]) or interpolate(*args))
     return asked
 
 

@@ -20,8 +20,8 @@ from catvae.errors import CheckpointError, HubError, SettingError
 from catvae.files import EXAMPLES, read_json, write_json
 from catvae.mixing import compare
 from catvae.model import CatVAE, VAEConfig, save_checkpoint
-from catvae.page.header import addresses
 from catvae.page.launch import find_port
+from catvae.page.page import addresses
 from catvae.serving import weights
 from catvae.serving.limits import MAX_BODY, Limits, visitor
 from catvae.serving.sweep import sweep, sweep_in_background

@@ -75,24 +75,15 @@ export async function unpack(bytes, name) {
 }
 
 async function read(response, total, onBytes) {
-  const reader = response.body.getReader(), parts = [];
   let length = 0;
-  for (;;) {
-    const {value, done} = await reader.read().catch(error => {
-      throw new MixerError("missing", `${response.url}: ${error.message}`, error); // the line broke off
-    });
-    if (done) break;
-    parts.push(value);
-    length += value.length;
-    onBytes(Math.min(length, total));
-  }
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
+  const counting = new TransformStream({transform(part, on) {
+    onBytes(Math.min((length += part.length), total));
+    on.enqueue(part);
+  }});
+  const content = new Response(response.body.pipeThrough(counting)).arrayBuffer();
+  return new Uint8Array(await content.catch(error => {
+    throw new MixerError("missing", `${response.url}: ${error.message}`, error); // the line broke off
+  }));
 }
 
 // The bytes of a file, unpacked. `onBytes` is told how many have come, of what `sizeOf` says.

@@ -100,9 +100,9 @@ export async function openEngine(_wordsOf, languageOf) {
       return {face: await fromBlob(blobOf(face, "image/png")), sent: face};
     },
 
-    /** @param {any} a @param {any} b @param {string} model @param {string} path */
-    async morph(a, b, model, path) {
-      const query = new URLSearchParams({model, path, lang: languageOf()});
+    /** @param {any} a @param {any} b @param {string} model @param {string} path @param {number} most pixels a side that are shown */
+    async morph(a, b, model, path, most) {
+      const query = new URLSearchParams({model, path, lang: languageOf(), most: String(most)});
       if (a.name && b.name) for (const [key, cat] of Object.entries({a, b})) query.set(key, cat.name);
       const answer = await ask(`ask/morph?${query}`, a.name && b.name ? undefined : JSON.stringify({a: named(a), b: named(b)}));
       return way(await createImageBitmap(await answer.blob()), NEIGHBOURS);
@@ -151,7 +151,7 @@ export async function openEngine(_wordsOf, languageOf) {
      * each breed for the cat itself. @param {any} cat @param {number[]} places @param {number} dial */
     async dials(cat, places, dial) {
       const {strip, nearest} = await (await ask(`ask/dials?${lang()}`, JSON.stringify({cat: named(cat), places, dial}))).json();
-      return {way: way(await createImageBitmap(blobOf(strip, "image/webp")), NEIGHBOURS), nearest};
+      return {way: way(await createImageBitmap(blobOf(strip, "image/jpeg")), NEIGHBOURS), nearest};
     },
 
     /** The mixes of three or four cats, by the weights of each. @param {any[]} cats */

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 from huggingface_hub import HfApi
 
 from catvae import VARIANTS, CatVAE
+from catvae.browser.packages import PACKAGES
 from catvae.model import FIRST_SET, save_checkpoint
 from tests.hub_server import HubServer
 
@@ -94,12 +96,13 @@ def cat_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_set(tmp_path_factory) -> Path:
-    """A whole set of untrained variants, with figures as evaluation writes them."""
+    """A whole set of untrained variants, with figures as evaluation writes them; of few channels, to be pushed soon."""
     folder = tmp_path_factory.mktemp("set")
     for name in FIRST_SET:
         variant = VARIANTS[name]
         metrics = {"psnr": 20.0, "ssim": 0.5, "kl": 100.0, "active_units": 50, "images": 496}
-        save_checkpoint(folder / name, CatVAE(variant.config), variant.beta, metrics)
+        model = CatVAE(replace(variant.config, channels=(3, 4, 8, 8)))
+        save_checkpoint(folder / name, model, variant.beta, metrics)
     return folder
 
 
@@ -240,6 +243,12 @@ main()
 """
 
 
+def copy_packages(done: Path, out: Path) -> None:
+    """What an export takes from npm, from one that is there."""
+    for package in PACKAGES:
+        shutil.copytree(done / package.name, out / package.name)
+
+
 @pytest.fixture(scope="session")
 def web_exports(tmp_path_factory) -> dict[str, Path]:
     """The mixer exported for the browser, once for all processes of a test run: v6 and v3 as int8, v6 and v7
@@ -261,6 +270,9 @@ def web_exports(tmp_path_factory) -> dict[str, Path]:
                     copy = lambda folder, _: shutil.copytree(exports["int8"] / folder.name, folder) and 0.0  # noqa: E731
                     for name in ("_export_photos", "export_fullsize"):
                         patch.setattr(f"catvae.browser.export.{name}", copy)
+                    patch.setattr(
+                        "catvae.browser.export.copy_packages", lambda out: copy_packages(exports["int8"], out)
+                    )
                     export_web(exports["fp16"], variants=["v6", "v7"], weights="fp16")
         except MissingPackageError as error:
             pytest.skip(str(error))

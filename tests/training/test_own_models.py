@@ -16,7 +16,7 @@ from catvae.evaluation.evaluate import evaluate_fully, evaluate_variants
 from catvae.evaluation.figures import make_figures
 from catvae.evaluation.plots import make_plots, read_history
 from catvae.evaluation.report import format_report, format_table
-from catvae.files import write_json
+from catvae.files import BUNDLED, write_json
 from catvae.model import beta_of, load_models, load_variant, save_checkpoint
 from catvae.page.page import Speaker
 from catvae.page.tabs.understand import understand_tab
@@ -119,11 +119,12 @@ def test_the_commands_take_any_model_of_a_folder(own_set, tmp_path, capsys):
 
 
 def test_a_model_is_called_by_our_words_where_it_is_ours_alone(own_set):
-    models = load_models(own_set) | {"info": CatVAE(SMALL), "v1": CatVAE(SMALL), "v2": load_variant("v6")}
-    ours, words = WeightSet(models, "set", {}, {}), TEXTS["en"]
-    assert ours.title("v6", words) == words["model_v6"] and ours.title("v3", words) == words["model_v3"]
+    ours = {name: load_variant(name, BUNDLED) for name in ("v3", "v6")}
+    models = load_models(own_set) | ours | {"info": CatVAE(SMALL), "v1": CatVAE(SMALL), "v2": ours["v6"]}
+    shown, words = WeightSet(models, "set", {}, {}), TEXTS["en"]
+    assert shown.title("v6", words) == words["model_v6"] and shown.title("v3", words) == words["model_v3"]
     for name in ("mine", "info", "v1", "v2"):  # another network, or another β, by the name of one of ours
-        assert ours.title(name, words) == name
+        assert shown.title(name, words) == name
     assert beta_of("v2", models["v2"]) == 0.005 and beta_of("v1", models["v1"]) == 1
 
 

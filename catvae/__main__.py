@@ -138,11 +138,7 @@ def run_publish_space(args: argparse.Namespace) -> None:
     from catvae.publishing.spaces import embed_snippets, publish_space
 
     space = publish_space(
-        args.repo,
-        hardware=args.hardware,
-        model_repo=args.model_repo,
-        private=args.private,
-        with_token=args.with_token,
+        args.repo, hardware=args.hardware, model_repo=args.model_repo, private=args.private, with_token=args.with_token
     )
     print(f"{space.address}\n{space.advice}")
     print("To embed it:\n\n" + embed_snippets(args.repo))

@@ -39,10 +39,7 @@ def fit_latents(model: CatVAE, faces: Tensor) -> dict[str, Tensor]:
 
 
 def sample_latents(
-    latents: dict[str, Tensor],
-    count: int,
-    generator: torch.Generator | None = None,
-    temperature: float = TEMPERATURE,
+    latents: dict[str, Tensor], count: int, generator: torch.Generator | None = None, temperature: float = TEMPERATURE
 ) -> Tensor:
     """`count` latents (count, D) around the mean, of so many standard deviations."""
     z = torch.randn(count, len(latents["mean"]), generator=generator)

@@ -254,10 +254,7 @@ def _write_manifest(out: Path, content: dict, networks: dict[str, dict[str, str]
     files = {}
     for path in sorted(path for path in out.rglob("*") if path.is_file()):
         raw = path.read_bytes()
-        files[path.relative_to(out).as_posix()] = {
-            "bytes": len(raw),
-            "hash": hashlib.sha256(raw).hexdigest()[:12],
-        }
+        files[path.relative_to(out).as_posix()] = {"bytes": len(raw), "hash": hashlib.sha256(raw).hexdigest()[:12]}
     for name, row in content["variants"].items():
         row["networks"] = networks[name]
     version = hashlib.sha256(json.dumps([files, content]).encode()).hexdigest()[:12]

@@ -15,10 +15,7 @@ OF_NO_MODEL = {"psnr", "ssim", "kl", "lpips", "sharpness", "power"}  # trivial w
 
 def format_table(report: dict[str, Any]) -> str:
     """The report of `evaluate_variants` as a Markdown table."""
-    lines = [
-        "| | β | PSNR (dB) | SSIM | KL (nats) | active units | parameters |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    lines = ["| | β | PSNR (dB) | SSIM | KL (nats) | active units | parameters |", "|---|---|---|---|---|---|---|"]
     for name, row in report["variants"].items():
         lines.append(
             f"| {name} | {_cell(row['beta'], None, False)} | {row['psnr']:.2f} | {row['ssim']:.3f} | {row['kl']:.0f} "

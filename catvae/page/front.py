@@ -135,11 +135,7 @@ class Front:
         model, path = self.model(asked, asked.params), check_path(asked.params.get("path", ""), asked.words)
         light = asked.most <= SMALL_FRAME
         content = draw_morph(self.weights.current, model, asked.faces(), path, light)
-        return Response(
-            content,
-            media_type="image/webp" if light else "image/jpeg",
-            headers={} if asked.body else KEPT,
-        )
+        return Response(content, media_type="image/webp" if light else "image/jpeg", headers={} if asked.body else KEPT)
 
     def scene(self, asked: Question) -> Response:
         """Both cats at full size, or at "most" so many pixels; of two examples by their names in the address."""

@@ -63,11 +63,7 @@ def preview_tags(request: Request, current: WeightSet, page: str = "") -> str:
     words = TEXTS[language_for(request)]
     state = read_state(request.query_params, current.models)
     address = app_address(str(request.base_url), request.headers, request.scope.get("root_path", ""))
-    named = {
-        "a": cat_title(state.a, words),
-        "b": cat_title(state.b, words),
-        "model": current.title(state.model, words),
-    }
+    named = {"a": cat_title(state.a, words), "b": cat_title(state.b, words), "model": current.title(state.model, words)}
     return render(
         "link_preview.html",
         title=words["web_title"],

@@ -41,10 +41,7 @@ OPEN = {  # of the routes that Gradio mounts: why, and which; each also with a s
         f"POST {API}/call/v2/{{api_name}}",
         f"GET {API}/call/v2/{{api_name}}/{{event_id}}",
     ),
-    "what is answered at once, programs of before": (
-        f"POST {API}/run/{{api_name}}",
-        f"POST {API}/api/{{api_name}}",
-    ),
+    "what is answered at once, programs of before": (f"POST {API}/run/{{api_name}}", f"POST {API}/api/{{api_name}}"),
     "`launch` asks for it when the app has started": (f"GET {API}/startup-events",),
 }
 FILES = (FILE, f"{API}/file/{{path_or_url:path}}")

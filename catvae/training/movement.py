@@ -21,14 +21,7 @@ from catvae.photos.landmarks import load_landmarks
 from catvae.training import command
 from catvae.training.aligner import bernoulli, degrade, uniform
 from catvae.training.data import load_faces
-from catvae.training.landmarks import (
-    KEPT_VIEW,
-    Views,
-    add_photos,
-    add_surroundings,
-    label,
-    load_photos,
-)
+from catvae.training.landmarks import KEPT_VIEW, Views, add_photos, add_surroundings, label, load_photos
 from catvae.training.paths import make_pairs
 from catvae.training.train import lr_factor
 

@@ -144,12 +144,7 @@ def place(chart: Chart, model: CatVAE, own: list[Image.Image]) -> list[tuple[flo
 
 
 def mark(
-    i: int,
-    point: tuple[float, float],
-    label: str,
-    face: Image.Image,
-    places: dict[str, int],
-    words: dict[str, str],
+    i: int, point: tuple[float, float], label: str, face: Image.Image, places: dict[str, int], words: dict[str, str]
 ) -> dict[str, Any]:
     """A cat on the map as the template takes it; only examples can be clicked."""
     letters = [letter for letter, at in sorted(places.items()) if at == i]

@@ -174,13 +174,7 @@ def run_record(
 ) -> dict[str, Any]:
     """What a run is known by: one that goes on has the same, and its weights carry it."""
     precision = pick_precision("auto", device)
-    return {
-        "variant": name,
-        "beta": beta,
-        "precision": precision,
-        **asdict(config),
-        "data": faces.report.as_dict(),
-    }
+    return {"variant": name, "beta": beta, "precision": precision, **asdict(config), "data": faces.report.as_dict()}
 
 
 @torch.inference_mode()

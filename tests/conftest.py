@@ -192,11 +192,14 @@ def visitors(browser) -> dict[str, BrowserContext]:
 
 @pytest.fixture
 def open_page(browser, app_url, visitors) -> Iterator[Callable[..., Page]]:
-    """Opens the page, with nothing stored of a visit before, and fails the test on errors in the browser's console,
+    """Opens the page, on the models' pictures alone where a test names no other query, which is less work, with nothing
+    stored of a visit before, and fails the test on errors in the browser's console,
     but for those whose status a test puts into its `errors`: a browser tells of every answer that is none."""
     pages, errors, expected = [], [], []
 
-    def open_page(width: int = 1280, height: int = 900, locale: str = "en-US", query: str = "", init: str = "") -> Page:
+    def open_page(
+        width: int = 1280, height: int = 900, locale: str = "en-US", query: str = "/?full=0", init: str = ""
+    ) -> Page:
         if locale not in visitors:
             visitors[locale] = browser.new_context(locale=locale, **CALM)
             visitors[locale].set_default_timeout(WAIT)

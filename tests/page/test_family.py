@@ -28,7 +28,7 @@ def call(page: Page, side: str, name: str) -> None:
 
 
 def test_a_name_goes_with_the_cat_its_files_and_its_link(open_page):
-    page = open_page()
+    page = open_page(query="/")
     shown(page)
     call(page, "a", " Señor  Bigotes <b>& Cía")
     name = "Señor Bigotes <b>& Cía"
@@ -51,7 +51,7 @@ def test_a_name_goes_with_the_cat_its_files_and_its_link(open_page):
 
 
 def test_escape_leaves_the_name_as_it_was(open_page):
-    page = open_page()
+    page = open_page(query="/")
     shown(page)
     card = page.locator("kitten-cat[side=b]")
     card.get_by_role("button", name=re.compile("^Name of")).click()
@@ -89,7 +89,7 @@ def test_the_child_becomes_a_parent_and_the_family_leads_back(open_page, full):
 
 
 def test_a_named_example_keeps_its_name_when_its_photo_is_opened(open_page):
-    page = open_page()
+    page = open_page(query="/")
     shown(page)
     call(page, "a", "Misu")
     card = page.locator("kitten-cat[side=a]")
@@ -108,7 +108,7 @@ def test_names_go_with_the_small_page_too(browser, app_url):
 
 
 def test_a_film_is_saved_under_the_name_of_now(open_page):
-    page = open_page()
+    page = open_page(query="/")
     shown(page)
     for name, file in (("", "naranja-luna-v6.gif"), ("Misu", "misu-luna-v6.gif")):
         if name:

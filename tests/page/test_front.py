@@ -40,7 +40,7 @@ new PerformanceObserver(list => { for (const entry of list.getEntries()) shift +
 def test_the_child_is_the_page_and_what_is_needed_is_seen_without_scrolling(
     open_page, width, height, side, seen, locale
 ):
-    page = open_page(width, height, locale, init=SHIFT)
+    page = open_page(width, height, locale, "/", init=SHIFT)
     expect(page.locator("#morph kitten-morph[data-full=on]")).to_be_visible()
     child = page.locator("#morph canvas").bounding_box()
     assert child["width"] == child["height"] == side

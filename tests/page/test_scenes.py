@@ -81,7 +81,7 @@ def test_a_film_at_full_size_has_the_fur(app_url, kind, side):
 
 
 def test_the_page_draws_what_python_does_and_the_switch_shows_the_model_alone(open_page):
-    page: Page = open_page()
+    page: Page = open_page(query="/")
     expect(page.locator("kitten-morph")).to_have_attribute("data-full", "on")
     page.wait_for_function(f"{MORPH}.picture?.width > 64")
     width, data = page.evaluate(SHOWN)
@@ -111,7 +111,7 @@ def test_a_link_without_full_size_shows_the_model_alone(open_page):
 
 
 def test_the_picture_itself_is_dragged(open_page):
-    page = open_page()
+    page = open_page(query="/")
     box = page.locator("kitten-morph .stage").bounding_box()
     assert box
     y = box["y"] + box["height"] / 2
@@ -138,7 +138,7 @@ def test_a_photo_of_few_pixels_is_not_taken_for_more():
 
 
 def test_the_fur_may_be_one_cats_and_the_rest_the_others(open_page):
-    page = open_page(1280, 900, "es-AR")
+    page = open_page(1280, 900, "es-AR", "/")
     expect(page.locator("#morph kitten-morph[data-full=on]")).to_be_visible(timeout=60_000)
     page.locator("#more summary").click()
     fur = page.get_by_role("slider", name=TEXTS["es"]["fur"], exact=True)

@@ -144,7 +144,7 @@ def test_files_are_of_the_mix_that_is_shown_though_cat_a_is_another(open_page, t
 
 
 def test_a_card_has_the_fur_that_the_page_shows(open_page, tmp_path):
-    page, power = open_page(), []
+    page, power = open_page(query="/"), []
     expect(page.locator("#morph kitten-morph[data-full=on]")).to_be_visible()
     for full in ("on", "off"):
         expect(page.locator(f"#morph kitten-morph[data-full={full}]")).to_be_visible()

@@ -107,7 +107,7 @@ def test_the_address_is_the_one_visitors_use(url, headers, root, address, monkey
 
 
 def test_the_link_reopens_what_the_page_shows(open_page, app_url):
-    page = open_page()
+    page = open_page(query="/")
     page.get_by_text("Share and embed").click()
     link = page.locator("#share textarea").first
     expect(page.locator("#share .iframe")).to_have_value(

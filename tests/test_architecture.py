@@ -1,6 +1,7 @@
 """The rules of the architecture: who may import whom, and how long a module and a function may be."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,17 @@ def test_imports_run_downwards(module):
             assert other == package or RANK[other] < RANK[package], f"{module} imports {name}"
 
 
-def test_no_import_circle():
-    left = {module: imports(module) & set(FILES) for module in FILES}
+def scripts() -> dict[Path, set[Path]]:
+    """The modules of the front end, and those that each imports when it is loaded."""
+    web = ROOT / "catvae" / "web"
+    found = {path: path.read_text(encoding="utf-8") for path in web.rglob("*.js")}
+    pattern = re.compile(r'^import (?:[^"]* from )?"(\..*)";', re.M)
+    return {path: {(path.parent / name).resolve() for name in pattern.findall(text)} for path, text in found.items()}
+
+
+@pytest.mark.parametrize("graph", [{module: imports(module) for module in FILES}, scripts()], ids=["python", "web"])
+def test_no_import_circle(graph):
+    left = {module: others & set(graph) for module, others in graph.items()}
     while free := [module for module in left if not left[module] & set(left)]:
         for module in free:
             del left[module]
@@ -67,6 +77,12 @@ def test_modules_and_functions_are_short(path: Path):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             assert node.end_lineno - node.lineno < 70, node.name
+
+
+def test_scripts_and_style_sheets_are_short():
+    for path in (ROOT / "catvae").rglob("*"):
+        if path.suffix in (".js", ".css", ".html"):
+            assert path.read_text(encoding="utf-8").count("\n") <= 300, path
 
 
 def test_few_modules_stand_beside_the_packages():

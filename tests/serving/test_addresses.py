@@ -96,7 +96,7 @@ def internet(monkeypatch) -> Iterator[str]:
     Strangers.asked, Strangers.sent = [], 0
     with ThreadingHTTPServer(("127.0.0.1", 0), Strangers) as server:
         server.daemon_threads, server.block_on_close = True, False
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://cats.example:{server.server_port}"
         server.shutdown()
 

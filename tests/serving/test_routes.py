@@ -163,7 +163,7 @@ def test_no_address_is_fetched_for_anyone(route, address, app, monkeypatch):
 
     monkeypatch.setattr(safehttpx, "async_validate_url", public)
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         path = f"{API}/{route}{address.replace('PORT', str(server.server_port))}"
         answers = [TestClient(app).request(method, path) for method in ("GET", "HEAD")]
         server.shutdown()

@@ -55,7 +55,7 @@ def proxied(tmp_path_factory) -> Iterator[str]:
 
         with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
             server.daemon_threads = True
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
             yield f"http://127.0.0.1:{server.server_port}{PREFIX}"
             server.shutdown()
 

@@ -64,10 +64,14 @@ const facesOf = ({photos}) => photos.map(photo => {
   return canvas;
 });
 
+/** Whether both cats are known at full size, or on their way. @param {import("./state.js").Store} store
+ * @param {import("./state.js").State} state */
+export const isSceneOf = ({scene}, {a, b}) => scene?.a === a && scene?.b === b;
+
 /** Both cats at full size, asked for once. @param {import("./state.js").Store} store @param {import("./state.js").State} state */
-export function sceneOf(store, {a, b}) {
-  if (store.scene?.a === a && store.scene.b === b) return store.scene;
-  const scene = {a, b, parts: null, coming: Promise.resolve()};
+export function sceneOf(store, state) {
+  if (store.scene && isSceneOf(store, state)) return store.scene;
+  const {a, b} = state, scene = {a, b, parts: null, coming: Promise.resolve()};
   scene.coming = store.engine.scene(a, b, store.most).then((/** @type {any} */ parts) => (scene.parts = {...parts, faces: facesOf(parts)}));
   scene.coming.catch(() => {
     if (store.scene === scene) store.scene = null; // the next one asks again

@@ -5,7 +5,7 @@
 import {toName} from "./cats.js";
 import {MixerError, asMixerError, fill, latest, shares} from "./dom.js";
 import {FRAME} from "./draw.js";
-import {fullOf, sceneOf} from "./full.js";
+import {fullOf, isSceneOf, sceneOf} from "./full.js";
 import languages from "./words.js";
 
 const SWEEP_MS = 2500; // from A to B while it plays
@@ -183,7 +183,8 @@ export class Store extends EventTarget {
   async show(next, turn) {
     const before = this.state;
     const same = before && this.way && before.a === next.a && before.b === next.b && before.model === next.model && before.path === next.path;
-    const scene = next.full ? sceneOf(this, next) : null;
+    // the app makes both at once; in a page the networks of the scene would keep those of the morph waiting
+    const scene = next.full && (this.engine.name === "remote" || isSceneOf(this, next)) ? sceneOf(this, next) : null;
     const way = same ? this.way : await this.engine.morph(next.a, next.b, next.model, next.path, this.most);
     const morph = scene?.parts ? await fullOf(this, /** @type {Way} */ (way), scene.parts) : way;
     if (before && (before.a !== next.a || before.b !== next.b)) this.fur = null;
@@ -194,13 +195,13 @@ export class Store extends EventTarget {
     this.tell("choice");
     this.tell("shown");
     this.remember();
-    if (scene && morph === way) this.enlarge(scene, next, turn); // the model's picture stands until the photos are here
+    if (next.full && morph === way) this.enlarge(next, turn); // the model's picture stands until the photos are here
   }
 
-  /** @param {{coming: Promise<any>}} scene @param {State} next @param {number} turn */
-  async enlarge(scene, next, turn) {
+  /** @param {State} next @param {number} turn */
+  async enlarge(next, turn) {
     try {
-      const parts = await scene.coming;
+      const parts = await sceneOf(this, next).coming;
       if (turn !== this.turn) return;
       const morph = await fullOf(this, /** @type {Way} */ (this.way), parts), frames = await morph.at(shares(next.steps), FRAME);
       if (turn !== this.turn) return;

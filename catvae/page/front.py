@@ -24,7 +24,7 @@ from catvae.latents import new_kittens
 from catvae.page.cutting import cut_at, on_photo
 from catvae.page.films import FILE_KINDS, make_film
 from catvae.page.mixes import MIXING, QUICK, SMALL_FRAME, draw_full, draw_morph, draw_way, tell_scene
-from catvae.page.question import CAT, PhotoGone, Question, keep_photo
+from catvae.page.question import CAT, PhotoGone, Question, keep_photo, sent_photo
 from catvae.page.tabs.compare import FRAMES, KINDS, compare_pages
 from catvae.page.tabs.explore import Explorer
 from catvae.page.visitor import check_path, check_share, known_model, read, refuse
@@ -127,7 +127,7 @@ class Front:
 
     def cut(self, asked: Question) -> Response:
         """The face in a square on a photo that was sent."""
-        path = asked.sent_photo(asked.told.get("key"))
+        path = sent_photo(asked.told.get("key"))
         return JSONResponse({"face": packed(cut_at(CAT, path, asked.told.get("square"), asked.words))})
 
     def morph(self, asked: Question) -> Response:

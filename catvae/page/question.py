@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -84,16 +83,10 @@ class Question:
     def _photo(self, letter: str) -> str | Picture:
         told = self._cat(letter)
         if "key" in told:
-            image = read(str(self.sent_photo(told["key"])), letter.upper(), self.words)
+            image = read(sent_photo(told["key"]), letter.upper(), self.words)
             return image, face_at(image, told.get("square"), self.words)
         face = self.face(letter)  # which says what is wrong
         return told["cat"] if isinstance(told.get("cat"), str) else (face, whole_picture(face))
-
-    def sent_photo(self, key: Any) -> str:
-        """Where a photo lies that was sent. Raises PhotoGone where it does not any more."""
-        if (path := kept_photo(key)) is None:
-            raise PhotoGone
-        return str(path)
 
     def _cat(self, key: str) -> dict[str, Any]:
         told = self.told.get(key)
@@ -118,9 +111,9 @@ def keep_photo(content: bytes) -> str:
     return key
 
 
-def kept_photo(key: Any) -> Path | None:
-    """Where the photo of a key lies; None if it does not (any more)."""
-    if not isinstance(key, str) or not re.fullmatch("[0-9a-f]{64}", key):
-        return None
-    path = temp_folder() / "front" / key
-    return path if path.is_file() else None
+def sent_photo(key: Any) -> str:
+    """Where the photo of a key lies. Raises PhotoGone where it does not (any more)."""
+    path = temp_folder() / "front" / key if isinstance(key, str) and re.fullmatch("[0-9a-f]{64}", key) else None
+    if path is None or not path.is_file():
+        raise PhotoGone
+    return str(path)
